@@ -1,0 +1,106 @@
+/**
+ * What a run needs of the outside world. No SDK types: an adapter (`aws/`) or a model (tests) implements these, and
+ * translates every outcome that the run decides on into a value. Only what the run can't decide on is thrown.
+ */
+
+/** An object as a listing shows it. */
+export interface ListedObject {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Opaque, with its quotes, as S3 gives it. */
+  readonly etag: string;
+  /** Milliseconds since the epoch, by S3's clock. */
+  readonly lastModified: number;
+  readonly storageClass: string;
+}
+
+/** One page of a listing, in the byte order of the UTF-8 keys. */
+export interface ListPage {
+  readonly objects: readonly ListedObject[];
+  /** More keys follow the last one. */
+  readonly truncated: boolean;
+}
+
+/** What HEAD says of an object. Of all the headers that an uploader can set, only these are looked at. */
+export interface ObjectHead {
+  readonly size: number;
+  readonly etag: string;
+  /** Milliseconds since the epoch, by S3's clock. */
+  readonly lastModified: number;
+  readonly storageClass: string;
+  /** ARN of the KMS key that encrypts the object; absent with S3's own keys. */
+  readonly kmsKeyId?: string;
+}
+
+/** Exactly one version of an object: no other is read, copied or deleted. */
+export interface ObjectVersion {
+  readonly key: string;
+  readonly etag: string;
+}
+
+/**
+ * Why S3 did not do to an object what was asked:
+ * - `gone`: there is no such object (404)
+ * - `changed`: it is another version than the one asked for (412, 409), or its body is not as long as was announced
+ * - `denied`: our role may not (403)
+ * - `unreadable`: nobody could with these means: archived, or encrypted with a key of the uploader's (SSE-C)
+ */
+export type Refusal = "gone" | "changed" | "denied" | "unreadable";
+
+/** The bucket. Every method throws `ServiceError` when S3 did not answer or refused for another reason than a `Refusal`. */
+export interface ObjectStore {
+  /** The first page (at most 1,000 objects) of the keys that begin with `prefix` and sort after `after`. */
+  list(prefix: string, after?: string): Promise<ListPage>;
+  head(key: string): Promise<ObjectHead | Refusal>;
+  /** The body, which has exactly `size` bytes; never reads more than that, whatever the headers say. */
+  get(object: ObjectVersion, size: number): Promise<Uint8Array | Refusal>;
+  /** Stores a JSON document unless the key exists. */
+  putIfAbsent(key: string, json: string): Promise<"stored" | "exists">;
+  /** Copies within the bucket, replacing what is at `to`. */
+  copy(from: ObjectVersion, to: string): Promise<"copied" | Refusal>;
+  /** Deletes exactly these versions. Results stand in the order of `objects`; a `failed` one may be tried again. */
+  delete(objects: readonly ObjectVersion[]): Promise<DeleteResult[]>;
+}
+
+export type DeleteResult = "deleted" | "gone" | "changed" | "denied" | "failed";
+
+/** One entry for the event bus. `detail` is a JSON object, serialised. */
+export interface EventEntry {
+  readonly source: string;
+  readonly detailType: string;
+  readonly resources: readonly string[];
+  readonly detail: string;
+}
+
+/** `throttled`: EventBridge says that the same entry may be accepted later. `rejected`: it won't be. */
+export type EntryResult = "accepted" | "throttled" | "rejected";
+
+/** The event bus. Methods throw `ServiceError` when EventBridge did not answer or refused the whole call. */
+export interface EventBus {
+  /** Whether the bus is there. PutEvents to a missing bus reports success and loses the event. */
+  exists(): Promise<boolean>;
+  /** At most 10 entries and 256 KB. Results stand in the order of `entries`. */
+  put(entries: readonly EventEntry[]): Promise<EntryResult[]>;
+}
+
+/** Time as the run sees it, so that tests can own it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  sleep(milliseconds: number): Promise<void>;
+}
+
+/** A service did not do what was asked, for a reason that no rule of ours decides on. */
+export class ServiceError extends Error {
+  override readonly name = "ServiceError";
+  /** The service's own error code, from its closed list; safe to log. */
+  readonly code: string;
+  readonly retryable: boolean;
+
+  constructor(code: string, message: string, options: { retryable: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable;
+  }
+}
