@@ -18,9 +18,12 @@ export interface ListedObject {
 /** One page of a listing, in the byte order of the UTF-8 keys. */
 export interface ListPage {
   readonly objects: readonly ListedObject[];
-  /** More keys follow the last one. */
-  readonly truncated: boolean;
+  /** Where the next page begins; absent on the last one. */
+  readonly next?: ListPosition;
 }
+
+/** Where a page begins: after a key (exclusive), or where an earlier page ended. */
+export type ListPosition = { readonly after: string } | { readonly token: string };
 
 /** What HEAD says of an object. Of all the headers that an uploader can set, only these are looked at. */
 export interface ObjectHead {
@@ -50,8 +53,8 @@ export type Refusal = "gone" | "changed" | "denied" | "unreadable";
 
 /** The bucket. Every method throws `ServiceError` when S3 did not answer or refused for another reason than a `Refusal`. */
 export interface ObjectStore {
-  /** The first page (at most 1,000 objects) of the keys that begin with `prefix` and sort after `after`. */
-  list(prefix: string, after?: string): Promise<ListPage>;
+  /** A page (at most 1,000 objects) of the keys that begin with `prefix`. */
+  list(prefix: string, from?: ListPosition): Promise<ListPage>;
   head(key: string): Promise<ObjectHead | Refusal>;
   /** The body, which has exactly `size` bytes; never reads more than that, whatever the headers say. */
   get(object: ObjectVersion, size: number): Promise<Uint8Array | Refusal>;
@@ -63,7 +66,8 @@ export interface ObjectStore {
   delete(objects: readonly ObjectVersion[]): Promise<DeleteResult[]>;
 }
 
-export type DeleteResult = "deleted" | "gone" | "changed" | "denied" | "failed";
+export const DELETE_RESULTS = ["deleted", "gone", "changed", "denied", "failed"] as const;
+export type DeleteResult = (typeof DELETE_RESULTS)[number];
 
 /** One entry for the event bus. `detail` is a JSON object, serialised. */
 export interface EventEntry {
@@ -73,8 +77,8 @@ export interface EventEntry {
   readonly detail: string;
 }
 
-/** `throttled`: EventBridge says that the same entry may be accepted later. `rejected`: it won't be. */
-export type EntryResult = "accepted" | "throttled" | "rejected";
+/** What became of an entry: a failed one comes with EventBridge's error code, and says whether to send it again. */
+export type EntryResult = "accepted" | { readonly code: string; readonly retryable: boolean };
 
 /** The event bus. Methods throw `ServiceError` when EventBridge did not answer or refused the whole call. */
 export interface EventBus {
@@ -89,6 +93,32 @@ export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
   sleep(milliseconds: number): Promise<void>;
+}
+
+/** What a run is told by its configuration. */
+export interface RunConfig {
+  readonly bucketName: string;
+  readonly eventBusName: string;
+  readonly runnersPrefix: string;
+  readonly quarantinePrefix: string;
+  readonly fileSizeBytesLimit: number;
+  readonly maxObjectsPerRunner: number;
+  /** Runners in progress. */
+  readonly concurrency: number;
+  /** ARN of the bucket's own KMS key, where it has one. */
+  readonly kmsKeyArn?: string | undefined;
+  /** `aws`, `aws-cn` or `aws-us-gov`. */
+  readonly partition: string;
+}
+
+/** All that a run depends on. */
+export interface Dependencies {
+  readonly store: ObjectStore;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly config: RunConfig;
+  /** When this process will be stopped, in milliseconds since the epoch. */
+  readonly deadline: number;
 }
 
 /** A service did not do what was asked, for a reason that no rule of ours decides on. */

@@ -1,0 +1,35 @@
+import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
+import { S3Client } from "@aws-sdk/client-s3";
+
+/** A run stops to wait for one request after this, in milliseconds. Without `throwOnRequestTimeout` the SDK only warns. */
+const TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true };
+
+/** Files of one runner that are read at once. */
+const REQUESTS_PER_RUNNER = 4;
+
+// The SDK warns of headers that it can't parse, and quotes them: they are the uploader's.
+const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+
+/** The SDK's clients, set up so that `concurrency` runners can be in progress. `usePathStyle` is for endpoints that are not AWS. */
+export function createClients(
+  concurrency: number,
+  usePathStyle: boolean,
+): { s3: S3Client; eventBridge: EventBridgeClient } {
+  const agent = { keepAlive: true, maxSockets: concurrency * REQUESTS_PER_RUNNER };
+  const shared = {
+    requestHandler: { ...TIMEOUTS, httpAgent: agent, httpsAgent: agent },
+    retryMode: "standard",
+    maxAttempts: 3,
+    logger: silent,
+  };
+  return {
+    s3: new S3Client({
+      ...shared,
+      forcePathStyle: usePathStyle,
+      // S3 checks the length; the SDK's own checksums of uploads are needed only where S3 demands them.
+      requestChecksumCalculation: "WHEN_REQUIRED",
+      responseChecksumValidation: "WHEN_REQUIRED",
+    }),
+    eventBridge: new EventBridgeClient(shared),
+  };
+}

@@ -1,0 +1,212 @@
+import type { Readable } from "node:stream";
+import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import type { DeleteResult, ListedObject, ObjectStore, ObjectVersion, Refusal } from "../ports.ts";
+import { errorCode, httpStatus, toServiceError } from "./service-error.ts";
+
+/** How long a body may take, in milliseconds: the SDK's request timeout ends with the headers. */
+const BODY_TIMEOUT_MILLISECONDS = 5_000;
+
+/** What XML carries unchanged. One key with a control character would fail a whole DeleteObjects (MalformedXML). */
+const BATCHABLE_KEY = /^[ -~]+$/;
+
+/** Single deletes in progress, for keys that can't go in a batch. */
+const SINGLE_DELETES = 16;
+
+/** A bucket as an `ObjectStore`: translates calls, data and errors, nothing else. */
+export function s3ObjectStore(client: S3Client, bucket: string): ObjectStore {
+  return {
+    async list(prefix, from = { after: "" }) {
+      const position = "token" in from ? { ContinuationToken: from.token } : from.after && { StartAfter: from.after };
+      const page = await client
+        // Without EncodingType a control character in a key breaks the page, or comes back as another one.
+        .send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...position }))
+        .catch(rethrow(`Listing bucket "${bucket}"`));
+      const objects = (page.Contents ?? []).map(({ Key, Size, ETag, LastModified, StorageClass }): ListedObject => {
+        const lastModified = LastModified?.getTime() ?? 0;
+        return {
+          key: decodeKey(Key ?? ""),
+          size: Size ?? 0,
+          etag: ETag ?? "",
+          lastModified,
+          storageClass: StorageClass ?? "STANDARD",
+        };
+      });
+      return { objects, ...(page.NextContinuationToken && { next: { token: page.NextContinuationToken } }) };
+    },
+
+    async head(key) {
+      try {
+        const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+        return {
+          size: head.ContentLength ?? 0,
+          etag: head.ETag ?? "",
+          lastModified: head.LastModified?.getTime() ?? 0,
+          storageClass: head.StorageClass ?? "STANDARD",
+          ...(head.SSEKMSKeyId && { kmsKeyId: head.SSEKMSKeyId }),
+        };
+      } catch (error) {
+        // The answer to a HEAD has no body, hence no code.
+        if (httpStatus(error) === 403) return "denied";
+        if (httpStatus(error) === 400) return reasonOfBadHead(client, bucket, key);
+        return refusal(error, `HEAD in bucket "${bucket}"`);
+      }
+    },
+
+    async get({ key, etag }, size) {
+      try {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag }));
+        return await readExactly(Body as Readable, size);
+      } catch (error) {
+        return refusal(error, `GET in bucket "${bucket}"`);
+      }
+    },
+
+    async putIfAbsent(key, json) {
+      try {
+        const document = { Body: json, ContentType: "application/json" };
+        await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, IfNoneMatch: "*", ...document }));
+        return "stored";
+      } catch (error) {
+        if (httpStatus(error) === 412) return "exists";
+        throw toServiceError(error, `PUT in bucket "${bucket}"`);
+      }
+    },
+
+    async copy({ key, etag }, to) {
+      try {
+        await client.send(
+          new CopyObjectCommand({
+            Bucket: bucket,
+            Key: to,
+            CopySource: copySource(bucket, key),
+            CopySourceIfMatch: etag,
+            // What an uploader wrote into the headers is no evidence that anyone needs.
+            MetadataDirective: "REPLACE",
+            ContentType: "application/octet-stream",
+          }),
+        );
+        return "copied";
+      } catch (error) {
+        return refusal(error, `COPY in bucket "${bucket}"`);
+      }
+    },
+
+    async delete(objects) {
+      const results = new Map<ObjectVersion, DeleteResult>();
+      const batch = objects.filter(({ key }) => BATCHABLE_KEY.test(key));
+      const singles = objects.filter(({ key }) => !BATCHABLE_KEY.test(key));
+      for (const [object, result] of await deleteBatch(client, bucket, batch)) results.set(object, result);
+      for (let from = 0; from < singles.length; from += SINGLE_DELETES) {
+        const some = singles.slice(from, from + SINGLE_DELETES);
+        const deleted = await Promise.all(some.map((object) => deleteSingle(client, bucket, object)));
+        some.forEach((object, index) => {
+          results.set(object, deleted[index] ?? "failed");
+        });
+      }
+      return objects.map((object) => results.get(object) ?? "failed");
+    },
+  };
+}
+
+/** `CopySource` is sent as it is given: every segment has to be encoded. */
+export function copySource(bucket: string, key: string): string {
+  return [bucket, ...key.split("/")].map(encodeURIComponent).join("/");
+}
+
+/** The SDK leaves keys as `EncodingType: url` has them. */
+export function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll("+", " "));
+}
+
+/** All of a body of `size` bytes, or `changed` where it is longer: no more is read then. */
+async function readExactly(body: Readable, size: number): Promise<Uint8Array | Refusal> {
+  const timeout = Object.assign(new Error("The body did not arrive in time"), { name: "TimeoutError" });
+  const timer = setTimeout(() => body.destroy(timeout), BODY_TIMEOUT_MILLISECONDS);
+  try {
+    const bytes = new Uint8Array(size);
+    let length = 0;
+    for await (const chunk of body) {
+      if (length + chunk.length > size) return "changed";
+      bytes.set(chunk, length);
+      length += chunk.length;
+    }
+    return length === size ? bytes : "changed";
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function deleteBatch(
+  client: S3Client,
+  bucket: string,
+  objects: readonly ObjectVersion[],
+): Promise<Map<ObjectVersion, DeleteResult>> {
+  if (objects.length === 0) return new Map();
+  const Objects = objects.map(({ key, etag }) => ({ Key: key, ETag: etag }));
+  const { Errors = [] } = await client
+    .send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }))
+    .catch(rethrow(`DELETE in bucket "${bucket}"`));
+  const codes = new Map(Errors.map(({ Key, Code }) => [Key, Code]));
+  return new Map(
+    objects.map((object) => [object, codes.has(object.key) ? deleteResult(codes.get(object.key)) : "deleted"]),
+  );
+}
+
+function deleteResult(code: string | undefined): DeleteResult {
+  if (code === "PreconditionFailed" || code === "ConditionalRequestConflict") return "changed";
+  if (code === "NoSuchKey") return "gone";
+  return code === "AccessDenied" ? "denied" : "failed";
+}
+
+async function deleteSingle(client: S3Client, bucket: string, { key, etag }: ObjectVersion): Promise<DeleteResult> {
+  try {
+    await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag }));
+    return "deleted";
+  } catch (error) {
+    const status = httpStatus(error);
+    if (status === 412 || status === 409) return "changed";
+    if (status === 404) return "gone";
+    if (status === 403) return "denied";
+    const translated = toServiceError(error, "DELETE");
+    if (translated === error) throw error;
+    return "failed";
+  }
+}
+
+/** A bad HEAD may be the object's fault or that of our credentials (expired); a GET of one byte says which. */
+async function reasonOfBadHead(client: S3Client, bucket: string, key: string): Promise<Refusal> {
+  try {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, Range: "bytes=0-0" }));
+    (Body as Readable).destroy();
+    return "changed";
+  } catch (error) {
+    return refusal(error, `GET in bucket "${bucket}"`);
+  }
+}
+
+/** The refusals that a run decides on; all else is thrown. */
+function refusal(error: unknown, doing: string): Refusal {
+  const status = httpStatus(error);
+  const code = errorCode(error);
+  if (status === 404 && code !== "NoSuchBucket") return "gone";
+  if (status === 412 || status === 409) return "changed";
+  if (code === "AccessDenied") return "denied";
+  // Archived; or encrypted with a key that only the uploader has (SSE-C).
+  if (code === "InvalidObjectState" || code === "InvalidRequest") return "unreadable";
+  throw toServiceError(error, doing);
+}
+
+function rethrow(doing: string): (error: unknown) => never {
+  return (error) => {
+    throw toServiceError(error, doing);
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * Maps with at most `concurrency` items in progress, and yields results as they come, in whatever order. While its consumer is
+ * busy no new item is begun. The first error ends it.
+ */
+export async function* mapConcurrently<Item, Result>(
+  items: AsyncIterable<Item> | Iterable<Item>,
+  concurrency: number,
+  map: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result> {
+  const source = iterate(items);
+  const inProgress = new Set<Promise<Finished<Result>>>();
+  let exhausted = false;
+  try {
+    for (;;) {
+      while (!exhausted && inProgress.size < concurrency) {
+        const next = await source.next();
+        if (next.done) exhausted = true;
+        else inProgress.add(begin(map(next.value)));
+      }
+      if (inProgress.size === 0) return;
+      const finished = await Promise.race(inProgress);
+      inProgress.delete(finished.task);
+      yield finished.result;
+    }
+  } finally {
+    await source.return(undefined);
+  }
+}
+
+interface Finished<Result> {
+  readonly task: Promise<Finished<Result>>;
+  readonly result: Result;
+}
+
+function begin<Result>(mapped: Promise<Result>): Promise<Finished<Result>> {
+  const task: Promise<Finished<Result>> = mapped.then((result) => ({ task, result }));
+  return task;
+}
+
+async function* iterate<Item>(items: AsyncIterable<Item> | Iterable<Item>): AsyncGenerator<Item> {
+  yield* items;
+}

@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { FILE_SIZE_BYTES_LIMIT } from "../metrics/files.ts";
+import type { RunConfig } from "../ports.ts";
+
+/** Of two files of this size, the events still fit in one PutEvents entry (256 KB). */
+const FILE_SIZE_BYTES_LIMIT_MAX = 64 * 1024;
+
+const prefix = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}\/$/, "must end with / and be made of A-Z a-z 0-9 . _ - /");
+
+function integer(min: number, max: number, byDefault: number) {
+  return z
+    .string()
+    .regex(/^[0-9]+$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+    .default(byDefault);
+}
+
+const required = z.string({ error: "is required" }).min(1, "is required");
+
+/** The environment of the Lambda function. The stack that deploys it is typed by this. */
+export const environment = z
+  .object({
+    BUCKET_NAME: required,
+    EVENT_BUS_NAME: required,
+    RUNNERS_PREFIX: prefix.default("runners/"),
+    QUARANTINE_PREFIX: prefix.default("quarantine/"),
+    FILE_SIZE_BYTES_LIMIT: integer(1, FILE_SIZE_BYTES_LIMIT_MAX, FILE_SIZE_BYTES_LIMIT),
+    MAX_OBJECTS_PER_RUNNER: integer(4, 1_000, 32),
+    CONCURRENCY: integer(1, 256, 32),
+    KMS_KEY_ARN: z.string().startsWith("arn:", "must be the ARN of a key").optional(),
+    AWS_REGION: z.string().default("us-east-1"),
+  })
+  .refine(
+    ({ RUNNERS_PREFIX, QUARANTINE_PREFIX }) =>
+      !RUNNERS_PREFIX.startsWith(QUARANTINE_PREFIX) && !QUARANTINE_PREFIX.startsWith(RUNNERS_PREFIX),
+    { path: ["QUARANTINE_PREFIX"], error: "must not lie inside of RUNNERS_PREFIX, nor the other way round" },
+  );
+
+/** Names and types of the environment's variables as they are given, all of them text. */
+export type Environment = z.input<typeof environment>;
+
+export interface Config extends RunConfig {
+  /** An endpoint is set that is not AWS's: address buckets by path. */
+  readonly usePathStyle: boolean;
+}
+
+/**
+ * The configuration from the environment. Throws one error that names every variable that is wrong and says why. Endpoints are
+ * the SDK's own affair (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, …).
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const parsed = environment.safeParse(env);
+  if (!parsed.success) throw new Error(`The environment is not right. ${describe(parsed.error)}`);
+  const variables = parsed.data;
+  return {
+    bucketName: variables.BUCKET_NAME,
+    eventBusName: variables.EVENT_BUS_NAME,
+    runnersPrefix: variables.RUNNERS_PREFIX,
+    quarantinePrefix: variables.QUARANTINE_PREFIX,
+    fileSizeBytesLimit: variables.FILE_SIZE_BYTES_LIMIT,
+    maxObjectsPerRunner: variables.MAX_OBJECTS_PER_RUNNER,
+    concurrency: variables.CONCURRENCY,
+    kmsKeyArn: variables.KMS_KEY_ARN,
+    partition: partitionOf(variables.AWS_REGION),
+    usePathStyle: Boolean(env.AWS_ENDPOINT_URL ?? env.AWS_ENDPOINT_URL_S3),
+  };
+}
+
+/** Every problem by name: `BUCKET_NAME: is required; CONCURRENCY: must be a whole number`. */
+export function describe(error: z.ZodError): string {
+  return error.issues.map(({ path, message }) => `${path.join(".") || "the whole"}: ${message}`).join("; ");
+}
+
+/** https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html */
+function partitionOf(region: string): string {
+  if (region.startsWith("cn-")) return "aws-cn";
+  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+}

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Logger } from "@aws-lambda-powertools/logger";
+import { Metrics } from "@aws-lambda-powertools/metrics";
+import { Tracer } from "@aws-lambda-powertools/tracer";
+import type { Context } from "aws-lambda";
+import { createClients } from "../aws/clients.ts";
+import { eventBridgeBus } from "../aws/event-bridge-bus.ts";
+import { s3ObjectStore } from "../aws/s3-object-store.ts";
+import type { Clock } from "../ports.ts";
+import { run } from "../run.ts";
+import { isBalanced, type Summary } from "../summary.ts";
+import { readConfig } from "./config.ts";
+import { METRICS_NAMESPACE, METRICS_SERVICE, metricsOf } from "./metrics-catalogue.ts";
+import { readPayload } from "./payload.ts";
+
+const config = readConfig(process.env);
+const { s3, eventBridge } = createClients(config.concurrency, config.usePathStyle);
+const store = s3ObjectStore(s3, config.bucketName);
+const bus = eventBridgeBus(eventBridge, config.eventBusName);
+const clock: Clock = { now: Date.now, sleep };
+
+const logger = new Logger({ serviceName: METRICS_SERVICE });
+// A segment for each of a run's thousands of requests would cost more than the run.
+const tracer = new Tracer({ serviceName: METRICS_SERVICE, captureHTTPsRequests: false });
+
+/**
+ * One scheduled run. Returns and logs its summary. Throws on a bad payload or a missing bus, before anything is deleted, and
+ * when the listing failed, after what had been listed was finished: so that Lambda counts it as an error.
+ */
+export async function handler(input: unknown, context: Context): Promise<Summary> {
+  logger.addContext(context);
+  const began = clock.now();
+  const payload = readPayload(input);
+  const deadline = began + context.getRemainingTimeInMillis();
+  const summary = await traced("extract-metrics", () => run(payload, { store, bus, clock, config, deadline }));
+  report(summary, clock.now() - began);
+  if (summary.stopped === "listing-failed") throw new Error(`The listing failed. ${summary.errors.join("; ")}`);
+  return summary;
+}
+
+function report(summary: Summary, durationMilliseconds: number): void {
+  const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: METRICS_SERVICE });
+  metrics.addDimension("flavor", summary.flavor);
+  for (const { name, unit, value } of metricsOf(summary, durationMilliseconds)) metrics.addMetric(name, unit, value);
+  metrics.publishStoredMetrics();
+  logger.info("run", { summary, durationMilliseconds });
+  if (!isBalanced(summary))
+    logger.error("The accounting law is broken: a storage was listed and has no outcome", { summary });
+}
+
+/** Runs inside of a segment of X-Ray's, where tracing is on. */
+async function traced<Result>(name: string, body: () => Promise<Result>): Promise<Result> {
+  const parent = tracer.getSegment();
+  const segment = parent?.addNewSubsegment(name);
+  if (segment) tracer.setSegment(segment);
+  tracer.annotateColdStart();
+  tracer.addServiceNameAnnotation();
+  try {
+    return await body();
+  } catch (error) {
+    tracer.addErrorAsMetadata(error as Error);
+    throw error;
+  } finally {
+    segment?.close();
+    if (parent) tracer.setSegment(parent);
+  }
+}

@@ -1,0 +1,32 @@
+import { POST_JOB_METRICS_FILE_NAME } from "../metrics/files.ts";
+import { runnerName } from "../metrics/issue-events.ts";
+import type { StorageListing } from "./layout.ts";
+
+/** Which storages a run is after. */
+export interface Filter {
+  /** Names of runners: the caller knows the fleet, and readiness does not matter. */
+  readonly runners?: ReadonlySet<string> | undefined;
+  /** Take only those named, or (the reference's default) all but those named: they are alive. */
+  readonly include: boolean;
+  /** Without `runners`: a storage whose newest object is older than this is ready, though its job never ended. */
+  readonly orphanAfterSeconds: number;
+}
+
+/** Decides by the listing alone, so that a runner that is not done costs no request. `now` in milliseconds since the epoch. */
+export function select(listing: StorageListing, filter: Filter, now: number): "taken" | "excluded" | "notReady" {
+  if (filter.runners) {
+    const isNamed = filter.runners.has(listing.name) || filter.runners.has(runnerName(listing.name));
+    return isNamed === filter.include ? "taken" : "excluded";
+  }
+  return hasPostJob(listing) || isOrphan(listing, filter.orphanAfterSeconds, now) ? "taken" : "notReady";
+}
+
+/** Whether the runner has said its last word. */
+export function hasPostJob({ objects, prefix }: StorageListing): boolean {
+  return objects.some(({ key, size }) => size > 0 && key === `${prefix}${POST_JOB_METRICS_FILE_NAME}`);
+}
+
+function isOrphan({ objects }: StorageListing, orphanAfterSeconds: number, now: number): boolean {
+  const newest = objects.reduce((latest, { lastModified }) => Math.max(latest, lastModified), 0);
+  return now - newest > orphanAfterSeconds * 1000;
+}

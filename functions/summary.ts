@@ -1,0 +1,93 @@
+import { DEFERRAL_REASONS, type DeferralReason, type Extraction } from "./extract.ts";
+import { type DetailType, EVENT_SCHEMAS } from "./metrics/events.ts";
+import { QUARANTINE_REASONS, type QuarantineReason } from "./metrics/files.ts";
+import { runnerName } from "./metrics/issue-events.ts";
+import { DELETE_RESULTS, type DeleteResult } from "./ports.ts";
+
+/** What can become of a storage. Closed: these are also names of metrics. */
+export const OUTCOMES = [
+  "extracted",
+  "incomplete",
+  "quarantined",
+  "excluded",
+  "notReady",
+  "deferred",
+  "vanished",
+] as const satisfies readonly Extraction["outcome"][];
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** At most so many quarantines and errors are told one by one; all are counted. */
+const NOTES_MAX = 20;
+
+/** What one run did: what the handler returns and logs. Counts storages unless said otherwise. */
+export interface Summary extends Record<Outcome, number> {
+  readonly flavor: string;
+  listed: number;
+  /** Objects beside the storages. */
+  strays: number;
+  readonly quarantineReasons: Record<QuarantineReason, number>;
+  readonly deferralReasons: Record<DeferralReason, number>;
+  /** Events by what EventBridge said of them. */
+  readonly events: Record<DetailType, { accepted: number; failed: number }>;
+  /** Objects to be deleted, by what S3 said of them. */
+  readonly objects: Record<DeleteResult, number>;
+  /** Why the run stopped: it was through, its time was up, or the listing failed. */
+  stopped: "done" | "deadline" | "listing-failed";
+  readonly quarantines: { runner_name: string; reason: QuarantineReason; quarantine_prefix: string }[];
+  readonly errors: string[];
+}
+
+export function createSummary(flavor: string): Summary {
+  return {
+    flavor,
+    listed: 0,
+    ...zeros(OUTCOMES),
+    strays: 0,
+    quarantineReasons: zeros(QUARANTINE_REASONS),
+    deferralReasons: zeros(DEFERRAL_REASONS),
+    events: Object.fromEntries(
+      Object.keys(EVENT_SCHEMAS).map((type) => [type, { accepted: 0, failed: 0 }]),
+    ) as Summary["events"],
+    objects: zeros(DELETE_RESULTS),
+    stopped: "done",
+    quarantines: [],
+    errors: [],
+  };
+}
+
+/** Counts what became of one storage. */
+export function count(summary: Summary, extraction: Extraction): void {
+  summary[extraction.outcome]++;
+  if (extraction.outcome === "deferred") {
+    summary.deferralReasons[extraction.why]++;
+    if (extraction.cause !== undefined) noteError(summary, extraction.cause);
+  }
+  if (extraction.outcome === "quarantined") {
+    const { storage, reason, prefix } = extraction.quarantine;
+    summary.quarantineReasons[reason]++;
+    if (summary.quarantines.length < NOTES_MAX) {
+      summary.quarantines.push({ runner_name: runnerName(storage), reason, quarantine_prefix: prefix });
+    }
+  }
+}
+
+/** The accounting law: every storage that was listed has exactly one outcome. */
+export function isBalanced(summary: Summary): boolean {
+  return summary.listed === OUTCOMES.reduce((sum, outcome) => sum + summary[outcome], 0);
+}
+
+/** How often our role was denied an object. */
+export function accessDenied({ deferralReasons, objects }: Summary): number {
+  return deferralReasons.denied + objects.denied;
+}
+
+/** Notes an error once, and no more than fit in a log line. */
+export function noteError(summary: Summary, error: unknown): void {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  const note = `${name}: ${message}`.slice(0, 300);
+  if (summary.errors.length < NOTES_MAX && !summary.errors.includes(note)) summary.errors.push(note);
+}
+
+function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}
