@@ -3,6 +3,9 @@
  * translates every outcome that the run decides on into a value. Only what the run can't decide on is thrown.
  */
 
+import type { GithubJobMetrics } from "./metrics/issue-events.ts";
+import type { RunnerMetrics } from "./metrics/runner-metrics.ts";
+
 /** An object as a listing shows it. */
 export interface ListedObject {
   readonly key: string;
@@ -88,6 +91,12 @@ export interface EventBus {
   put(entries: readonly EventEntry[]): Promise<EntryResult[]>;
 }
 
+/** GitHub, as far as a run asks it. */
+export interface JobLookup {
+  /** What GitHub knows of the job that a runner did; undefined where it can't be told. Never throws. */
+  find(metrics: RunnerMetrics): Promise<GithubJobMetrics | undefined>;
+}
+
 /** Time as the run sees it, so that tests can own it. */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -115,6 +124,8 @@ export interface RunConfig {
 export interface Dependencies {
   readonly store: ObjectStore;
   readonly bus: EventBus;
+  /** Absent where GitHub is not configured: events are issued without what only GitHub knows. */
+  readonly jobs?: JobLookup;
   readonly clock: Clock;
   readonly config: RunConfig;
   /** When this process will be stopped, in milliseconds since the epoch. */

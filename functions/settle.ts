@@ -27,13 +27,16 @@ export async function settle(batch: readonly Extraction[], settling: Settling): 
 
 async function publishEvents(
   batch: readonly Extraction[],
-  { bus, flavor, config, clock, deadline, summary }: Settling,
+  settling: Settling,
 ): Promise<Extraction[]> {
-  const issued = batch.map((extraction) => {
-    const resource = `arn:${config.partition}:s3:::${config.bucketName}/${locationOf(extraction)}`;
-    const events = eventsOf(extraction, flavor, clock.now());
-    return { extraction, entries: events.map((event) => ({ event, entry: entryOf(event, resource) })) };
-  });
+  const { bus, config, clock, deadline, summary } = settling;
+  const issued = await Promise.all(
+    batch.map(async (extraction) => {
+      const resource = `arn:${config.partition}:s3:::${config.bucketName}/${locationOf(extraction)}`;
+      const events = await eventsOf(extraction, settling);
+      return { extraction, entries: events.map((event) => ({ event, entry: entryOf(event, resource) })) };
+    }),
+  );
   const all = issued.flatMap(({ entries }) => entries);
   const results = await publish(
     bus,
@@ -84,10 +87,11 @@ async function cleanUp(extractions: readonly Extraction[], { storageManager, sum
   }
 }
 
-function eventsOf(extraction: Extraction, flavor: string, now: number): MetricsEvent[] {
-  if (extraction.outcome === "extracted") return issueEvents(extraction.metrics, flavor);
-  if (extraction.outcome === "quarantined") return [quarantineEvent(extraction.quarantine, flavor, now)];
-  return [];
+async function eventsOf(extraction: Extraction, { flavor, jobs, clock }: Settling): Promise<MetricsEvent[]> {
+  if (extraction.outcome === "quarantined") return [quarantineEvent(extraction.quarantine, flavor, clock.now())];
+  if (extraction.outcome !== "extracted") return [];
+  const job = extraction.metrics.preJob && (await jobs?.find(extraction.metrics));
+  return issueEvents(extraction.metrics, flavor, job);
 }
 
 function entryOf({ detailType, detail }: MetricsEvent, resource: string): EventEntry {

@@ -1,0 +1,98 @@
+/** A bucket, a bus and a clock in memory, and what a test says of them. */
+
+import type { Dependencies, RunConfig } from "../functions/ports.ts";
+import type { Payload } from "../functions/run.ts";
+import { run } from "../functions/run.ts";
+import { createEventBridgeModel } from "../local/event-bridge.ts";
+import { createS3Model } from "../local/s3.ts";
+import { modelEventBus, modelObjectStore } from "./model-ports.ts";
+
+export const BUCKET = "metrics";
+export const BUS = "runner-metrics";
+
+/** 2023-11-15, a day after the golden files' timestamps begin to be written. */
+export const NOW = 1_700_100_000_000;
+
+export const CONFIG: RunConfig = {
+  bucketName: BUCKET,
+  eventBusName: BUS,
+  runnersPrefix: "runners/",
+  quarantinePrefix: "quarantine/",
+  fileSizeBytesLimit: 1024,
+  maxObjectsPerRunner: 32,
+  concurrency: 8,
+  partition: "aws",
+};
+
+export const EVERY_RUNNER: Payload = { flavor: "large", include: false, orphanAfterSeconds: 24 * 60 * 60 };
+
+/** The four files of a runner that did a job: installed in 60 s, idle for 60 s, a job of 600 s. */
+export const FILES = {
+  "runner-installation-start.timestamp": "1700000000\n",
+  "runner-installed.timestamp": "1700000060\n",
+  "pre-job-metrics.json":
+    '{"timestamp": 1700000120, "workflow": "CI", "workflow_run_id": "6873452345", "repository": "acme/widgets", "event": "push"}',
+  "post-job-metrics.json": '{"timestamp": 1700000720, "status": "normal"}',
+} as const;
+
+export interface IssuedEvent {
+  readonly detailType: string;
+  readonly source: string;
+  readonly resources: readonly string[];
+  readonly detail: Record<string, unknown>;
+}
+
+export function createWorld(now = NOW) {
+  const clock = {
+    time: now,
+    now: () => clock.time,
+    async sleep(milliseconds: number) {
+      clock.time += milliseconds;
+    },
+  };
+  const s3 = createS3Model({ now: clock.now });
+  const eventBridge = createEventBridgeModel({ now: clock.now });
+  s3.createBucket(BUCKET);
+  eventBridge.createBus(BUS);
+  const dependencies: Dependencies = {
+    store: modelObjectStore(s3, BUCKET),
+    bus: modelEventBus(eventBridge, BUS),
+    clock,
+    config: CONFIG,
+    deadline: Number.POSITIVE_INFINITY,
+  };
+  return {
+    clock,
+    s3,
+    eventBridge,
+    dependencies,
+    /** Puts a runner's files, by name; text or bytes. */
+    upload(runner: string, files: Readonly<Record<string, string | Uint8Array>> = FILES, flavor = "large") {
+      for (const [name, content] of Object.entries(files)) {
+        s3.putObject(BUCKET, `runners/${flavor}/${runner}/${name}`, { body: Buffer.from(content) });
+      }
+    },
+    run: (payload: Partial<Payload> = {}, changes: Partial<Dependencies> = {}) =>
+      run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, ...changes }),
+    keys: (prefix = "") => [...s3.objects(BUCKET, prefix)].map(({ key }) => key),
+    text: (key: string) => Buffer.from([...s3.objects(BUCKET, key)].find((o) => o.key === key)?.body ?? []).toString(),
+    events: () =>
+      eventBridge.events().map(
+        ({ detailType, source, resources, detail }): IssuedEvent => ({
+          detailType,
+          source,
+          resources,
+          detail: JSON.parse(detail),
+        }),
+      ),
+    /** Events of one runner. */
+    eventsOf(runner: string) {
+      return this.events().filter(({ detail }) => detail.runner_name === runner);
+    },
+    /** The manifest of each quarantine. */
+    manifests: () =>
+      [...s3.objects(BUCKET, "quarantine/")]
+        .filter(({ key }) => key.endsWith("/manifest.json"))
+        .map(({ body }) => JSON.parse(Buffer.from(body ?? []).toString())),
+  };
+}
