@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { CreateEventBusCommand } from "@aws-sdk/client-eventbridge";
+import { CreateBucketCommand } from "@aws-sdk/client-s3";
+import { createClients } from "../../functions/aws/clients.ts";
+import { eventBridgeBus } from "../../functions/aws/event-bridge-bus.ts";
+import { s3ObjectStore } from "../../functions/aws/s3-object-store.ts";
+import type { Dependencies } from "../../functions/ports.ts";
+import { BUCKET, BUS, CONFIG, FILES } from "../harness.ts";
+
+/** As deployed. */
+export const BENCH_CONFIG = { ...CONFIG, concurrency: 32 };
+
+/** Local AWS in a process of its own, so that its work is not counted as ours. */
+export interface LocalProcess {
+  readonly endpoint: string;
+  /** Puts objects there, without requests that count. */
+  plant(objects: Iterable<{ key: string; text?: string; size?: number; lastModified?: number }>): Promise<void>;
+  /** Requests by operation since the last `reset`. */
+  requests(): Promise<Record<string, number>>;
+  reset(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startLocalProcess(): Promise<LocalProcess> {
+  const script = new URL("../../local/main.ts", import.meta.url).pathname;
+  const child = spawn(process.execPath, ["--max-old-space-size=8192", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const { endpoint } = JSON.parse(await firstLine(child));
+  useEndpoint(endpoint);
+  const { s3, eventBridge } = createClients(1, true);
+  await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  await eventBridge.send(new CreateEventBusCommand({ Name: BUS }));
+  const control = (path: string, init?: RequestInit) => fetch(`${endpoint}/_local/${path}`, init);
+  return {
+    endpoint,
+    async plant(objects) {
+      let lines: string[] = [];
+      const send = async () => {
+        await control("objects", { method: "POST", body: lines.join("\n") });
+        lines = [];
+      };
+      for (const object of objects) {
+        lines.push(JSON.stringify({ bucket: BUCKET, ...object }));
+        if (lines.length === 10_000) await send();
+      }
+      await send();
+    },
+    requests: async () => (await control("requests")).json() as Promise<Record<string, number>>,
+    reset: async () => void (await control("requests", { method: "DELETE" })),
+    async stop() {
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    },
+  };
+}
+
+/** Points the SDK at an endpoint that asks for no credentials. */
+export function useEndpoint(endpoint: string): void {
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+  });
+}
+
+/** What a run needs, with the real adapters. */
+export function realDependencies(): Dependencies {
+  const { s3, eventBridge } = createClients(BENCH_CONFIG.concurrency, true);
+  return {
+    store: s3ObjectStore(s3, BUCKET),
+    bus: eventBridgeBus(eventBridge, BUS),
+    clock: { now: Date.now, sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) },
+    config: BENCH_CONFIG,
+    deadline: Number.POSITIVE_INFINITY,
+  };
+}
+
+/** The four files of so many finished runners; their uploads are a minute old. */
+export function* finishedRunners(flavor: string, count: number) {
+  for (let number = 0; number < count; number++) {
+    const prefix = `runners/${flavor}/runner-${String(number).padStart(7, "0")}`;
+    for (const [name, text] of Object.entries(FILES)) yield { key: `${prefix}/${name}`, text };
+  }
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error("Local AWS has no output.");
+  for await (const line of createInterface(child.stdout)) return line;
+  throw new Error("Local AWS ended before it was ready.");
+}
