@@ -42,17 +42,18 @@ function target(name: Target["name"], endpoint: string | undefined, stop: () => 
   };
 }
 
+/** What only one of them answers with success; MiniStack answers what LocalStack does, so it comes first. */
 const PROBES: readonly [EmulatorName, string][] = [
   ["ministack", "/_ministack/health"],
-  ["moto", "/moto-api/data.json"],
+  ["moto", "/moto-api/"],
   ["localstack", "/_localstack/health"],
 ];
 
 async function detect(endpoint: string): Promise<Target["name"]> {
   for (const [name, path] of PROBES) {
     const response = await fetch(new URL(path, endpoint));
-    const text = await response.text();
-    if (response.ok && text.startsWith("{")) return name;
+    await response.arrayBuffer();
+    if (response.ok) return name;
   }
   return "unknown";
 }
