@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the contracts against emulators of AWS that need neither Docker nor an account: moto and MiniStack, or those that
 # are named as arguments (moto, ministack, localstack). Installs them into .venv/; they listen on loopback only.
+# PYTHON names the interpreter; LocalStack needs 3.12 or later.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

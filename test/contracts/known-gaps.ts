@@ -81,7 +81,41 @@ export const knownGaps: Readonly<Record<EmulatorName, { readonly s3: Gaps; reado
       "a bus may be named by its ARN": fails("DescribeEventBus knows names only."),
     },
   },
-  localstack: { s3: {}, eventBridge: {} },
+  localstack: {
+    s3: {
+      "odd headers, an Expires that is no date among them, come with the object and do it no harm": fails(
+        "An Expires that is no date fails the request with a 500.",
+      ),
+      "DeleteObject with If-Match deletes that version": fails("If-Match is refused with 501."),
+      "DeleteObject with If-Match is refused with 412 where there is another version": fails(
+        "If-Match is refused with 501.",
+      ),
+      "DeleteObject with If-Match says one of 204, 404 and 412 where there is nothing": fails(
+        "If-Match is refused with 501.",
+      ),
+      "DeleteObjects with 1,001 keys is refused as MalformedXML": fails("Keys are not counted."),
+      "DeleteObjects with a wrong ETag for a key keeps that one, and lists it in Errors as PreconditionFailed": fails(
+        "ETags of a batch are ignored: it deletes whatever is there.",
+      ),
+      "one control character in one key fails the whole DeleteObjects as MalformedXML": fails(
+        "The parser's exception becomes a 500.",
+      ),
+      "StartAfter is exclusive, need not exist, and may come before or after all keys of the prefix": fails(
+        "A StartAfter beyond ASCII is compared in its percent-encoded form.",
+      ),
+      "pages follow each other by continuation tokens, without gap or repetition": fails(
+        "With EncodingType url, the listing ends before a page that would begin beyond ASCII.",
+      ),
+      "a page has at most 1,000 keys, also if more are asked for": fails("MaxKeys is taken as it comes."),
+      "with EncodingType url, a blank comes as +, a slash as itself, and the prefix is encoded too":
+        fails("A blank comes as %20."),
+    },
+    eventBridge: {
+      "PutEvents refuses no entries": fails("The lower bound is not checked."),
+      "PutEvents refuses more than 256 KB as a whole": fails("Nothing is measured."),
+      "an entry whose Source begins with aws. fails": fails("Any Source is accepted."),
+    },
+  },
 };
 
 function fails(reason: string): Gap {
