@@ -250,6 +250,11 @@ configure() {
   bucket=${RUNNER_METRICS_BUCKET-} flavor=${RUNNER_METRICS_FLAVOR-}
   region=${RUNNER_METRICS_REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION-}}}
   endpoint=${RUNNER_METRICS_ENDPOINT:-${AWS_ENDPOINT_URL_S3:-${AWS_ENDPOINT_URL-}}} endpoint=${endpoint%/}
+  runners_prefix=${RUNNER_METRICS_PREFIX:-runners/}
+  case $runners_prefix in [!A-Za-z0-9]* | *[!A-Za-z0-9._/-]* | *[!/])
+    complain "RUNNER_METRICS_PREFIX is not of the form runners/" && return 1
+    ;;
+  esac
   case $bucket in '' | *[!a-z0-9.-]*) complain "RUNNER_METRICS_BUCKET is not the name of a bucket" && return 1 ;; esac
   case $flavor in '' | -* | *[!a-z0-9-]* | ?????????????????????????????????*)
     complain "RUNNER_METRICS_FLAVOR is not 1 to 32 of a-z, 0-9 and -" && return 1
@@ -268,7 +273,7 @@ configure() {
 }
 
 key_of() {
-  printf '%s' "runners/$flavor/$1"
+  printf '%s' "$runners_prefix$flavor/$1"
 }
 
 # Of all that a storage's name may hold, S3's signature wants only colons encoded.
@@ -364,23 +369,26 @@ upload() {
   complain "$failure (tried $tries times in $((now - begun)) s); the next step tries again"
 }
 
-# The post-job file makes a storage ready for collection, so it goes last, after all others are known to be there. A
-# collector that took the runner for an orphan may have removed them between the two, so they are sent again after it;
-# and if they were gone indeed, the post-job file may have been collected on its own meanwhile, so it is sent again too.
+# The post-job file makes a storage ready for collection, so it goes last, when all others are known to be there. A
+# collector that takes the runner for an orphan, or one that is just quick, may remove files between any two requests. So
+# all are sent until a round finds that nothing was missing.
 store_all() {
-  earlier='' post=''
+  earlier='' post='' rounds=4
   for file in $start_file $installed_file $pre_file $post_file; do
     if ! is_sendable "$file"; then continue; fi
     if [ "$file" = $post_file ]; then post=$file; else earlier="$earlier $file"; fi
   done
-  # shellcheck disable=SC2086 # a list of our own names
-  if [ -n "$earlier" ]; then send $earlier || return; fi
-  if [ -z "$post" ]; then return; fi
-  # shellcheck disable=SC2086
-  send "$post" $earlier || return
-  case $new in
-    *" $start_file"* | *" $installed_file"* | *" $pre_file"*) send "$post" || return ;;
-  esac
+  # shellcheck disable=SC2086 # lists of our own names
+  {
+    if [ -n "$earlier" ]; then send $earlier || return; fi
+    if [ -z "$post" ]; then return; fi
+    send $post $earlier || return
+    new=${new#" $post"}
+    while [ -n "$new" ] && [ $rounds -gt 0 ]; do
+      send $earlier $post || return
+      rounds=$((rounds - 1))
+    done
+  }
   write_file stored "$begun" || :
 }
 

@@ -1,0 +1,199 @@
+import { createHmac } from "node:crypto";
+import { FILE_SIZE_BYTES_LIMIT, METRICS_FILE_NAMES, type MetricsFileName } from "../functions/metrics/files.ts";
+
+/** Which runner a right is given to, and where its files go. */
+export interface RunnerPrefix {
+  readonly bucket: string;
+  /** `^[a-z0-9][a-z0-9-]{0,31}$` */
+  readonly flavor: string;
+  /** The name of the runner's metrics storage: normally the runner's name. */
+  readonly storage: string;
+  /** `runners/` by default. */
+  readonly runnersPrefix?: string;
+}
+
+export interface TicketRequest extends RunnerPrefix {
+  readonly region: string;
+  /** Of an emulator, addressed by path; by default the bucket's own host. */
+  readonly endpoint?: string;
+  /** From now on. S3 takes no signature that is older than seven days, or whose own credentials have expired. */
+  readonly lifetimeSeconds: number;
+  /** Bytes; the collector's limit by default. */
+  readonly fileSizeBytesMax?: number;
+}
+
+/** What signs a ticket. It must be allowed to put these objects, without `If-None-Match`: a form has no conditions. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}
+
+/** The form with which one file can be stored, and nothing else. `file` follows as the last field. */
+export interface PresignedPost {
+  readonly file: MetricsFileName;
+  readonly url: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+const LIFETIME_SECONDS_MAX = 7 * 24 * 60 * 60;
+
+/**
+ * A form for each of the four files: the key is fixed, the size capped, the time limited. Needs no request. Throws where a
+ * name is not one that a runner can have.
+ */
+export function createTicket(request: TicketRequest, credentials: Credentials, now = new Date()): PresignedPost[] {
+  const problems = ticketProblems(request);
+  if (problems.length > 0) throw new Error(problems.join("; "));
+  return METRICS_FILE_NAMES.map((file) => ({
+    file,
+    url: bucketUrl(request),
+    fields: signedFields(`${prefixOf(request)}${file}`, request, credentials, now),
+  }));
+}
+
+/** The ticket as `runner-metrics.sh` reads it (`RUNNER_METRICS_TICKET` names the file): lines of words. */
+export function formatTicket(ticket: readonly PresignedPost[]): string {
+  const lines = ticket.flatMap(({ file, url, fields }) => [
+    `${file} url ${url}`,
+    ...Object.entries(fields).map(([name, value]) => `${file} field ${name} ${value}`),
+  ]);
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** An IAM policy document. */
+export interface PolicyDocument {
+  readonly Version: "2012-10-17";
+  readonly Statement: readonly {
+    readonly Sid: string;
+    readonly Effect: "Allow";
+    readonly Action: string;
+    readonly Resource: readonly string[];
+    readonly Condition: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  }[];
+}
+
+/**
+ * All that a runner may do: put each of its four files once. For a session, or for a role: there `storage` can be a variable
+ * such as `${aws:userid}`, and `bucketArn` a token.
+ */
+export function runnerPolicy({
+  bucketArn,
+  flavor,
+  storage,
+  runnersPrefix = "runners/",
+}: Omit<RunnerPrefix, "bucket"> & { readonly bucketArn: string }): PolicyDocument {
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "PutOwnMetricsOnce",
+        Effect: "Allow",
+        Action: "s3:PutObject",
+        Resource: METRICS_FILE_NAMES.map((file) => `${bucketArn}/${runnersPrefix}${flavor}/${storage}/${file}`),
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+        Condition: { Null: { "s3:if-none-match": "false" } },
+      },
+    ],
+  };
+}
+
+/** What to hand to STS AssumeRole, but for the role: its own policy is cut down to this runner's four files. */
+export interface RunnerSession {
+  readonly RoleSessionName: string;
+  readonly DurationSeconds: number;
+  readonly Policy: string;
+  readonly Tags: readonly { readonly Key: string; readonly Value: string }[];
+}
+
+/** AssumeRole takes 15 minutes to 12 hours, as far as the role's own maximum allows; 1 hour where one role assumes another. */
+export function runnerSession(
+  request: RunnerPrefix & { readonly lifetimeSeconds: number; readonly partition?: string },
+): RunnerSession {
+  const problems = prefixProblems(request);
+  if (!isWhole(request.lifetimeSeconds, 900, 43_200)) problems.push("lifetimeSeconds must be 900 to 43200");
+  if (problems.length > 0) throw new Error(problems.join("; "));
+  const { bucket, partition = "aws" } = request;
+  return {
+    RoleSessionName: request.storage
+      .replace(/[^\w.-]/g, "-")
+      .slice(-64)
+      .padEnd(2, "-"),
+    DurationSeconds: request.lifetimeSeconds,
+    Policy: JSON.stringify(runnerPolicy({ ...request, bucketArn: `arn:${partition}:s3:::${bucket}` })),
+    Tags: [
+      { Key: "RunnerFlavor", Value: request.flavor },
+      { Key: "RunnerStorage", Value: request.storage },
+    ],
+  };
+}
+
+function ticketProblems(request: TicketRequest): string[] {
+  const { region, lifetimeSeconds, endpoint, fileSizeBytesMax = FILE_SIZE_BYTES_LIMIT } = request;
+  const problems = prefixProblems(request);
+  if (!/^[a-z0-9-]+$/.test(region)) problems.push("region is not the name of a region");
+  if (endpoint !== undefined && !/^https?:\/\/[!-~]+$/.test(endpoint)) problems.push("endpoint is not a URL");
+  if (!isWhole(lifetimeSeconds, 1, LIFETIME_SECONDS_MAX)) {
+    problems.push(`lifetimeSeconds must be 1 to ${LIFETIME_SECONDS_MAX}`);
+  }
+  if (!isWhole(fileSizeBytesMax, 1, 64 * 1024)) problems.push("fileSizeBytesMax must be 1 to 65536");
+  return problems;
+}
+
+function prefixProblems({ bucket, flavor, storage }: RunnerPrefix): string[] {
+  const problems: string[] = [];
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) problems.push("bucket is not the name of a bucket");
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(flavor)) problems.push("flavor must match ^[a-z0-9][a-z0-9-]{0,31}$");
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(storage) || storage.includes("..")) {
+    problems.push("runner must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$ without ..");
+  }
+  return problems;
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}
+
+function prefixOf({ runnersPrefix = "runners/", flavor, storage }: RunnerPrefix): string {
+  return `${runnersPrefix}${flavor}/${storage}/`;
+}
+
+function bucketUrl({ endpoint, bucket, region }: TicketRequest): string {
+  if (endpoint !== undefined) return `${endpoint.replace(/\/$/, "")}/${bucket}`;
+  const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+  // A certificate's wildcard covers no further dots.
+  return bucket.includes(".") ? `https://s3.${region}.${domain}/${bucket}` : `https://${bucket}.s3.${region}.${domain}`;
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html */
+function signedFields(key: string, request: TicketRequest, credentials: Credentials, now: Date) {
+  const { bucket, region, lifetimeSeconds, fileSizeBytesMax = FILE_SIZE_BYTES_LIMIT } = request;
+  const time = now.toISOString().replace(/[:-]|\.\d+/g, "");
+  const scope = [time.slice(0, 8), region, "s3", "aws4_request"];
+  const fields = {
+    key,
+    "x-amz-algorithm": "AWS4-HMAC-SHA256",
+    "x-amz-credential": [credentials.accessKeyId, ...scope].join("/"),
+    "x-amz-date": time,
+    ...(credentials.sessionToken !== undefined && { "x-amz-security-token": credentials.sessionToken }),
+  };
+  const policy = Buffer.from(
+    JSON.stringify({
+      expiration: new Date(now.getTime() + lifetimeSeconds * 1000).toISOString(),
+      conditions: [
+        { bucket },
+        ...Object.entries(fields).map(([name, value]) => ({ [name]: value })),
+        ["content-length-range", 1, fileSizeBytesMax],
+      ],
+    }),
+  ).toString("base64");
+  const signingKey = scope.reduce<string | Buffer>(
+    (hmacKey, part) => hmac(hmacKey, part),
+    `AWS4${credentials.secretAccessKey}`,
+  );
+  return { ...fields, policy, "x-amz-signature": hmac(signingKey, policy).toString("hex") };
+}
+
+function hmac(key: string | Buffer, text: string): Buffer {
+  return createHmac("sha256", key).update(text).digest();
+}

@@ -1,0 +1,298 @@
+import { once } from "node:events";
+import type { Context } from "aws-lambda";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ScheduleInput } from "../../functions/extract-metrics/payload.ts";
+import { BUCKET, DASH, installRunner, JOB, type Runner, type Settings, SHELLS, startCloud } from "./fleet.ts";
+
+const BUS = "runner-metrics";
+const runners: Runner[] = [];
+let cloud: Awaited<ReturnType<typeof startCloud>>;
+let collect: (payload: ScheduleInput) => Promise<Record<string, unknown>[]>;
+
+beforeAll(async () => {
+  cloud = await startCloud();
+  cloud.eventBridge.createBus(BUS);
+  Object.assign(process.env, {
+    BUCKET_NAME: BUCKET,
+    EVENT_BUS_NAME: BUS,
+    AWS_ENDPOINT_URL: cloud.endpoint,
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+    POWERTOOLS_DEV: "false",
+    POWERTOOLS_LOG_LEVEL: "SILENT",
+    POWERTOOLS_METRICS_DISABLED: "true",
+    POWERTOOLS_TRACE_ENABLED: "false",
+  });
+  const { handler } = await import("../../functions/extract-metrics/handler.ts");
+  collect = async (payload) => {
+    const before = cloud.eventBridge.events().length;
+    await handler(payload, { getRemainingTimeInMillis: () => 60_000 } as Context);
+    return cloud.eventBridge
+      .events()
+      .slice(before)
+      .map(({ detail }) => JSON.parse(detail))
+      .sort((one, other) => one.timestamp - other.timestamp || (one.event < other.event ? -1 : 1));
+  };
+});
+
+afterAll(async () => {
+  for (const runner of runners) runner.remove();
+  await cloud.close();
+});
+
+/** GitHub's runner calls hooks with `bash -e`, and has one job. */
+const ONE_JOB = `
+CLOCK_OFFSET=\${STARTED-} bash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED" || exit 9
+CLOCK_OFFSET=\${COMPLETED-} bash -e "$ACTIONS_RUNNER_HOOK_JOB_COMPLETED" || exit 9
+`;
+
+let count = 0;
+function newRunner(shell: (typeof SHELLS)[number], settings: Settings = {}) {
+  const flavor = `flavor-${++count}`;
+  const runner = installRunner(shell, { ...cloud.settings(flavor, "runner-1"), ...settings });
+  runners.push(runner);
+  return { runner, flavor };
+}
+
+const INSTALLED = { event: "runner_installed", runner_name: "runner-1" };
+const START = { event: "runner_start", repo: "acme/widgets", workflow: "CI", github_event: "push" };
+const STOP = { event: "runner_stop", workflow_run_id: "6873452345" };
+
+/** Real seconds pass while a step runs. */
+function about(seconds: number) {
+  return expect.toSatisfy((value: number) => value >= seconds - 2 && value <= seconds + 2, `about ${seconds}`);
+}
+
+async function quietly(finished: Promise<{ code: number | null; stderr: string }>, code = 0): Promise<void> {
+  expect(await finished).toMatchObject({ code, stderr: "" });
+}
+
+describe.each(SHELLS)("a runner's life, recorded by $name", (shell) => {
+  it("gives three events with the right durations", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start", { CLOCK_OFFSET: "-1000" }));
+    const wrapper = runner.start(ONE_JOB, { ...JOB, CLOCK_OFFSET: "-940", STARTED: "-840", COMPLETED: "-240" });
+    await quietly(wrapper.finished);
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining({ ...INSTALLED, flavor, duration: about(60) }),
+      expect.objectContaining({ ...START, flavor, idle: about(100) }),
+      expect.objectContaining({ ...STOP, flavor, status: "normal", job_duration: about(600) }),
+    ]);
+    expect(cloud.files(flavor)).toEqual([]);
+  });
+
+  it("gives three events when the runner ends with an exit code and the completed hook never ran", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start"));
+    await quietly(runner.start('bash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"; exit 3', JOB).finished, 3);
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining(INSTALLED),
+      expect.objectContaining(START),
+      expect.objectContaining({ ...STOP, status: "abnormal", status_info: { code: 3 } }),
+    ]);
+  });
+
+  it("gives three events when the runner is told to terminate during the job", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start"));
+    const wrapper = runner.start('bash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"; echo started; exec sleep 60', JOB);
+    await once(wrapper.stdout ?? wrapper, "data");
+    wrapper.kill("SIGTERM");
+    expect(await wrapper.finished).toMatchObject({ code: 143 });
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining(INSTALLED),
+      expect.objectContaining(START),
+      expect.objectContaining({ ...STOP, status: "abnormal", status_info: { code: 143 } }),
+    ]);
+  });
+
+  it("gives two events when the machine dies during the job", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start"));
+    await quietly(runner.step("installed"));
+    await quietly(runner.step("job-started", JOB));
+    expect(await collect({ flavor })).toEqual([]);
+    expect(await collect({ flavor, orphanAfterSeconds: 0 })).toEqual([
+      expect.objectContaining(INSTALLED),
+      expect.objectContaining(START),
+    ]);
+  });
+
+  it("gives three events when the job is cancelled at once", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start"));
+    await quietly(runner.start(ONE_JOB, JOB).finished);
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining({ ...INSTALLED, duration: about(0) }),
+      expect.objectContaining({ ...START, idle: about(0) }),
+      expect.objectContaining({ ...STOP, job_duration: about(0) }),
+    ]);
+  });
+
+  it("gives one event when there was no job at all", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start", { CLOCK_OFFSET: "-30" }));
+    await quietly(runner.start("exit 0").finished);
+    expect(await collect({ flavor })).toEqual([expect.objectContaining({ ...INSTALLED, duration: about(30) })]);
+  });
+
+  it("gives three events when the repository's policy refuses the job, and nothing overwrites that", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start"));
+    const refused = `
+      sh "\${ACTIONS_RUNNER_HOOK_JOB_STARTED%/*}/runner-metrics.sh" policy-failure 403
+      bash -e "$ACTIONS_RUNNER_HOOK_JOB_COMPLETED"
+      exit 1`;
+    await quietly(runner.start(refused, JOB).finished, 1);
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining(INSTALLED),
+      expect.objectContaining(START),
+      expect.objectContaining({ ...STOP, status: "repo-policy-check-failure", status_info: { code: 403 } }),
+    ]);
+    expect(cloud.files(flavor)).toEqual([]);
+  });
+
+  it("gives three events when the network is down for the first minute", async () => {
+    const { runner, flavor } = newRunner(shell);
+    const down = { RUNNER_METRICS_ENDPOINT: "http://127.0.0.1:9", RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
+    for (const step of ["installation-start", "installed"]) {
+      const { code, stderr } = await runner.step(step, { CLOCK_OFFSET: "-60", ...down });
+      expect(code).toBe(0);
+      expect(stderr).toMatch(
+        /^runner-metrics: \S+: cannot store \S+: no answer \(.+\) .+; the next step tries again\n$/,
+      );
+    }
+    expect(cloud.files(flavor)).toEqual([]);
+    await quietly(runner.step("job-started", JOB));
+    await quietly(runner.step("job-completed"));
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining({ ...INSTALLED, duration: about(0) }),
+      expect.objectContaining({ ...START, idle: about(60) }),
+      expect.objectContaining(STOP),
+    ]);
+  });
+
+  it("gives three events when the disk is full from the job's start on", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start"));
+    await quietly(runner.step("installed"));
+    const script = `${runner.home}/runner-metrics.sh`;
+    const full = (step: string) => `trap "" XFSZ; ulimit -f 0; exec ${shell.command.join(" ")} ${script} ${step}`;
+    for (const step of ["job-started", "job-completed"]) {
+      const { finished } = runner.start(`${full(step)}`, JOB);
+      const { stderr } = await finished;
+      expect(stderr).toContain(`runner-metrics: ${step}: cannot keep`);
+    }
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining(INSTALLED),
+      expect.objectContaining(START),
+      expect.objectContaining(STOP),
+    ]);
+  });
+
+  it("gives three events with the right durations when the clock is an hour ahead", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start", { CLOCK_OFFSET: "3600" }));
+    const wrapper = runner.start(ONE_JOB, { ...JOB, CLOCK_OFFSET: "3660", STARTED: "3670", COMPLETED: "3700" });
+    await quietly(wrapper.finished);
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining({ ...INSTALLED, duration: about(60) }),
+      expect.objectContaining({ ...START, idle: about(10) }),
+      expect.objectContaining({ ...STOP, job_duration: about(30) }),
+    ]);
+  });
+
+  it("gives all events, again under the same id, when it was collected as an orphan while idle and then had a job", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installation-start", { CLOCK_OFFSET: "-90000" }));
+    await quietly(runner.step("installed", { CLOCK_OFFSET: "-89990" }));
+    const [installed, ...none] = await collect({ flavor, orphanAfterSeconds: 0 });
+    expect(installed).toMatchObject({ ...INSTALLED, duration: about(10) });
+    expect(none).toEqual([]);
+    expect(cloud.files(flavor)).toEqual([]);
+    await quietly(runner.step("job-started", { ...JOB, CLOCK_OFFSET: "-60" }));
+    await quietly(runner.step("job-completed"));
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining({ ...INSTALLED, event_id: installed?.event_id }),
+      expect.objectContaining({ ...START, idle: about(89_930) }),
+      expect.objectContaining({ ...STOP, job_duration: about(60) }),
+    ]);
+  });
+
+  it("tells a second job on the same runner nothing but that it is the second", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installed"));
+    await quietly(runner.step("job-started", JOB));
+    await quietly(runner.step("job-completed"));
+    const second = await runner.step("job-started", { ...JOB, GITHUB_RUN_ID: "2" });
+    expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining("this runner has had its job") });
+    await quietly(runner.step("job-completed"));
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining(START),
+      expect.objectContaining({ ...STOP, workflow_run_id: "6873452345" }),
+    ]);
+  });
+});
+
+describe("a collector that takes the runner for an orphan while its job ends", () => {
+  const START_FILE = "runner-installation-start.timestamp";
+  const INSTALLED_FILE = "runner-installed.timestamp";
+  const PRE_FILE = "pre-job-metrics.json";
+  const POST_FILE = "post-job-metrics.json";
+
+  function eventsOf(files: ReadonlySet<string>): string[] {
+    if (!files.has(INSTALLED_FILE)) return [];
+    return [
+      ...(files.has(START_FILE) ? ["installed"] : []),
+      ...(files.has(PRE_FILE) ? ["start"] : []),
+      ...(files.has(PRE_FILE) && files.has(POST_FILE) ? ["stop"] : []),
+    ];
+  }
+
+  /** A collector reads before the one request and deletes before the other, both counted from 1. */
+  async function endOfJob(reads: number, deletes: number): Promise<{ events: Set<string>; left: Set<string> }> {
+    const { runner, flavor } = newRunner(DASH);
+    for (const step of ["installation-start", "installed", "job-started"]) await quietly(runner.step(step, JOB));
+    const names = (keys: string[]) => new Set(keys.map((key) => key.slice(key.lastIndexOf("/") + 1)));
+    let requests = 0;
+    let taken: string[] = [];
+    cloud.faults.use(() => {
+      requests++;
+      if (requests === reads) taken = cloud.files(flavor);
+      if (requests === deletes) for (const key of taken) cloud.s3.deleteObject(BUCKET, key);
+      return undefined;
+    });
+    await quietly(runner.step("job-completed"));
+    cloud.faults.clear();
+    const left = names(cloud.files(flavor));
+    return { events: new Set([...eventsOf(names(taken)), ...eventsOf(left)]), left };
+  }
+
+  it("loses no event, whichever requests it reads and deletes before", async () => {
+    const requestsUndisturbed = 7;
+    for (let reads = 1; reads <= requestsUndisturbed; reads++) {
+      for (let deletes = reads; deletes <= requestsUndisturbed; deletes++) {
+        const { events, left } = await endOfJob(reads, deletes);
+        expect([...events].sort(), `${reads}, ${deletes}`).toEqual(["installed", "start", "stop"]);
+        expect(left, `${reads}, ${deletes}`).toContain(POST_FILE);
+      }
+    }
+  });
+});
+
+it("keeps post-job-metrics.json back until every earlier file is stored", async () => {
+  const { runner, flavor } = newRunner(DASH, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+  cloud.faults.use(({ key }) =>
+    key?.endsWith("runner-installed.timestamp") ? { kind: "error", status: 503, code: "SlowDown" } : undefined,
+  );
+  await runner.step("installation-start");
+  await runner.step("installed");
+  await runner.step("job-started", JOB);
+  const { stderr } = await runner.step("job-completed");
+  expect(stderr).toContain("cannot store runner-installed.timestamp: HTTP 503");
+  expect(cloud.files(flavor).some((key) => key.endsWith("post-job-metrics.json"))).toBe(false);
+  cloud.faults.clear();
+  await quietly(runner.step("upload"));
+  expect(cloud.files(flavor)).toHaveLength(4);
+});
