@@ -25,10 +25,7 @@ export async function settle(batch: readonly Extraction[], settling: Settling): 
   return settled;
 }
 
-async function publishEvents(
-  batch: readonly Extraction[],
-  settling: Settling,
-): Promise<Extraction[]> {
+async function publishEvents(batch: readonly Extraction[], settling: Settling): Promise<Extraction[]> {
   const { bus, config, clock, deadline, summary } = settling;
   const issued = await Promise.all(
     batch.map(async (extraction) => {

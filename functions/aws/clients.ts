@@ -1,8 +1,8 @@
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { S3Client } from "@aws-sdk/client-s3";
 
-/** A run stops to wait for one request after this, in milliseconds. Without `throwOnRequestTimeout` the SDK only warns. */
-const TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true };
+/** A run stops to wait for the answer to one request after this, in milliseconds. */
+const REQUEST_TIMEOUT_MILLISECONDS = 5_000;
 
 /** Files of one runner that are read at once. */
 const REQUESTS_PER_RUNNER = 4;
@@ -14,10 +14,13 @@ const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 export function createClients(
   concurrency: number,
   usePathStyle: boolean,
+  requestTimeout = REQUEST_TIMEOUT_MILLISECONDS,
 ): { s3: S3Client; eventBridge: EventBridgeClient } {
+  // Without throwOnRequestTimeout the SDK only warns.
+  const timeouts = { connectionTimeout: 1_000, requestTimeout, throwOnRequestTimeout: true };
   const agent = { keepAlive: true, maxSockets: concurrency * REQUESTS_PER_RUNNER };
   const shared = {
-    requestHandler: { ...TIMEOUTS, httpAgent: agent, httpsAgent: agent },
+    requestHandler: { ...timeouts, httpAgent: agent, httpsAgent: agent },
     retryMode: "standard",
     maxAttempts: 3,
     logger: silent,

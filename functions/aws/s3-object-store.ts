@@ -22,7 +22,11 @@ const BATCHABLE_KEY = /^[ -~]+$/;
 const SINGLE_DELETES = 16;
 
 /** A bucket as an `ObjectStore`: translates calls, data and errors, nothing else. */
-export function s3ObjectStore(client: S3Client, bucket: string): ObjectStore {
+export function s3ObjectStore(
+  client: S3Client,
+  bucket: string,
+  bodyTimeoutMilliseconds = BODY_TIMEOUT_MILLISECONDS,
+): ObjectStore {
   return {
     async list(prefix, from = { after: "" }) {
       const position = "token" in from ? { ContinuationToken: from.token } : from.after && { StartAfter: from.after };
@@ -64,7 +68,7 @@ export function s3ObjectStore(client: S3Client, bucket: string): ObjectStore {
     async get({ key, etag }, size) {
       try {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag }));
-        return await readExactly(Body as Readable, size);
+        return await readExactly(Body as Readable, size, bodyTimeoutMilliseconds);
       } catch (error) {
         return refusal(error, `GET in bucket "${bucket}"`);
       }
@@ -128,9 +132,9 @@ export function decodeKey(encoded: string): string {
 }
 
 /** All of a body of `size` bytes, or `changed` where it is longer: no more is read then. */
-async function readExactly(body: Readable, size: number): Promise<Uint8Array | Refusal> {
+async function readExactly(body: Readable, size: number, timeoutMilliseconds: number): Promise<Uint8Array | Refusal> {
   const timeout = Object.assign(new Error("The body did not arrive in time"), { name: "TimeoutError" });
-  const timer = setTimeout(() => body.destroy(timeout), BODY_TIMEOUT_MILLISECONDS);
+  const timer = setTimeout(() => body.destroy(timeout), timeoutMilliseconds);
   try {
     const bytes = new Uint8Array(size);
     let length = 0;

@@ -3,8 +3,11 @@ import type { MetricsFile, MetricsFiles } from "../metrics/runner-metrics.ts";
 import type { ListedObject, ObjectHead, ObjectStore, Refusal } from "../ports.ts";
 import type { StorageListing } from "./layout.ts";
 
-/** S3's archives: a GET needs a restore first. https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html */
-const ARCHIVE_CLASSES = ["GLACIER", "DEEP_ARCHIVE"];
+/**
+ * Classes whose objects are archived, or may be: a GET needs a restore first. No runner has a reason to ask for one.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
+ */
+const ARCHIVE_CLASSES = ["GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"];
 
 export interface ReadLimits {
   readonly fileSizeBytesLimit: number;

@@ -1,0 +1,49 @@
+/** A run with the real SDK clients against local AWS, over HTTP: for tests of what only the wire shows. */
+import { createClients } from "../functions/aws/clients.ts";
+import { eventBridgeBus } from "../functions/aws/event-bridge-bus.ts";
+import { s3ObjectStore } from "../functions/aws/s3-object-store.ts";
+import type { Dependencies } from "../functions/ports.ts";
+import { type Payload, run } from "../functions/run.ts";
+import { startLocalAws } from "../local/server.ts";
+import { BUCKET, BUS, CONFIG, EVERY_RUNNER, FILES, NOW } from "./harness.ts";
+
+/** So that a test of a stalled request is over soon. */
+const TIMEOUT_MILLISECONDS = 300;
+
+export async function startLocalWorld() {
+  const local = await startLocalAws({ now: () => NOW });
+  local.s3.createBucket(BUCKET);
+  local.eventBridge.createBus(BUS);
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: local.endpoint,
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+  });
+  const clients = createClients(CONFIG.concurrency, true, TIMEOUT_MILLISECONDS);
+  const dependencies: Dependencies = {
+    store: s3ObjectStore(clients.s3, BUCKET, TIMEOUT_MILLISECONDS),
+    bus: eventBridgeBus(clients.eventBridge, BUS),
+    clock: { now: () => NOW, sleep: async () => {} },
+    config: CONFIG,
+    deadline: Number.POSITIVE_INFINITY,
+  };
+  return {
+    ...local,
+    clients,
+    dependencies,
+    upload(runner: string, files: Readonly<Record<string, string | Uint8Array>> = FILES) {
+      for (const [name, content] of Object.entries(files)) {
+        local.s3.putObject(BUCKET, `runners/large/${runner}/${name}`, { body: Buffer.from(content) });
+      }
+    },
+    run: (payload: Partial<Payload> = {}) => run({ ...EVERY_RUNNER, ...payload }, dependencies),
+    keys: (prefix = "") => [...local.s3.objects(BUCKET, prefix)].map(({ key }) => key),
+    events: () =>
+      local.eventBridge.events().map(({ detailType, detail }) => ({ detailType, detail: JSON.parse(detail) })),
+    manifests: () =>
+      [...local.s3.objects(BUCKET, "quarantine/")]
+        .filter(({ key }) => key.endsWith("/manifest.json"))
+        .map(({ body }) => JSON.parse(Buffer.from(body ?? []).toString())),
+  };
+}
