@@ -147,9 +147,10 @@ record_job() {
   # The braces and names below take 77 bytes, with the newline.
   room=$((size_max - 77 - ${#begun} - ${#GITHUB_RUN_ID} - ${#GITHUB_REPOSITORY}))
   texts=$(json_texts "$room" "${GITHUB_EVENT_NAME-}" "${GITHUB_WORKFLOW-}")
+  workflow=${texts#*/}
   record "$pre_file" "$(
     printf '{"timestamp":%s,"workflow":"%b","workflow_run_id":"%s","repository":"%s","event":"%b"}' "$begun" \
-      "${texts#*"$newline"}" "$GITHUB_RUN_ID" "$GITHUB_REPOSITORY" "${texts%%"$newline"*}"
+      "${workflow%/}" "$GITHUB_RUN_ID" "$GITHUB_REPOSITORY" "${texts%%/*}"
   )"
 }
 
@@ -186,7 +187,7 @@ is_digits() {
   [ ${#1} -le 20 ]
 }
 
-# json_texts ROOM EVENT WORKFLOW: both as the inside of JSON strings, a line each, in the octal escapes of `printf %b`.
+# json_texts ROOM EVENT WORKFLOW: both as the inside of JSON strings, in the octal escapes of `printf %b`, a slash after each.
 # Together they take at most ROOM bytes: the event at most 128, the workflow's name the rest; what does not fit is cut
 # between two characters. Each control character, bidi control and byte that is not UTF-8 becomes U+FFFD, as browsers
 # decode it: the collector takes none of them. No awk is trusted with bytes above 127: it sees them as numbers.
@@ -200,7 +201,7 @@ json_texts_awk='
 
   function end_of_text() {
     if (needed > 0) { needed = 0; lower = 128; upper = 191; character(65533) }
-    print text
+    printf "%s/", text
     room -= size
     limit = room
     text = ""; size = 0; full = 0

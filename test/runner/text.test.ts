@@ -1,0 +1,272 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { preJobMetrics, runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
+import { DASH, installRunner, launch, pathOf, type Runner, SCRIPTS, SHELLS, type Shell, startCloud } from "./fleet.ts";
+
+/** Environments, in bytes: neither Unix nor a job promises UTF-8. */
+interface Environment {
+  readonly workflow: Uint8Array;
+  readonly event: Uint8Array;
+  readonly repository: Uint8Array;
+  readonly runId: Uint8Array;
+}
+
+const SIZE_MAX = 1024;
+const EVENT_MAX = 128;
+const PRE_FILE = "pre-job-metrics.json";
+const CANARY = join(tmpdir(), `runner-metrics-canary-${process.pid}`);
+
+// Shells, and the awks that come with them: bytes, characters and NULs are where they differ.
+const COMBINATIONS: { name: string; shell: Shell; awk: string }[] = [
+  { name: "dash and mawk", shell: DASH, awk: "mawk" },
+  { name: "dash and the one true awk", shell: DASH, awk: "original-awk" },
+  { name: "bash and gawk", shell: { name: "bash", command: ["bash"] }, awk: "gawk" },
+  { name: "busybox sh and its awk", shell: { name: "busybox sh", command: ["busybox", "sh"] }, awk: "busybox awk" },
+];
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+/** The documented rule: browsers' decoding; no control characters; cut between characters to a size in bytes of JSON. */
+function expectedText(bytes: Uint8Array, room: number): { text: string; size: number } {
+  const decoded = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  let text = "";
+  let size = 0;
+  for (const character of decoded) {
+    const allowed = FORBIDDEN.test(character) ? "\ufffd" : character;
+    const width = allowed === '"' || allowed === "\\" ? 2 : Buffer.byteLength(allowed);
+    if (size + width > room) break;
+    text += allowed;
+    size += width;
+  }
+  return { text, size };
+}
+
+function expectedJob({ workflow, event, repository, runId }: Environment) {
+  const name = Buffer.from(repository).toString("latin1");
+  const id = Buffer.from(runId).toString("latin1");
+  if (!preJobMetrics.shape.repository.safeParse(name).success || !/^[0-9]{1,20}$/.test(id)) return undefined;
+  const eventText = expectedText(event, EVENT_MAX);
+  const empty = { timestamp: 1_700_000_000, workflow: "", workflow_run_id: id, repository: name, event: "" };
+  const room = SIZE_MAX - Buffer.byteLength(`${JSON.stringify(empty)}\n`) - eventText.size;
+  return { workflow: expectedText(workflow, room).text, workflow_run_id: id, repository: name, event: eventText.text };
+}
+
+// One process runs the hook for many environments. `%b` has the bytes that no environment of Node's can carry.
+const DRIVER = `
+i=0
+text() { decoded=$(printf '%b.' "\${1#x}"); decoded=\${decoded%.}; }
+while IFS=' ' read -r workflow event repository id; do
+  text "$workflow"; export GITHUB_WORKFLOW="$decoded"
+  text "$event"; export GITHUB_EVENT_NAME="$decoded"
+  text "$repository"; export GITHUB_REPOSITORY="$decoded"
+  text "$id"; export GITHUB_RUN_ID="$decoded"
+  RUNNER_METRICS_SPOOL=$SPOOLS/$i $TESTED job-started 2>>"$SPOOLS/stderr" || echo "status $?"
+  i=$((i + 1))
+done <"$CASES"`;
+
+function encode(bytes: Uint8Array): string {
+  return `x${[...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, "0")}`).join("")}`;
+}
+
+async function recordJobs(shell: Shell, awk: string, environments: readonly Environment[]) {
+  const spools = mkdtempSync(join(tmpdir(), "spools-"));
+  const runner = installRunner(shell, {}, `awk() { ${awk.replace(/^\S+/, pathOf)} "$@"; }`);
+  try {
+    const cases = environments.map((e) => [e.workflow, e.event, e.repository, e.runId].map(encode).join(" "));
+    writeFileSync(join(spools, "cases"), `${cases.join("\n")}\n`);
+    const { stdout, code } = await launch(["bash", "-c", DRIVER], {
+      PATH: process.env.PATH,
+      LC_ALL: "C",
+      SPOOLS: spools,
+      CASES: join(spools, "cases"),
+      TESTED: `${shell.command.join(" ")} ${runner.home}/runner-metrics.sh`,
+    }).finished;
+    expect({ stdout, code }).toEqual({ stdout: "", code: 0 });
+    return environments.map((_, index) => read(join(spools, String(index), PRE_FILE)));
+  } finally {
+    runner.remove();
+    rmSync(spools, { recursive: true });
+  }
+}
+
+function read(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text.replaceAll("\0", ""));
+const rawBytes = fc.uint8Array({ max: 255, maxLength: 60 }).map((bytes) => bytes.filter((byte) => byte !== 0));
+// Bytes from where UTF-8's rules change.
+const nearlyUtf8 = fc
+  .array(
+    fc.constantFrom(
+      0x41,
+      0x7f,
+      0x80,
+      0x8f,
+      0x90,
+      0x9f,
+      0xa0,
+      0xbf,
+      0xc1,
+      0xc2,
+      0xdf,
+      0xe0,
+      0xed,
+      0xef,
+      0xf0,
+      0xf4,
+      0xf5,
+    ),
+    {
+      maxLength: 40,
+    },
+  )
+  .map((bytes) => Uint8Array.from(bytes));
+const shellText = fc
+  .array(
+    fc.constantFrom(
+      ...[
+        '"',
+        "'",
+        "\\",
+        "$",
+        "`",
+        "\n",
+        "\r",
+        "\t",
+        " ",
+        "%s",
+        "%b",
+        "\\n",
+        "\\0101",
+        "$" + "{IFS}",
+        ";",
+        "&&",
+        "|",
+        "*",
+        "~",
+      ],
+      ...[
+        `$(touch ${CANARY})`,
+        `\`touch ${CANARY}\``,
+        "}",
+        "--",
+        "-n",
+        "@/etc/passwd",
+        "\u001b[31m",
+        "\u202e",
+        "é",
+        "😀",
+        "\ufeff",
+      ],
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => utf8(parts.join("")));
+const longText = fc
+  .tuple(fc.string({ unit: "binary", minLength: 1, maxLength: 5 }), fc.integer({ min: 400, max: 4096 }))
+  .map(([text, length]) => utf8(text.repeat(length).slice(0, length)));
+const text = fc.oneof(rawBytes, nearlyUtf8, shellText, longText, fc.string({ unit: "binary" }).map(utf8));
+const repository = fc.oneof(
+  { weight: 5, arbitrary: fc.constantFrom("acme/widgets", "a/b", `${"o".repeat(39)}/${"r".repeat(100)}`).map(utf8) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(
+        "",
+        "a",
+        "/",
+        "a/",
+        "/b",
+        "a/b/c",
+        "a/.",
+        "a/..",
+        "../user",
+        "a/b\n",
+        "a.b/c",
+        "a/b c",
+        "a/$(id)",
+        `${"o".repeat(40)}/r`,
+      )
+      .map(utf8),
+  },
+  { weight: 1, arbitrary: shellText },
+);
+const runId = fc.oneof(
+  { weight: 5, arbitrary: fc.constantFrom("1", "6873452345", "9".repeat(20)).map(utf8) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("", "-1", "1e3", "1\n", "9".repeat(21), "１", `$(touch ${CANARY})`).map(utf8),
+  },
+);
+const environment: fc.Arbitrary<Environment> = fc.record({ workflow: text, event: text, repository, runId });
+
+function check(given: Environment, bytes: Buffer | undefined): void {
+  const { timestamp, ...job } = bytes ? JSON.parse(bytes.toString()) : {};
+  expect(bytes && job).toEqual(expectedJob(given));
+  if (!bytes) return;
+  expect(bytes.length).toBeLessThanOrEqual(SIZE_MAX);
+  expect(timestamp).toBeTypeOf("number");
+  const asCollected = runnerMetrics("r", { "pre-job-metrics.json": { bytes, lastModified: Date.now() } });
+  expect(asCollected).toEqual({ kind: "incomplete" }); // nothing is installed; but neither is it corrupt
+}
+
+describe.each(COMBINATIONS)("whatever a job's environment holds, $name", ({ shell, awk }) => {
+  it("records it whole, or cut as documented, or not at all; never a broken file, never a command run", async () => {
+    const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(batch, async (environments) => {
+        const files = await recordJobs(shell, awk, environments);
+        for (const [index, given] of environments.entries()) check(given, files[index]);
+      }),
+      { numRuns: Number(process.env.RUNNER_BATCHES ?? 4), endOnFailure: true },
+    );
+    expect(read(CANARY)).toBeUndefined();
+  });
+});
+
+describe("a hostile workflow name", () => {
+  let cloud: Awaited<ReturnType<typeof startCloud>>;
+  const runners: Runner[] = [];
+  beforeAll(async () => {
+    cloud = await startCloud();
+  });
+  afterAll(async () => {
+    for (const runner of runners) runner.remove();
+    await cloud.close();
+  });
+
+  it.each(SHELLS)(
+    "reaches S3 byte for byte by way of $name, from the spool and, on a full disk, from memory",
+    async (shell) => {
+      const GITHUB_WORKFLOW = `a "quoted" \\ $(id) \`id\` %s \\n ' ü 😀 {"_aws": 1} @/etc/passwd </script>`;
+      const job = { GITHUB_WORKFLOW, GITHUB_RUN_ID: "1", GITHUB_REPOSITORY: "o/r", GITHUB_EVENT_NAME: "push" };
+      for (const storage of ["spooled", "memory"]) {
+        const runner = installRunner(shell, {
+          ...cloud.settings("large", `${storage}-${shell.command.length}`),
+          ...job,
+        });
+        runners.push(runner);
+        const full = storage === "memory" ? 'trap "" XFSZ; ulimit -f 0; ' : "";
+        const command = `${full}exec ${shell.command.join(" ")} ${runner.home}/runner-metrics.sh job-started`;
+        await runner.start(command).finished;
+        const stored = cloud.text(`runners/large/${storage}-${shell.command.length}/${PRE_FILE}`) ?? "";
+        expect(JSON.parse(stored)).toMatchObject({ workflow: GITHUB_WORKFLOW, event: "push" });
+      }
+    },
+  );
+});
+
+it("has no construct in the scripts that evaluates text", () => {
+  for (const file of ["runner-metrics.sh", "job-started.sh", "job-completed.sh"]) {
+    expect(readFileSync(join(SCRIPTS, file), "utf8")).not.toMatch(/\beval\b|\bsh -c\b|\bxargs\b|<<(?!'END')/);
+  }
+});
