@@ -1,0 +1,139 @@
+import { Duration } from "aws-cdk-lib";
+import { Alarm, ComparisonOperator, type IMetric, Stats, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
+import type { IFunction } from "aws-cdk-lib/aws-lambda";
+import { type ITopic, Topic } from "aws-cdk-lib/aws-sns";
+import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
+import type { IQueue } from "aws-cdk-lib/aws-sqs";
+import { Construct } from "constructs";
+import {
+  ACCESS_DENIED,
+  ACCOUNTING_LAW_BROKEN,
+  type MetricName,
+  OBJECTS_NOT_DELETED,
+  outcomeMetric,
+  RUN_DURATION,
+  STRAY_OBJECTS,
+} from "../../functions/extract-metrics/metrics-catalogue.ts";
+import { runMetric } from "../metrics.ts";
+import type { Settings } from "../settings.ts";
+
+export interface AlarmsProps {
+  readonly settings: Pick<Settings, "flavors" | "noRunAlarmAfterIntervals" | "deferredAlarmAfterRuns" | "alarmEmail">;
+  readonly function: IFunction;
+  readonly deadLetters: IQueue;
+  /** A topic that exists already. */
+  readonly topic?: ITopic | undefined;
+}
+
+interface Rule {
+  readonly metric: IMetric;
+  /** What happened, and what to do. It is what the mail says. */
+  readonly description: string;
+  readonly atLeast?: number;
+  readonly below?: number;
+  /** In how many periods in a row; 1 by default. */
+  readonly periods?: number;
+  readonly missingData?: TreatMissingData;
+}
+
+/** Alarms for all that calls for a person, and the topic that tells of them. */
+export class Alarms extends Construct {
+  readonly topic: ITopic;
+  readonly alarms: Alarm[] = [];
+
+  constructor(scope: Construct, id: string, props: AlarmsProps) {
+    super(scope, id);
+    this.topic = props.topic ?? this.createTopic(props.settings.alarmEmail);
+    this.watchAll(props);
+    for (const flavor of Object.keys(props.settings.flavors)) this.watchFlavor(flavor, props);
+    for (const alarm of this.alarms) alarm.addAlarmAction(new SnsAction(this.topic));
+  }
+
+  private createTopic(email: string | undefined): Topic {
+    const topic = new Topic(this, "Topic", { enforceSSL: true });
+    if (email) topic.addSubscription(new EmailSubscription(email));
+    return topic;
+  }
+
+  private watchAll(props: AlarmsProps): void {
+    const period = Duration.minutes(5);
+    this.watch("RunErrors", {
+      metric: props.function.metricErrors({ period, statistic: Stats.SUM }),
+      description:
+        "A run failed: its event bus or bucket is missing, the listing failed, or it timed out. The log says which. Nothing is lost: files stay until their events are on the bus.",
+      atLeast: 1,
+    });
+    this.watch("Throttles", {
+      metric: props.function.metricThrottles({ period, statistic: Stats.SUM }),
+      description: "Lambda refused to start a run: the account's or the function's concurrency is used up.",
+      atLeast: 1,
+    });
+    this.watch("DeadLetters", {
+      metric: props.deadLetters.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
+      description:
+        "A schedule could not start a run, a run failed, or an event could not be logged. The queue holds the details; delete its messages when done.",
+      atLeast: 1,
+    });
+  }
+
+  private watchFlavor(flavor: string, { settings }: AlarmsProps): void {
+    const { noRunAlarmAfterIntervals, deferredAlarmAfterRuns } = settings;
+    const interval = Duration.minutes(settings.flavors[flavor]?.everyMinutes ?? 1);
+    const sum = (name: MetricName) => runMetric(name, flavor, { period: interval, statistic: Stats.SUM });
+    this.watch(`NoRun-${flavor}`, {
+      metric: runMetric(RUN_DURATION, flavor, { period: interval, statistic: Stats.SAMPLE_COUNT }),
+      description: `No run of flavor ${flavor} came to its end in ${noRunAlarmAfterIntervals} intervals. Rings once after the first deployment, until the first run.`,
+      below: 1,
+      periods: noRunAlarmAfterIntervals,
+      missingData: TreatMissingData.BREACHING,
+    });
+    this.watch(`Quarantined-${flavor}`, {
+      metric: sum(outcomeMetric("quarantined")),
+      description: `Files of a runner of flavor ${flavor} were not to be trusted. The dashboard says whose and why; the files are in the quarantine.`,
+      atLeast: 1,
+    });
+    this.watch(`Deferred-${flavor}`, {
+      metric: sum(outcomeMetric("deferred")),
+      description: `Runners of flavor ${flavor} were left for the next run ${deferredAlarmAfterRuns} runs in a row. The log says why (deferralReasons, errors).`,
+      atLeast: 1,
+      periods: deferredAlarmAfterRuns,
+    });
+    this.watch(`AccessDenied-${flavor}`, {
+      metric: sum(ACCESS_DENIED),
+      description: `S3 denied us an object of flavor ${flavor}: look for a change of the bucket's policy, the function's role, or the key.`,
+      atLeast: 1,
+    });
+    this.watch(`NotDeleted-${flavor}`, {
+      metric: sum(OBJECTS_NOT_DELETED),
+      description: `Objects of flavor ${flavor} could not be deleted ${deferredAlarmAfterRuns} runs in a row: their events come again in each run, under the same ids.`,
+      atLeast: 1,
+      periods: deferredAlarmAfterRuns,
+    });
+    this.watch(`StrayObjects-${flavor}`, {
+      metric: sum(STRAY_OBJECTS),
+      description: `Objects lie beside the storages of flavor ${flavor}, where no runner may write: someone's permissions are too wide.`,
+      atLeast: 1,
+    });
+    this.watch(`AccountingLaw-${flavor}`, {
+      metric: sum(ACCOUNTING_LAW_BROKEN),
+      description: `A runner of flavor ${flavor} was listed and has no outcome: a defect of runner-metrics. Please report it with the log of the run.`,
+      atLeast: 1,
+    });
+  }
+
+  private watch(id: string, { metric, description, atLeast, below, periods = 1, missingData }: Rule): void {
+    const alarm = new Alarm(this, id, {
+      metric,
+      alarmDescription: description,
+      threshold: atLeast ?? below ?? 0,
+      comparisonOperator:
+        below === undefined
+          ? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+          : ComparisonOperator.LESS_THAN_THRESHOLD,
+      evaluationPeriods: periods,
+      treatMissingData: missingData ?? TreatMissingData.NOT_BREACHING,
+    });
+    this.alarms.push(alarm);
+  }
+}

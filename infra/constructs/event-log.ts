@@ -1,0 +1,104 @@
+import { ArnFormat, type RemovalPolicy, Stack } from "aws-cdk-lib";
+import { CfnRule, type IEventBus } from "aws-cdk-lib/aws-events";
+import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { FilterPattern, LogGroup, MetricFilter, ResourcePolicy } from "aws-cdk-lib/aws-logs";
+import type { IQueue } from "aws-cdk-lib/aws-sqs";
+import { Construct } from "constructs";
+import { METRICS_NAMESPACE } from "../../functions/extract-metrics/metrics-catalogue.ts";
+import { EVENT_SOURCE } from "../../functions/metrics/events.ts";
+import { JOB_METRICS, type JobMetric, type JobMetricName } from "../job-metrics.ts";
+
+export interface EventLogProps {
+  readonly bus: IEventBus;
+  readonly deadLetters: IQueue;
+  readonly retentionDays: number;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** A log of all events, and the metrics of the jobs that CloudWatch makes of it. docs/decisions/0020-job-metrics.md */
+export class EventLog extends Construct {
+  readonly logGroup: LogGroup;
+
+  constructor(scope: Construct, id: string, props: EventLogProps) {
+    super(scope, id);
+    const { retentionDays, removalPolicy } = props;
+    this.logGroup = new LogGroup(this, "LogGroup", { retention: retentionDays, removalPolicy });
+    const rule = this.logAll(props);
+    this.allow(rule, props);
+    for (const name of Object.keys(JOB_METRICS) as JobMetricName[]) this.count(name);
+  }
+
+  private logAll({ bus, deadLetters }: EventLogProps): CfnRule {
+    return new CfnRule(this, "Rule", {
+      description: "Logs every event of runner-metrics",
+      eventBusName: bus.eventBusName,
+      // A replayed event has been logged and counted before.
+      eventPattern: { source: [EVENT_SOURCE], "replay-name": [{ exists: false }] },
+      targets: [
+        {
+          id: "EventLog",
+          // Not `logGroupArn`: EventBridge wants it without the `:*` at its end.
+          arn: Stack.of(this).formatArn({
+            service: "logs",
+            resource: "log-group",
+            resourceName: this.logGroup.logGroupName,
+            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+          }),
+          deadLetterConfig: { arn: deadLetters.queueArn },
+        },
+      ],
+    });
+  }
+
+  private allow(rule: CfnRule, { deadLetters }: EventLogProps): void {
+    const conditions = { ArnEquals: { "aws:SourceArn": rule.attrArn } };
+    new ResourcePolicy(this, "Policy", {
+      policyStatements: [
+        new PolicyStatement({
+          principals: [
+            new ServicePrincipal("events.amazonaws.com"),
+            new ServicePrincipal("delivery.logs.amazonaws.com"),
+          ],
+          actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+          resources: [this.logGroup.logGroupArn],
+          conditions,
+        }),
+      ],
+    });
+    deadLetters.addToResourcePolicy(
+      new PolicyStatement({
+        sid: "EventsThatWereNotLogged",
+        principals: [new ServicePrincipal("events.amazonaws.com")],
+        actions: ["sqs:SendMessage"],
+        resources: [deadLetters.queueArn],
+        conditions,
+      }),
+    );
+  }
+
+  private count(name: JobMetricName): void {
+    const metric: JobMetric = JOB_METRICS[name];
+    const { field, dimension } = metric;
+    new MetricFilter(this, name, {
+      logGroup: this.logGroup,
+      metricNamespace: METRICS_NAMESPACE,
+      metricName: name,
+      filterPattern: FilterPattern.literal(filterPattern(metric)),
+      metricValue: field ? `$.detail.${field}` : "1",
+      dimensions: { flavor: "$.detail.flavor", ...(dimension && { [dimension]: `$.detail.${dimension}` }) },
+    });
+  }
+}
+
+/**
+ * Events of one kind that have what is counted. One with a clamped duration is left out: its 0 only says that clocks differ.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+ */
+function filterPattern({ event, field, dimension }: JobMetric): string {
+  const terms = [
+    `($.detail.event = "${event}")`,
+    ...(field ? [`($.detail.${field} >= 0)`, "($.detail.clamped NOT EXISTS)"] : []),
+    ...(dimension ? [`($.detail.${dimension} = "*")`] : []),
+  ];
+  return `{ ${terms.join(" && ")} }`;
+}

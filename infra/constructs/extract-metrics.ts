@@ -1,0 +1,146 @@
+import { fileURLToPath } from "node:url";
+import { Duration, type RemovalPolicy } from "aws-cdk-lib";
+import type { IEventBus } from "aws-cdk-lib/aws-events";
+import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
+import { Architecture, type Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
+import { SqsDestination } from "aws-cdk-lib/aws-lambda-destinations";
+import { type BundlingOptions, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { LogGroup } from "aws-cdk-lib/aws-logs";
+import type { IBucket } from "aws-cdk-lib/aws-s3";
+import type { IQueue } from "aws-cdk-lib/aws-sqs";
+import { Construct } from "constructs";
+import type { Environment } from "../../functions/extract-metrics/config.ts";
+import { type Settings, timeoutSeconds } from "../settings.ts";
+import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "./metrics-bucket.ts";
+
+export interface ExtractMetricsProps {
+  readonly settings: Settings;
+  readonly bucket: IBucket;
+  readonly encryptionKey?: IKey | undefined;
+  readonly bus: IEventBus;
+  readonly deadLetters: IQueue;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** How the handler is bundled: the SDK included, so that what runs is what was tested. */
+export const BUNDLING: BundlingOptions = {
+  minify: true,
+  format: OutputFormat.ESM,
+  target: "node24",
+  bundleAwsSDK: true,
+  mainFields: ["module", "main"],
+  // X-Ray's SDK is CommonJS and requires Node's own modules.
+  banner: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+};
+
+/** The Lambda function that does one run, with a role that may do exactly what a run does. */
+export class ExtractMetrics extends Construct {
+  readonly function: LambdaFunction;
+  readonly role: Role;
+  readonly logGroup: LogGroup;
+
+  constructor(scope: Construct, id: string, props: ExtractMetricsProps) {
+    super(scope, id);
+    const { settings, removalPolicy } = props;
+    this.logGroup = new LogGroup(this, "LogGroup", { retention: settings.logRetentionDays, removalPolicy });
+    // Not the function's own, which would come with a managed policy that may write to every log.
+    this.role = new Role(this, "Role", {
+      assumedBy: new ServicePrincipal("lambda.amazonaws.com"),
+      description: "Extracts runner metrics from S3 and puts them on EventBridge",
+    });
+    this.function = this.createFunction(props);
+    for (const statement of [...readAndCleanUp(props), ...quarantine(props), ...encryption(props), ...publish(props)]) {
+      this.role.addToPolicy(statement);
+    }
+    this.logGroup.grantWrite(this.role);
+  }
+
+  private createFunction({ settings, bucket, encryptionKey, bus, deadLetters }: ExtractMetricsProps): NodejsFunction {
+    const environment = {
+      BUCKET_NAME: bucket.bucketName,
+      EVENT_BUS_NAME: bus.eventBusName,
+      RUNNERS_PREFIX,
+      QUARANTINE_PREFIX,
+      FILE_SIZE_BYTES_LIMIT: String(settings.fileSizeBytesLimit),
+      MAX_OBJECTS_PER_RUNNER: String(settings.maxObjectsPerRunner),
+      CONCURRENCY: String(settings.concurrency),
+      ...(encryptionKey && { KMS_KEY_ARN: encryptionKey.keyArn }),
+    } satisfies Environment;
+    return new NodejsFunction(this, "Function", {
+      description: "Extracts runner metrics from S3 and puts them on EventBridge",
+      entry: path("../../functions/extract-metrics/handler.ts"),
+      handler: "handler",
+      projectRoot: path("../.."),
+      depsLockFilePath: path("../../package-lock.json"),
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      bundling: BUNDLING,
+      awsSdkConnectionReuse: false,
+      environment,
+      role: this.role,
+      memorySize: settings.memoryMegabytes,
+      timeout: Duration.seconds(timeoutSeconds(settings)),
+      tracing: Tracing.ACTIVE,
+      logGroup: this.logGroup,
+      // The next run does what this one did not: a second try would only run beside it.
+      retryAttempts: 0,
+      onFailure: new SqsDestination(deadLetters),
+      ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
+    });
+  }
+}
+
+function readAndCleanUp({ bucket, settings }: ExtractMetricsProps): PolicyStatement[] {
+  const ofFlavors = Object.keys(settings.flavors).map((flavor) => `${RUNNERS_PREFIX}${flavor}/*`);
+  return [
+    new PolicyStatement({
+      sid: "ListRunners",
+      actions: ["s3:ListBucket"],
+      resources: [bucket.bucketArn],
+      // IfExists: S3 answers for an object that has gone with 404 only to those who may list the bucket, and no
+      // GET has a prefix. Otherwise it says 403, as if access were denied.
+      conditions: { StringLikeIfExists: { "s3:prefix": ofFlavors } },
+    }),
+    new PolicyStatement({
+      sid: "ReadAndDeleteRunners",
+      // A delete that names an ETag needs GetObject too.
+      actions: ["s3:GetObject", "s3:DeleteObject"],
+      resources: ofFlavors.map((keys) => bucket.arnForObjects(keys)),
+    }),
+  ];
+}
+
+function quarantine({ bucket, settings }: ExtractMetricsProps): PolicyStatement[] {
+  const flavors = Object.keys(settings.flavors);
+  const within = (pattern: string) =>
+    flavors.map((flavor) => bucket.arnForObjects(`${QUARANTINE_PREFIX}${flavor}/*/${pattern}`));
+  return [
+    new PolicyStatement({
+      sid: "CopyIntoQuarantine",
+      actions: ["s3:PutObject"],
+      resources: [...within("objects/*"), ...within("renamed/*")],
+    }),
+    new PolicyStatement({
+      sid: "WriteManifestOnce",
+      actions: ["s3:PutObject"],
+      resources: within("manifest.json"),
+      conditions: { Null: { "s3:if-none-match": "false" } },
+    }),
+  ];
+}
+
+function encryption({ encryptionKey }: ExtractMetricsProps): PolicyStatement[] {
+  if (!encryptionKey) return [];
+  const actions = ["kms:Decrypt", "kms:GenerateDataKey"];
+  return [new PolicyStatement({ sid: "UseKeyOfBucket", actions, resources: [encryptionKey.keyArn] })];
+}
+
+function publish({ bus }: ExtractMetricsProps): PolicyStatement[] {
+  const actions = ["events:DescribeEventBus", "events:PutEvents"];
+  return [new PolicyStatement({ sid: "PublishEvents", actions, resources: [bus.eventBusArn] })];
+}
+
+function path(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}

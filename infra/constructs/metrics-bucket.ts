@@ -1,0 +1,142 @@
+import { Annotations, Duration, type RemovalPolicy } from "aws-cdk-lib";
+import { AnyPrincipal, Effect, type IRole, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
+import {
+  BlockedEncryptionType,
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  type IBucket,
+  ObjectOwnership,
+} from "aws-cdk-lib/aws-s3";
+import { Construct } from "constructs";
+import type { Settings } from "../settings.ts";
+
+/** Where runners write, and where we put what is not to be trusted. */
+export const RUNNERS_PREFIX = "runners/";
+export const QUARANTINE_PREFIX = "quarantine/";
+
+export interface MetricsBucketProps
+  extends Pick<Settings, "uncollectedRetentionDays" | "quarantineRetentionDays" | "logRetentionDays" | "accessLogs"> {
+  /** A bucket that exists already: its policy and lifecycle are its owner's. */
+  readonly existing?: IBucket | undefined;
+  /** S3's own keys by default. */
+  readonly encryptionKey?: IKey | undefined;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** The bucket that runners drop their files into, and which refuses what no honest runner does. */
+export class MetricsBucket extends Construct {
+  readonly bucket: IBucket;
+
+  constructor(scope: Construct, id: string, props: MetricsBucketProps) {
+    super(scope, id);
+    if (props.existing) {
+      this.bucket = props.existing;
+      Annotations.of(this).addWarningV2(
+        "runner-metrics:existing-bucket",
+        "An existing bucket keeps its own policy and lifecycle. See docs/deploy.md for the statements and rules that it needs.",
+      );
+      return;
+    }
+    this.bucket = this.createBucket(props);
+    for (const statement of denials(this.bucket, props.encryptionKey)) this.bucket.addToResourcePolicy(statement);
+  }
+
+  /** From now on nobody but `role` writes into the quarantine. No effect on a bucket that exists already. */
+  reserveQuarantineFor(role: IRole): void {
+    this.bucket.addToResourcePolicy(
+      new PolicyStatement({
+        sid: "DenyOthersToWriteIntoQuarantine",
+        effect: Effect.DENY,
+        principals: [new AnyPrincipal()],
+        actions: ["s3:PutObject"],
+        resources: [this.bucket.arnForObjects(`${QUARANTINE_PREFIX}*`)],
+        conditions: { ArnNotEquals: { "aws:PrincipalArn": role.roleArn } },
+      }),
+    );
+  }
+
+  private createBucket(props: MetricsBucketProps): IBucket {
+    const { encryptionKey, removalPolicy, accessLogs } = props;
+    const bucket = new Bucket(this, "Bucket", {
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      ...(encryptionKey
+        ? { encryption: BucketEncryption.KMS, encryptionKey, bucketKeyEnabled: true }
+        : { encryption: BucketEncryption.S3_MANAGED }),
+      blockedEncryptionTypes: [BlockedEncryptionType.SSE_C],
+      // Not versioned, by decision: docs/decisions/0021-bucket-without-versions.md
+      versioned: false,
+      removalPolicy,
+      lifecycleRules: [
+        {
+          id: "ExpireUncollectedMetrics",
+          prefix: RUNNERS_PREFIX,
+          expiration: Duration.days(props.uncollectedRetentionDays),
+        },
+        { id: "ExpireQuarantine", prefix: QUARANTINE_PREFIX, expiration: Duration.days(props.quarantineRetentionDays) },
+        { id: "AbortUnfinishedUploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      ],
+      ...(accessLogs && { serverAccessLogsBucket: this.createAccessLogs(props) }),
+    });
+    return asInterface(bucket);
+  }
+
+  private createAccessLogs({ removalPolicy, logRetentionDays }: MetricsBucketProps): IBucket {
+    const bucket = new Bucket(this, "AccessLogs", {
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      encryption: BucketEncryption.S3_MANAGED,
+      removalPolicy,
+      lifecycleRules: [{ id: "ExpireAccessLogs", expiration: Duration.days(logRetentionDays) }],
+    });
+    return asInterface(bucket);
+  }
+}
+
+/** The CDK's classes don't keep to its own interfaces under `exactOptionalPropertyTypes`. */
+function asInterface(bucket: Bucket): IBucket {
+  return bucket as IBucket;
+}
+
+/** What the bucket refuses, whoever asks. Keys: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
+function denials(bucket: IBucket, encryptionKey: IKey | undefined): PolicyStatement[] {
+  const deny = (sid: string, resource: string, conditions: Record<string, Record<string, string>>) =>
+    new PolicyStatement({
+      sid,
+      effect: Effect.DENY,
+      principals: [new AnyPrincipal()],
+      actions: ["s3:PutObject"],
+      resources: [resource],
+      conditions,
+    });
+  const everywhere = bucket.arnForObjects("*");
+  return [
+    deny("DenyKeysOfUploaders", everywhere, {
+      Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" },
+    }),
+    // IfExists: without the header, the bucket's own encryption applies.
+    deny("DenyOtherEncryption", everywhere, {
+      StringNotEqualsIfExists: { "s3:x-amz-server-side-encryption": encryptionKey ? "aws:kms" : "AES256" },
+    }),
+    ...(encryptionKey
+      ? [
+          deny("DenyForeignKmsKeys", everywhere, {
+            ArnNotEqualsIfExists: { "s3:x-amz-server-side-encryption-aws-kms-key-id": encryptionKey.keyArn },
+          }),
+        ]
+      : []),
+    deny("DenyOddStorageClasses", everywhere, { StringNotEqualsIfExists: { "s3:x-amz-storage-class": "STANDARD" } }),
+    // Also denies multipart uploads and copies, which have no such header. A presigned form (POST) can't have it
+    // either: its key and size are fixed by whoever signed it.
+    deny("DenyOverwritingRunners", bucket.arnForObjects(`${RUNNERS_PREFIX}*`), {
+      Null: { "s3:if-none-match": "true" },
+      StringNotEquals: { "s3:authType": "POST" },
+    }),
+  ];
+}

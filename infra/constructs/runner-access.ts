@@ -1,0 +1,68 @@
+import {
+  InstanceProfile,
+  ManagedPolicy,
+  PolicyDocument,
+  PolicyStatement,
+  Role,
+  ServicePrincipal,
+} from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
+import type { IBucket } from "aws-cdk-lib/aws-s3";
+import { Construct } from "constructs";
+import { runnerPolicy } from "../../runner/ticket.ts";
+import { RUNNERS_PREFIX } from "./metrics-bucket.ts";
+
+export interface RunnerAccessProps {
+  readonly flavor: string;
+  readonly bucket: IBucket;
+  readonly encryptionKey?: IKey | undefined;
+}
+
+/**
+ * What a runner of one flavor may do: put each of its four files once, under a prefix of its own. That prefix is named by AWS,
+ * not by the runner.
+ */
+export class RunnerAccess extends Construct {
+  /** For EC2: every instance has its own `aws:userid`, so one role serves them all. */
+  readonly instancePolicy: ManagedPolicy;
+  readonly instanceRole: Role;
+  readonly instanceProfile: InstanceProfile;
+  /** For a role that a dispatcher assumes for each runner, with the session tag `RunnerStorage`. */
+  readonly sessionPolicy: ManagedPolicy;
+
+  constructor(scope: Construct, id: string, props: RunnerAccessProps) {
+    super(scope, id);
+    const { flavor } = props;
+    this.instancePolicy = new ManagedPolicy(this, "InstancePolicy", {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM's
+      document: ownPrefixOnly(props, "${aws:userid}"),
+      description: `An EC2 instance that is a runner of flavor ${flavor} puts its metrics, once`,
+    });
+    this.sessionPolicy = new ManagedPolicy(this, "SessionPolicy", {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM's
+      document: ownPrefixOnly(props, "${aws:PrincipalTag/RunnerStorage}"),
+      description: `A session of a runner of flavor ${flavor} with the tag RunnerStorage puts its metrics, once`,
+    });
+    this.instanceRole = new Role(this, "InstanceRole", {
+      assumedBy: new ServicePrincipal("ec2.amazonaws.com"),
+      managedPolicies: [this.instancePolicy],
+      description: `Runners of flavor ${flavor} on EC2`,
+    });
+    this.instanceProfile = new InstanceProfile(this, "InstanceProfile", { role: this.instanceRole });
+  }
+}
+
+function ownPrefixOnly({ bucket, flavor, encryptionKey }: RunnerAccessProps, storage: string): PolicyDocument {
+  const policy = { bucketArn: bucket.bucketArn, flavor, storage, runnersPrefix: RUNNERS_PREFIX };
+  const document = PolicyDocument.fromJson(runnerPolicy(policy));
+  if (encryptionKey) {
+    document.addStatements(
+      new PolicyStatement({
+        sid: "EncryptOwnMetrics",
+        actions: ["kms:GenerateDataKey"],
+        resources: [encryptionKey.keyArn],
+      }),
+    );
+  }
+  return document;
+}

@@ -1,0 +1,39 @@
+import { Duration } from "aws-cdk-lib";
+import type { IFunction } from "aws-cdk-lib/aws-lambda";
+import { Schedule, ScheduleExpression, ScheduleGroup, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
+import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
+import type { IQueue } from "aws-cdk-lib/aws-sqs";
+import { Construct } from "constructs";
+import type { ScheduleInput } from "../../functions/extract-metrics/payload.ts";
+import type { Settings } from "../settings.ts";
+
+export interface SchedulesProps {
+  readonly flavors: Settings["flavors"];
+  readonly target: IFunction;
+  readonly deadLetters: IQueue;
+}
+
+/** How often Scheduler tries to hand a run to Lambda. Then the next run is due anyway. */
+const RETRIES_MAX = 2;
+
+/** One schedule for each flavor, which runs the function with that flavor's payload. */
+export class Schedules extends Construct {
+  constructor(scope: Construct, id: string, { flavors, target, deadLetters }: SchedulesProps) {
+    super(scope, id);
+    const scheduleGroup = new ScheduleGroup(this, "Group");
+    for (const [flavor, { everyMinutes, orphanAfterSeconds }] of Object.entries(flavors)) {
+      const input: ScheduleInput = { flavor, orphanAfterSeconds };
+      new Schedule(this, flavor, {
+        description: `Extracts the metrics of runners of flavor ${flavor}`,
+        scheduleGroup,
+        schedule: ScheduleExpression.rate(Duration.minutes(everyMinutes)),
+        target: new LambdaInvoke(target, {
+          input: ScheduleTargetInput.fromObject(input),
+          retryAttempts: RETRIES_MAX,
+          maxEventAge: Duration.minutes(everyMinutes),
+          deadLetterQueue: deadLetters,
+        }),
+      });
+    }
+  }
+}

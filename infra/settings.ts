@@ -1,0 +1,165 @@
+import { RetentionDays } from "aws-cdk-lib/aws-logs";
+import { z } from "zod";
+import { environment } from "../functions/extract-metrics/config.ts";
+import { ORPHAN_AFTER_SECONDS, payload } from "../functions/extract-metrics/payload.ts";
+
+/** Lambda's own limit, and what a run needs at least: it begins no runner in its last 10 seconds. */
+const TIMEOUT_SECONDS_MAX = 900;
+const TIMEOUT_SECONDS_MIN = 30;
+
+/** Longest default for the time-out of a run: more than a run over 20,000 runners takes. */
+const TIMEOUT_SECONDS_DEFAULT = 300;
+
+/** CloudWatch looks at most one day back for an alarm whose period is shorter than an hour. */
+const ALARM_SECONDS_MAX = 86_400;
+
+const SECONDS_PER_DAY = 86_400;
+
+const flavor = z.strictObject({
+  /** Minutes from one run to the next. */
+  everyMinutes: z.int().min(1).max(1_440).default(5),
+  /** Seconds without an upload after which a runner is taken for dead. */
+  orphanAfterSeconds: z.int().nonnegative().default(ORPHAN_AFTER_SECONDS),
+});
+
+const days = (byDefault: number) => z.int().min(1).max(3_650).default(byDefault);
+
+const retentionDays = Object.values(RetentionDays).filter((value) => typeof value === "number" && value !== 9999);
+
+const shape = {
+  /** Flavors of runners, each with its schedule. */
+  flavors: z
+    .record(payload.shape.flavor, flavor)
+    .refine((flavors) => Object.keys(flavors).length > 0, "must name at least one flavor"),
+  /** Bytes that a file of a runner's may have. */
+  fileSizeBytesLimit: variable("FILE_SIZE_BYTES_LIMIT", 1_024),
+  maxObjectsPerRunner: variable("MAX_OBJECTS_PER_RUNNER", 32),
+  /** Runners in progress at once in one run. */
+  concurrency: variable("CONCURRENCY", 32),
+  memoryMegabytes: z.int().min(256).max(10_240).default(1_024),
+  /** By default four fifths of the shortest interval, and no more than 300. */
+  timeoutSeconds: z.int().min(TIMEOUT_SECONDS_MIN).max(TIMEOUT_SECONDS_MAX).optional(),
+  /** Off by default: on a fresh account, whose limit is 10, any reservation fails the deployment. */
+  reservedConcurrency: z.int().min(1).optional(),
+  /** Days after which what nobody collected is deleted. */
+  uncollectedRetentionDays: days(14),
+  quarantineRetentionDays: days(90),
+  /** Days for which events can be replayed from the archive; 0 for no archive. */
+  archiveRetentionDays: z.int().min(0).max(3_650).default(30),
+  /** Of the Lambda's log and of the log of all events. CloudWatch knows only some numbers of days. */
+  logRetentionDays: z
+    .int()
+    .refine((value) => retentionDays.includes(value), `must be one of ${retentionDays.join(", ")}`)
+    .default(RetentionDays.ONE_MONTH),
+  /** Whether S3 logs each access to the bucket in a second one. */
+  accessLogs: z.boolean().default(false),
+  /** Whether the schemas of the events are put into EventBridge's schema registry. */
+  schemaRegistry: z.boolean().default(true),
+  /** Gets all alarms. Has to be confirmed by the link in SNS's first e-mail. */
+  alarmEmail: z.email("must be an e-mail address").optional(),
+  noRunAlarmAfterIntervals: z.int().min(1).max(100).default(3),
+  deferredAlarmAfterRuns: z.int().min(1).max(100).default(3),
+  /** What becomes of bucket, bus, archive and logs when the stack is taken down. */
+  removalPolicy: z.enum(["retain", "destroy"]).default("retain"),
+};
+
+/** What the `RunnerMetrics` construct is told. */
+export const settings = z.strictObject(shape).superRefine(checkTimes);
+export type Settings = z.output<typeof settings>;
+export type SettingsInput = z.input<typeof settings>;
+
+const arn = (service: string) =>
+  z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:`), `must be an ARN of ${service}`);
+
+/** What the stock app is told in cdk.json: as above, with names and ARNs of what exists already. */
+export const stackSettings = z
+  .strictObject({
+    ...shape,
+    stackName: z
+      .string()
+      .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/, "must be the name of a stack")
+      .default("RunnerMetrics"),
+    bucketName: z.string().min(3).max(63).optional(),
+    /** Of the existing bucket, or to encrypt the new one with. */
+    kmsKeyArn: arn("kms").optional(),
+    eventBusName: z.string().min(1).max(256).optional(),
+    alarmTopicArn: arn("sns").optional(),
+  })
+  .superRefine(checkTimes)
+  .superRefine(({ alarmEmail, alarmTopicArn }, context) => {
+    if (!alarmEmail || !alarmTopicArn) return;
+    context.addIssue({
+      code: "custom",
+      path: ["alarmEmail"],
+      message: "is for a topic of our own: leave it, or alarmTopicArn",
+    });
+  })
+  .superRefine(({ accessLogs, bucketName }, context) => {
+    if (!accessLogs || !bucketName) return;
+    context.addIssue({
+      code: "custom",
+      path: ["accessLogs"],
+      message: "is for a bucket of our own: set it up on yours",
+    });
+  });
+export type StackSettings = z.output<typeof stackSettings>;
+
+/** Checks settings; throws one error that names every one that is wrong and says why. */
+export function parseSettings<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  where: string,
+): z.output<Schema> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `\n  ${path.join(".") || "the whole"}: ${message}`);
+  throw new Error(`${where} is not right:${problems.join("")}`);
+}
+
+/** Seconds that a run may take. */
+export function timeoutSeconds({ timeoutSeconds, flavors }: Pick<Settings, "timeoutSeconds" | "flavors">): number {
+  return timeoutSeconds ?? Math.min(TIMEOUT_SECONDS_DEFAULT, 0.8 * shortestIntervalSeconds(flavors));
+}
+
+function shortestIntervalSeconds(flavors: Settings["flavors"]): number {
+  return 60 * Math.min(...Object.values(flavors).map(({ everyMinutes }) => everyMinutes));
+}
+
+interface Times
+  extends Pick<
+    Settings,
+    "flavors" | "timeoutSeconds" | "uncollectedRetentionDays" | "noRunAlarmAfterIntervals" | "deferredAlarmAfterRuns"
+  > {}
+
+/** What the settings must be to each other. */
+function checkTimes(times: Times, { addIssue }: z.RefinementCtx): void {
+  const { flavors, uncollectedRetentionDays } = times;
+  const problem = (path: string[], message: string) => addIssue({ code: "custom", path, message });
+  if (times.timeoutSeconds !== undefined && times.timeoutSeconds >= shortestIntervalSeconds(flavors)) {
+    problem(["timeoutSeconds"], "must be below the shortest interval, or runs overlap");
+  }
+  for (const [name, { everyMinutes, orphanAfterSeconds }] of Object.entries(flavors)) {
+    if (orphanAfterSeconds >= uncollectedRetentionDays * SECONDS_PER_DAY) {
+      problem(
+        ["flavors", name, "orphanAfterSeconds"],
+        "must be below uncollectedRetentionDays, or orphans are deleted unread",
+      );
+    }
+    for (const alarm of ["noRunAlarmAfterIntervals", "deferredAlarmAfterRuns"] as const) {
+      if (times[alarm] * everyMinutes * 60 > ALARM_SECONDS_MAX) {
+        problem([alarm], `times everyMinutes of ${name} must be at most a day: CloudWatch looks no further back`);
+      }
+    }
+  }
+}
+
+/** A number that the Lambda will read from its environment, checked as the Lambda checks it. */
+function variable(name: "FILE_SIZE_BYTES_LIMIT" | "MAX_OBJECTS_PER_RUNNER" | "CONCURRENCY", byDefault: number) {
+  return z
+    .int()
+    .superRefine((value, context) => {
+      const parsed = environment.shape[name].safeParse(String(value));
+      for (const { message } of parsed.error?.issues ?? []) context.addIssue({ code: "custom", message });
+    })
+    .default(byDefault);
+}
