@@ -2,7 +2,7 @@ import type { Call } from "./http.ts";
 
 /** What a hook is told of a request. */
 export interface FaultRequest extends Pick<Call, "service" | "operation" | "bucket" | "key" | "keys"> {
-  /** How many requests with this operation, bucket and key there have been since the hook was set, this one included. */
+  /** Which request of this operation on this bucket and key it is since the hook was set; the first is 1. */
   readonly attempt: number;
 }
 
@@ -46,6 +46,7 @@ export interface Faults {
   next(call: Call): Fault | undefined;
 }
 
+/** Makes a world in which nothing goes wrong yet. */
 export function createFaults(): Faults {
   let hook: FaultHook | undefined;
   const attempts = new Map<string, number>();

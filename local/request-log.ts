@@ -19,6 +19,7 @@ export interface RequestLog {
 
 const LOGGED_MAX = 20_000;
 
+/** Makes an empty log. */
 export function createRequestLog(): RequestLog {
   const counts = new Map<string, number>();
   let log: LoggedRequest[] = [];

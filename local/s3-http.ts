@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { Call, HttpReply, HttpRequest } from "./http.ts";
+import { isPostForm, parsePostForm, policyRefusal } from "./post-form.ts";
 import {
   isS3Error,
   type ListInput,
@@ -11,7 +12,13 @@ import {
   type S3Object,
   s3Error,
 } from "./s3.ts";
-import { bucketsXml, copyXml, deleteXml, errorXml, listXml, locationXml, parseDelete } from "./s3-xml.ts";
+import { bucketsXml, copyXml, deleteXml, errorXml, listXml, locationXml, parseDelete, postXml } from "./s3-xml.ts";
+
+/** The model, and its clock: milliseconds since the epoch. */
+export interface S3Service {
+  readonly model: S3Model;
+  readonly now: () => number;
+}
 
 /** Where a request points to, path-style. */
 interface Target {
@@ -38,7 +45,7 @@ const HEADERS_KEPT = [
 const METADATA_BYTES_MAX = 2048;
 
 /** Understands a REST request to S3, path-style. Signatures are not verified. */
-export function s3Call(model: S3Model, request: HttpRequest): Call {
+export function s3Call({ model, now }: S3Service, request: HttpRequest): Call {
   const target = parsePath(request.path);
   const refuse: Call["refuse"] = (code, httpStatus, message) => {
     return errorReply(request, s3Error(code, httpStatus, message));
@@ -47,7 +54,7 @@ export function s3Call(model: S3Model, request: HttpRequest): Call {
     return { service: "s3", operation: "Unknown", run: () => errorReply(request, target), refuse };
   }
   const { bucket, key } = target;
-  const [operation, run] = understand(model, request, target);
+  const [operation, run] = understand({ model, now }, request, target);
   return {
     service: "s3",
     operation,
@@ -65,14 +72,16 @@ export function errorInsideSuccess(code: string): HttpReply {
   return { status: 200, headers: { "content-type": "application/xml" }, body };
 }
 
-function understand(model: S3Model, request: HttpRequest, { bucket, key }: Target): [string, Run] {
+function understand(service: S3Service, request: HttpRequest, { bucket, key }: Target): [string, Run] {
+  const { model } = service;
   const missing = SUBRESOURCES_MISSING.find((name) => request.query.has(name));
   if (missing !== undefined) return [`Unknown:${missing}`, () => errorReply(request, notImplemented(missing))];
   if (bucket === "") return ["ListBuckets", () => xmlReply(bucketsXml(model.listBuckets()))];
-  return key === "" ? bucketCall(model, request, bucket) : objectCall(model, request, { bucket, key });
+  return key === "" ? bucketCall(service, request, bucket) : objectCall(model, request, { bucket, key });
 }
 
-function bucketCall(model: S3Model, request: HttpRequest, bucket: string): [string, Run] {
+function bucketCall(service: S3Service, request: HttpRequest, bucket: string): [string, Run] {
+  const { model } = service;
   const { method, query } = request;
   const plain = (outcome: S3Error | undefined, status: number): HttpReply => {
     return outcome === undefined
@@ -82,6 +91,7 @@ function bucketCall(model: S3Model, request: HttpRequest, bucket: string): [stri
   if (method === "PUT") return ["CreateBucket", () => plain(model.createBucket(bucket), 200)];
   if (method === "HEAD") return ["HeadBucket", () => plain(model.headBucket(bucket), 200)];
   if (method === "DELETE") return ["DeleteBucket", () => plain(model.deleteBucket(bucket), 204)];
+  if (isPostForm(request)) return ["PostObject", () => postReply(service, request, bucket)];
   if (method === "POST" && query.has("delete")) return ["DeleteObjects", () => deleteReply(model, request, bucket)];
   if (method === "GET" && query.has("location")) return ["GetBucketLocation", () => xmlReply(locationXml())];
   if (method === "GET" && query.get("list-type") === "2") {
@@ -135,7 +145,25 @@ function putReply(model: S3Model, request: HttpRequest, { bucket, key }: Target)
   };
 }
 
-function putInput({ headers }: HttpRequest, body: Uint8Array): PutInput {
+function postReply({ model, now }: S3Service, request: HttpRequest, bucket: string): HttpReply {
+  const form = parsePostForm(request);
+  if (isS3Error(form)) return errorReply(request, form);
+  const { key = "", success_action_status: wanted } = form.fields;
+  const refusal = policyRefusal(form, bucket, now());
+  if (refusal !== undefined) return errorReply(request, refusal);
+  if (key === "")
+    return errorReply(request, s3Error("InvalidArgument", 400, "Bucket POST must contain a field named 'key'."));
+  // A form has no conditions, whatever its fields or the request's headers say.
+  const { "if-match": _, "if-none-match": __, ...headers } = form.fields;
+  const put = model.putObject(bucket, key, putInput({ headers }, form.file));
+  if (isS3Error(put)) return errorReply(request, put);
+  const status = wanted === "200" || wanted === "201" ? Number(wanted) : 204;
+  const answer = { etag: put.etag, location: `/${bucket}/${encodeURIComponent(key)}` };
+  if (status !== 201) return { status, headers: answer };
+  return { status, headers: { ...answer, "content-type": "application/xml" }, body: postXml(bucket, put) };
+}
+
+function putInput({ headers }: Pick<HttpRequest, "headers">, body: Uint8Array): PutInput {
   return {
     // A copy: the request's buffer may be a slice of a much larger one.
     body: Uint8Array.from(body),

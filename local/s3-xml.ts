@@ -1,17 +1,16 @@
-import type { DeleteTarget, ListInput, ListOutput, S3Error, S3Object } from "./s3.ts";
+import { type DeleteTarget, isXmlText, type ListInput, type ListOutput, type S3Error, type S3Object } from "./s3.ts";
 
 const HEADER = '<?xml version="1.0" encoding="UTF-8"?>\n';
 const NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that XML 1.0 can't carry
-const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 
+/** Body of an error's answer. */
 export function errorXml({ code, message }: Pick<S3Error, "code" | "message">, resource: string): string {
   const details = element("Code", code) + element("Message", message) + element("Resource", resource);
   return `${HEADER}<Error>${details}<RequestId>LOCAL</RequestId></Error>`;
 }
 
-/** `urlEncoded` is what the client asked for with `encoding-type=url`. Otherwise keys that XML can't carry break it. */
+/** Body of ListObjectsV2's answer. `urlEncoded` is what the client asked for with `encoding-type=url`. Otherwise keys that XML can't carry break it. */
 export function listXml(bucket: string, input: ListInput, page: ListOutput, urlEncoded: boolean): string {
   const text = urlEncoded ? encodeKey : (key: string): string => key;
   const token = page.nextContinuationToken;
@@ -33,6 +32,7 @@ export function listXml(bucket: string, input: ListInput, page: ListOutput, urlE
   ].join("");
 }
 
+/** Body of ListBuckets' answer. */
 export function bucketsXml(buckets: readonly { readonly name: string; readonly createdAt: number }[]): string {
   const list = buckets.map(({ name, createdAt }) => {
     return `<Bucket>${element("Name", name)}${element("CreationDate", isoTime(createdAt))}</Bucket>`;
@@ -41,16 +41,23 @@ export function bucketsXml(buckets: readonly { readonly name: string; readonly c
   return `${HEADER}<ListAllMyBucketsResult ${NAMESPACE}>${owner}<Buckets>${list.join("")}</Buckets></ListAllMyBucketsResult>`;
 }
 
+/** Body of GetBucketLocation's answer: us-east-1, which has no name here. */
 export function locationXml(): string {
   return `${HEADER}<LocationConstraint ${NAMESPACE}/>`;
 }
 
+/** Body of CopyObject's answer. */
 export function copyXml({ etag, lastModified }: S3Object): string {
   const result = element("ETag", etag) + element("LastModified", isoTime(lastModified));
   return `${HEADER}<CopyObjectResult ${NAMESPACE}>${result}</CopyObjectResult>`;
 }
 
-/** With `quiet`, only what went wrong is told. */
+/** Body of a form upload's answer, where 201 was asked for. */
+export function postXml(bucket: string, { key, etag }: S3Object): string {
+  return `${HEADER}<PostResponse>${element("Bucket", bucket)}${element("Key", key)}${element("ETag", etag)}</PostResponse>`;
+}
+
+/** Body of DeleteObjects' answer. With `quiet`, only what went wrong is told. */
 export function deleteXml(
   targets: readonly DeleteTarget[],
   results: readonly (S3Error | undefined)[],
@@ -67,7 +74,7 @@ export function deleteXml(
 /** What a DeleteObjects request asks for; `undefined` if it isn't well-formed. Knows no CDATA, comments or prefixes. */
 export function parseDelete(body: string): { targets: DeleteTarget[]; quiet: boolean } | undefined {
   const xml = body.replace(/\r\n?/g, "\n");
-  if (NOT_XML.test(xml) || !/<Delete[\s>]/.test(xml) || !xml.trimEnd().endsWith("</Delete>")) return undefined;
+  if (!isXmlText(xml) || !/<Delete[\s>]/.test(xml) || !xml.trimEnd().endsWith("</Delete>")) return undefined;
   const targets: DeleteTarget[] = [];
   for (const [, object = ""] of xml.matchAll(/<Object>([\s\S]*?)<\/Object>/g)) {
     const key = childText(object, "Key");

@@ -50,6 +50,7 @@ export interface PutInput extends WriteConditions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+/** What to list, as in ListObjectsV2. */
 export interface ListInput {
   readonly prefix?: string | undefined;
   /** Exclusive; ignored where there is a continuation token. */
@@ -60,12 +61,14 @@ export interface ListInput {
   readonly delimiter?: string | undefined;
 }
 
+/** One page; more follow if there is a token. */
 export interface ListOutput {
   readonly objects: readonly S3Object[];
   readonly commonPrefixes: readonly string[];
   readonly nextContinuationToken?: string;
 }
 
+/** What to copy; the conditions inherited are on what is at the destination. */
 export interface CopyInput extends WriteConditions {
   readonly sourceBucket: string;
   readonly sourceKey: string;
@@ -118,7 +121,7 @@ const PAGE_KEYS_MAX = 1000;
 const ARCHIVED = new Set(["GLACIER", "DEEP_ARCHIVE"]);
 /** Sorts after every key that begins with what precedes it: the byte FF does not occur in UTF-8. */
 const AFTER_PREFIX = "\u00ff";
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that XML 1.0 can't carry
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 
 /** Makes an empty S3. `now` gives milliseconds since the epoch, and is all that S3 knows of time. */
@@ -209,7 +212,7 @@ export function createS3Model({ now = Date.now }: { now?: () => number } = {}): 
     deleteObjects(name, targets) {
       const bucket = buckets.get(name);
       if (bucket === undefined) return noSuchBucket();
-      const wellFormed = targets.length > 0 && targets.every(({ key }) => key !== "" && !NOT_XML.test(key));
+      const wellFormed = targets.length > 0 && targets.every(({ key }) => key !== "" && isXmlText(key));
       if (!wellFormed || targets.length > PAGE_KEYS_MAX) return malformedXml();
       return targets.map((target) => deleteOne(bucket, target));
     },
@@ -249,6 +252,11 @@ export function malformedXml(): S3Error {
   return s3Error("MalformedXML", 400, "The XML was not well-formed or did not validate against our schema.");
 }
 
+/** Whether XML 1.0 can carry a text at all, escaped or not. */
+export function isXmlText(text: string): boolean {
+  return !NOT_XML.test(text);
+}
+
 /** Bytes `start` to `end` (exclusive) of an object; of a sparse one, as many zeros. */
 export function readBytes(object: S3Object, start = 0, end = object.size): Uint8Array {
   return object.body?.subarray(start, end) ?? new Uint8Array(Math.max(0, Math.min(end, object.size) - start));
@@ -281,7 +289,7 @@ function listPage(bucket: Bucket, input: ListInput): ListOutput | S3Error {
       return { objects, commonPrefixes, ...(last !== undefined && { nextContinuationToken: toToken(last.position) }) };
     }
     if (entry.object !== undefined) objects.push(entry.object);
-    else commonPrefixes.push(fromByteOrder(entry.commonPrefix));
+    else commonPrefixes.push(entry.commonPrefix);
     last = entry;
   }
   return { objects, commonPrefixes };

@@ -42,6 +42,7 @@ export interface ContractBucket {
   exists(key: string): Promise<boolean>;
 }
 
+/** Nothing is created until `create`. */
 export function contractBucket(s3: S3Client): ContractBucket {
   const name = `contract-${Date.now().toString(36)}-${process.pid}`;
   const bucket: ContractBucket = {
