@@ -60,7 +60,7 @@ export function s3ObjectStore(
       } catch (error) {
         // The answer to a HEAD has no body, hence no code.
         if (httpStatus(error) === 403) return "denied";
-        if (httpStatus(error) === 400) return reasonOfBadHead(client, bucket, key);
+        if (httpStatus(error) === 400) return reasonOfBadHead(client, bucket, key, error);
         return refusal(error, `HEAD in bucket "${bucket}"`);
       }
     },
@@ -186,15 +186,16 @@ async function deleteSingle(client: S3Client, bucket: string, { key, etag }: Obj
   }
 }
 
-/** A bad HEAD may be the object's fault or that of our credentials (expired); a GET of one byte says which. */
-async function reasonOfBadHead(client: S3Client, bucket: string, key: string): Promise<Refusal> {
+/** A bad HEAD may be the object's fault or that of our credentials (expired): a GET of one byte says which. */
+async function reasonOfBadHead(client: S3Client, bucket: string, key: string, badHead: unknown): Promise<Refusal> {
+  const doing = `HEAD in bucket "${bucket}"`;
   try {
     const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, Range: "bytes=0-0" }));
     (Body as Readable).destroy();
-    return "changed";
   } catch (error) {
-    return refusal(error, `GET in bucket "${bucket}"`);
+    return refusal(error, doing);
   }
+  throw toServiceError(badHead, doing);
 }
 
 /** The refusals that a run decides on; all else is thrown. */
