@@ -4,13 +4,13 @@ import type { IEventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import { Architecture, type Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
-import { SqsDestination } from "aws-cdk-lib/aws-lambda-destinations";
 import { type BundlingOptions, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import type { Environment } from "../../functions/extract-metrics/config.ts";
+import { acknowledgeWildcard } from "../acknowledge.ts";
 import { type Settings, timeoutSeconds } from "../settings.ts";
 import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "./metrics-bucket.ts";
 
@@ -50,10 +50,20 @@ export class ExtractMetrics extends Construct {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
     });
     this.function = this.createFunction(props);
-    for (const statement of [...readAndCleanUp(props), ...quarantine(props), ...encryption(props), ...publish(props)]) {
-      this.role.addToPolicy(statement);
-    }
+    const statements = [readAndCleanUp, quarantine, encryption, publish, tellOfFailure].flatMap((grant) =>
+      grant(props),
+    );
+    for (const statement of statements) this.role.addToPolicy(statement);
     this.logGroup.grantWrite(this.role);
+    this.acknowledge(statements);
+  }
+
+  private acknowledge(statements: readonly PolicyStatement[]): void {
+    acknowledgeWildcard(this.role, "*", "X-Ray's two actions know no resources");
+    for (const resource of statements.flatMap((statement) => statement.resources)) {
+      if (!resource.endsWith("*") && !resource.includes("/*/")) continue;
+      acknowledgeWildcard(this.role, resource, "Runners, and what is quarantined of them, are named at run time");
+    }
   }
 
   private createFunction({ settings, bucket, encryptionKey, bus, deadLetters }: ExtractMetricsProps): NodejsFunction {
@@ -85,7 +95,8 @@ export class ExtractMetrics extends Construct {
       logGroup: this.logGroup,
       // The next run does what this one did not: a second try would only run beside it.
       retryAttempts: 0,
-      onFailure: new SqsDestination(deadLetters),
+      // Not `SqsDestination`, which would grant more than to send.
+      onFailure: { bind: () => ({ destination: deadLetters.queueArn }) },
       ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
     });
   }
@@ -139,6 +150,11 @@ function encryption({ encryptionKey }: ExtractMetricsProps): PolicyStatement[] {
 function publish({ bus }: ExtractMetricsProps): PolicyStatement[] {
   const actions = ["events:DescribeEventBus", "events:PutEvents"];
   return [new PolicyStatement({ sid: "PublishEvents", actions, resources: [bus.eventBusArn] })];
+}
+
+function tellOfFailure({ deadLetters }: ExtractMetricsProps): PolicyStatement[] {
+  const actions = ["sqs:SendMessage"];
+  return [new PolicyStatement({ sid: "TellOfFailedRuns", actions, resources: [deadLetters.queueArn] })];
 }
 
 function path(relative: string): string {

@@ -1,4 +1,4 @@
-import { Annotations, Duration, type RemovalPolicy } from "aws-cdk-lib";
+import { Annotations, Duration, type RemovalPolicy, Validations } from "aws-cdk-lib";
 import { AnyPrincipal, Effect, type IRole, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import {
@@ -9,6 +9,7 @@ import {
   type IBucket,
   ObjectOwnership,
 } from "aws-cdk-lib/aws-s3";
+import { S3_SERVER_ACCESS_LOGS_USE_BUCKET_POLICY } from "aws-cdk-lib/cx-api";
 import { Construct } from "constructs";
 import type { Settings } from "../settings.ts";
 
@@ -31,6 +32,8 @@ export class MetricsBucket extends Construct {
 
   constructor(scope: Construct, id: string, props: MetricsBucketProps) {
     super(scope, id);
+    // Otherwise the CDK sets an ACL on the bucket of the access logs, and S3 refuses ACLs since 2023.
+    this.node.setContext(S3_SERVER_ACCESS_LOGS_USE_BUCKET_POLICY, true);
     if (props.existing) {
       this.bucket = props.existing;
       Annotations.of(this).addWarningV2(
@@ -82,6 +85,12 @@ export class MetricsBucket extends Construct {
       ],
       ...(accessLogs && { serverAccessLogsBucket: this.createAccessLogs(props) }),
     });
+    if (!accessLogs) {
+      Validations.of(bucket).acknowledge({
+        id: "AwsSolutions-S1",
+        reason: "Access logs cost more than all else here, and are switched on by the setting accessLogs",
+      });
+    }
     return asInterface(bucket);
   }
 

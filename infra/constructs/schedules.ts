@@ -1,10 +1,12 @@
-import { Duration } from "aws-cdk-lib";
+import { Duration, Stack } from "aws-cdk-lib";
+import { Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import { Schedule, ScheduleExpression, ScheduleGroup, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
 import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import type { ScheduleInput } from "../../functions/extract-metrics/payload.ts";
+import { acknowledgeWildcard } from "../acknowledge.ts";
 import type { Settings } from "../settings.ts";
 
 export interface SchedulesProps {
@@ -21,6 +23,16 @@ export class Schedules extends Construct {
   constructor(scope: Construct, id: string, { flavors, target, deadLetters }: SchedulesProps) {
     super(scope, id);
     const scheduleGroup = new ScheduleGroup(this, "Group");
+    const role = new Role(this, "Role", {
+      assumedBy: new ServicePrincipal("scheduler.amazonaws.com", {
+        conditions: {
+          StringEquals: { "aws:SourceAccount": Stack.of(this).account },
+          ArnEquals: { "aws:SourceArn": scheduleGroup.scheduleGroupArn },
+        },
+      }),
+      description: "Starts runs of runner-metrics",
+    });
+    acknowledgeWildcard(role, `${target.functionArn}:*`, "CDK's grant to invoke includes the function's versions");
     for (const [flavor, { everyMinutes, orphanAfterSeconds }] of Object.entries(flavors)) {
       const input: ScheduleInput = { flavor, orphanAfterSeconds };
       new Schedule(this, flavor, {
@@ -28,6 +40,7 @@ export class Schedules extends Construct {
         scheduleGroup,
         schedule: ScheduleExpression.rate(Duration.minutes(everyMinutes)),
         target: new LambdaInvoke(target, {
+          role,
           input: ScheduleTargetInput.fromObject(input),
           retryAttempts: RETRIES_MAX,
           maxEventAge: Duration.minutes(everyMinutes),

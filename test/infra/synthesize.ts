@@ -1,0 +1,34 @@
+/** The stack as CloudFormation gets it, without the bundle. */
+import { App, type Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
+import { RunnerMetricsStack } from "../../infra/runner-metrics-stack.ts";
+import { parseSettings, stackSettings } from "../../infra/settings.ts";
+
+export const ACCOUNT = "123456789012";
+export const REGION = "eu-central-1";
+
+export const TWO_FLAVORS = { large: { everyMinutes: 5 }, "arm-small": { everyMinutes: 2, orphanAfterSeconds: 3_600 } };
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties: Readonly<Record<string, unknown>>;
+  readonly DeletionPolicy?: string;
+}
+
+export function createStack(settings: object = {}): { app: App; stack: RunnerMetricsStack } {
+  const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+  const stack = new RunnerMetricsStack(app, "RunnerMetrics", {
+    settings: parseSettings(stackSettings, { flavors: TWO_FLAVORS, ...settings }, "The test's settings"),
+    env: { account: ACCOUNT, region: REGION },
+  });
+  return { app, stack };
+}
+
+export function synthesize(settings?: object): Template {
+  return Template.fromStack(createStack(settings).stack as Stack);
+}
+
+/** All resources of a type, by logical id. */
+export function resources(template: Template, type: string): Record<string, Resource> {
+  return template.findResources(type) as Record<string, Resource>;
+}
