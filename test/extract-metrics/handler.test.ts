@@ -1,0 +1,180 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Summary } from "../../functions/summary.ts";
+import { type LocalAws, startLocalAws } from "../../local/server.ts";
+import { BUCKET, BUS, FILES } from "../harness.ts";
+
+const INVOKE = fileURLToPath(new URL("invoke.ts", import.meta.url));
+
+let local: LocalAws;
+beforeAll(async () => {
+  local = await startLocalAws();
+});
+beforeEach(() => {
+  for (const { key } of [...local.s3.objects(BUCKET)]) local.s3.deleteObject(BUCKET, key);
+  local.s3.createBucket(BUCKET);
+  local.eventBridge.createBus(BUS);
+  local.eventBridge.clear();
+});
+afterAll(() => local.close());
+
+interface Invocation {
+  readonly returned?: Summary;
+  readonly threw?: string;
+  readonly stderr: string;
+  /** Every line of stdout, as Lambda would hand it to CloudWatch. */
+  readonly lines: readonly Record<string, unknown>[];
+}
+
+/** Invokes the handler as it is exported, in a process whose environment is this. */
+async function invoke(payload: unknown, env: Record<string, string | undefined> = {}): Promise<Invocation> {
+  const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) => {
+    const environment = {
+      PATH: process.env.PATH,
+      AWS_ENDPOINT_URL: local.endpoint,
+      AWS_REGION: "us-east-1",
+      AWS_ACCESS_KEY_ID: "test",
+      AWS_SECRET_ACCESS_KEY: "test",
+      BUCKET_NAME: BUCKET,
+      EVENT_BUS_NAME: BUS,
+      ...env,
+    };
+    const options = { env: environment as NodeJS.ProcessEnv };
+    execFile(process.execPath, [INVOKE, JSON.stringify(payload)], options, (_, out, err) =>
+      resolve({ stdout: out, stderr: err }),
+    );
+  });
+  const lines = stdout
+    .trim()
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+  const result = lines.pop();
+  return { ...result, lines, stderr };
+}
+
+function upload(runner: string, files: Readonly<Record<string, string>> = FILES) {
+  for (const [name, content] of Object.entries(files)) {
+    local.s3.putObject(BUCKET, `runners/large/${runner}/${name}`, { body: Buffer.from(content) });
+  }
+}
+
+test("the exported handler extracts, publishes, cleans up, and returns and logs its summary", async () => {
+  upload("r-1");
+  upload("r-2", { ...FILES, "pre-job-metrics.json": "{" });
+  const { returned, lines } = await invoke({ flavor: "large" });
+  expect(returned).toMatchObject({ flavor: "large", listed: 2, extracted: 1, quarantined: 1, stopped: "done" });
+  expect(
+    local.eventBridge
+      .events()
+      .map(({ detailType }) => detailType)
+      .toSorted(),
+  ).toEqual(["MetricsQuarantined", "RunnerInstalled", "RunnerStart", "RunnerStop"]);
+  expect(lines.find(({ message }) => message === "run")).toMatchObject({
+    level: "INFO",
+    service: "extract-metrics",
+    function_request_id: "00000000-0000-4000-8000-000000000000",
+    summary: returned,
+  });
+});
+
+test("its metrics have one closed set of dimensions", async () => {
+  upload("r-1");
+  const { lines } = await invoke({ flavor: "large" });
+  const [emf, ...others] = lines.filter((line) => "_aws" in line);
+  expect(others).toEqual([]);
+  const { CloudWatchMetrics: directives } = emf?._aws as { CloudWatchMetrics: unknown[] };
+  expect(directives).toHaveLength(1);
+  expect(directives[0]).toMatchObject({ Namespace: "RunnerMetrics", Dimensions: [["service", "flavor"]] });
+  expect(emf).toMatchObject({
+    service: "extract-metrics",
+    flavor: "large",
+    "Runners.extracted": 1,
+    "Events.RunnerStop.accepted": 1,
+  });
+});
+
+test("A38 line breaks, escapes and forged metrics in a runner's files never reach the log as they are", async () => {
+  const forged = '\r\n\u001b[31m{"_aws":{"CloudWatchMetrics":[]},"Forged":1}';
+  upload("in-a-string", { ...FILES, "pre-job-metrics.json": JSON.stringify({ workflow: forged, timestamp: forged }) });
+  upload("as-a-file", { ...FILES, "post-job-metrics.json": forged });
+  upload(`as-a-name${forged}`);
+  upload("as-a-key", { ...FILES, [forged]: "x" });
+  upload("accepted", {
+    ...FILES,
+    "pre-job-metrics.json": FILES["pre-job-metrics.json"].replace("CI", '{\\"_aws\\":{},\\"Forged\\":1}'),
+  });
+  const { returned, lines, stderr } = await invoke({ flavor: "large" });
+  expect(returned).toMatchObject({ extracted: 1, quarantined: 4 });
+  expect(stderr).toBe("");
+  expect(lines).toHaveLength(2);
+  expect(JSON.stringify(lines)).not.toContain("Forged");
+});
+
+test.each([
+  [{}, "flavor"],
+  [{ flavor: "Large" }, "flavor: must match"],
+  [{ flavor: "../x" }, "flavor: must match"],
+  [{ flavor: "large", runners: "r-1" }, "runners"],
+  [{ flavor: "large", include: true }, "include: true needs a list of runners"],
+  [{ flavor: "large", orphanAfterSecond: 1 }, "orphanAfterSecond"],
+  [{ flavor: "large", orphanAfterSeconds: -1 }, "orphanAfterSeconds"],
+  [null, "The payload is not right"],
+  ["large", "The payload is not right"],
+])("the payload %j fails with an error that names what is wrong, and deletes nothing", async (payload, named) => {
+  upload("r-1");
+  const { threw } = await invoke(payload);
+  expect(threw).toContain("The payload is not right.");
+  expect(threw).toContain(named);
+  expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+});
+
+test("a wrong environment fails at once, with every variable that is wrong", async () => {
+  upload("r-1");
+  const { stderr, threw } = await invoke(
+    { flavor: "large" },
+    {
+      BUCKET_NAME: undefined,
+      EVENT_BUS_NAME: "",
+      CONCURRENCY: "many",
+      FILE_SIZE_BYTES_LIMIT: "0",
+      MAX_OBJECTS_PER_RUNNER: "1e3",
+      QUARANTINE_PREFIX: "runners",
+    },
+  );
+  expect(threw).toBeUndefined();
+  for (const name of [
+    "BUCKET_NAME: is required",
+    "EVENT_BUS_NAME: is required",
+    "CONCURRENCY: must be a whole number",
+  ]) {
+    expect(stderr).toContain(name);
+  }
+  for (const name of ["FILE_SIZE_BYTES_LIMIT: ", "MAX_OBJECTS_PER_RUNNER: ", "QUARANTINE_PREFIX: must end with /"]) {
+    expect(stderr).toContain(name);
+  }
+  expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+});
+
+test("prefixes that lie inside of one another are refused", async () => {
+  const { stderr } = await invoke({ flavor: "large" }, { RUNNERS_PREFIX: "a/", QUARANTINE_PREFIX: "a/b/" });
+  expect(stderr).toContain("QUARANTINE_PREFIX: must not lie inside of RUNNERS_PREFIX");
+});
+
+test("a missing bucket ends in an error that names it", async () => {
+  const { threw } = await invoke({ flavor: "large" }, { BUCKET_NAME: "not-there" });
+  expect(threw).toContain('Listing bucket "not-there": NoSuchBucket');
+});
+
+test("A41 a missing bus ends in an error that names it, and deletes nothing", async () => {
+  upload("r-1");
+  const { threw } = await invoke({ flavor: "large" }, { EVENT_BUS_NAME: "not-there" });
+  expect(threw).toContain('The event bus "not-there" (EVENT_BUS_NAME) does not exist');
+  expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+});
+
+test("an endpoint that nobody serves ends in one clear error", async () => {
+  const { threw } = await invoke({ flavor: "large" }, { AWS_ENDPOINT_URL: "http://127.0.0.1:1" });
+  expect(threw).toContain("ECONNREFUSED");
+});
