@@ -441,6 +441,7 @@ judge() {
       lasting=yes
       failure="cannot store $1: HTTP 403, the credentials or the bucket's policy do not allow it"
       if [ -n "$ticket" ]; then failure="cannot store $1: HTTP 403, the ticket has expired or does not allow it"; fi
+      if [ -n "$signing_date" ]; then failure="cannot store $1: HTTP 403, maybe since the clock is wrong here"; fi
       ;;
     408 | 409 | 429 | 5*) failure="cannot store $1: HTTP ${2%%|*}" ;;
     *) lasting=yes failure="cannot store $1: HTTP ${2%%|*}" ;;
@@ -496,7 +497,8 @@ ticket_form() {
   fi
 }
 
-# S3 refuses a signature that is 15 minutes off. Then the answer's own date is what to sign with.
+# S3 refuses a signature that is 15 minutes off. Then the answer's own date is what to sign with. Before version 8.3 curl
+# sends that date twice (https://github.com/curl/curl/issues/11738), which S3 may refuse as well.
 is_clock_wrong() {
   if [ -n "$ticket" ] || [ -n "$signing_date" ]; then return 1; fi
   case $1 in *" 403|"*) ;; *) return 1 ;; esac

@@ -1,0 +1,377 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DASH, installRunner, JOB, type Runner, type Settings, SHELLS, startCloud } from "./fleet.ts";
+import { type StubAnswer, type StubRequest, startStub } from "./stub-server.ts";
+
+let cloud: Awaited<ReturnType<typeof startCloud>>;
+let cleanUps: (() => void)[] = [];
+
+beforeEach(async () => {
+  cloud = await startCloud();
+  cleanUps = [];
+});
+afterEach(async () => {
+  for (const cleanUp of cleanUps) cleanUp();
+  await cloud.close();
+});
+
+function newRunner(settings: Settings = {}, configuration = "", shell = DASH): Runner {
+  const runner = installRunner(shell, { ...cloud.settings("large", "runner-1"), ...settings }, configuration);
+  cleanUps.push(runner.remove);
+  return runner;
+}
+
+async function stub(answer: (request: StubRequest) => StubAnswer | Promise<StubAnswer>) {
+  const server = await startStub(answer);
+  cleanUps.push(server.close);
+  return server;
+}
+
+const WITHOUT_KEYS = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
+const FULL_LIFE = ["installation-start", "installed", "job-started", "job-completed"];
+
+async function live(runner: Runner, steps = FULL_LIFE): Promise<string> {
+  let stderr = "";
+  for (const step of steps) {
+    const finished = await runner.step(step, JOB);
+    expect(finished).toMatchObject({ code: 0, stdout: "" });
+    stderr += finished.stderr;
+  }
+  return stderr;
+}
+
+const stored = () => cloud.files("large").map((key) => key.replace("runners/large/", ""));
+
+describe("the order of uploads", () => {
+  it("is start, installed, pre, and post when those are there; then all but post again", async () => {
+    const runner = newRunner();
+    expect(await live(runner)).toBe("");
+    const puts = cloud.requests.log().map(({ key, status }) => `${key?.split(/[-/]/).slice(4, 6).join("-")} ${status}`);
+    const [start, installed, pre, post] = ["runner-installation", "runner-installed.timestamp", "pre-job", "post-job"];
+    expect(puts).toEqual([
+      ...[`${start} 200`],
+      ...[`${start} 412`, `${installed} 200`],
+      ...[`${start} 412`, `${installed} 412`, `${pre} 200`],
+      ...[`${start} 412`, `${installed} 412`, `${pre} 412`],
+      ...[`${post} 200`, `${start} 412`, `${installed} 412`, `${pre} 412`],
+    ]);
+  });
+
+  it("is kept to once: what is stored is asked for with If-None-Match, and no more when all is stored", async () => {
+    const runner = newRunner();
+    await live(runner);
+    cloud.requests.reset();
+    expect(await live(runner, ["job-completed", "upload", "job-completed"])).toBe("");
+    expect(await runner.step(["ended", "1"])).toMatchObject({ code: 0, stderr: "" });
+    expect(cloud.requests.count()).toBe(0);
+  });
+});
+
+describe.each(SHELLS)("the time a step takes under $name", (shell) => {
+  const LIMITS = { RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
+
+  it("is at most the limit of one file where nothing ever answers", async () => {
+    const runner = newRunner(LIMITS, "", shell);
+    cloud.faults.use(() => ({ kind: "stall" }));
+    for (const step of ["installed", "job-completed"]) {
+      const { code, stderr, milliseconds } = await runner.step(step, JOB);
+      expect(code).toBe(0);
+      expect(milliseconds).toBeLessThan(2_000);
+      expect(stderr.split("\n")).toEqual([expect.stringMatching(/cannot store .*: no answer/), ""]);
+    }
+  });
+
+  it("is at most three times that where every answer is slow", async () => {
+    const runner = newRunner(LIMITS, "", shell);
+    await live(runner, ["installation-start", "installed", "job-started"]);
+    cloud.faults.use(() => ({ kind: "delay", delayMs: 700 }));
+    const { code, milliseconds } = await runner.step("job-completed");
+    expect(code).toBe(0);
+    expect(milliseconds).toBeLessThan(4_500);
+    cloud.faults.clear();
+    expect(await live(runner, ["upload"])).toBe("");
+    expect(stored()).toHaveLength(4);
+  });
+});
+
+it("says that the clock may be wrong where S3 refuses the corrected date too", async () => {
+  const date = { Date: new Date(Date.now() + 3_600_000).toUTCString() };
+  const s3 = await stub(() => ({ status: 403, headers: date }));
+  const runner = newRunner({ AWS_ENDPOINT_URL: s3.endpoint });
+  expect(await live(runner, ["installed"])).toContain("HTTP 403, maybe since the clock is wrong here");
+  expect(s3.requests).toHaveLength(2);
+});
+
+describe("an answer that is no success", () => {
+  it("is followed by more tries where it may pass: 503, 409, a reset connection", async () => {
+    const runner = newRunner();
+    const faults = [
+      { kind: "error", status: 503, code: "SlowDown" },
+      { kind: "error", status: 409, code: "ConditionalRequestConflict" },
+      { kind: "reset" },
+    ] as const;
+    for (const [index, step] of FULL_LIFE.slice(0, 3).entries()) {
+      let requests = 0;
+      cloud.faults.use(() => (requests++ === 0 ? faults[index] : undefined));
+      expect(await live(runner, [step])).toBe("");
+    }
+    expect(stored()).toHaveLength(3);
+  });
+
+  it("is told at once where it lasts: 403, 404", async () => {
+    const runner = newRunner();
+    cloud.faults.use(() => ({ kind: "error", status: 403, code: "AccessDenied" }));
+    const denied = await runner.step("installed");
+    expect(denied.stderr).toBe(
+      "runner-metrics: installed: cannot store runner-installed.timestamp: HTTP 403, the credentials or the bucket's " +
+        "policy do not allow it (tried 1 times in 0 s); the next step tries again\n",
+    );
+    cloud.faults.clear();
+    const wrong = await runner.step("upload", { RUNNER_METRICS_BUCKET: "no-such-bucket" });
+    expect(wrong.stderr).toContain("HTTP 404 (tried 1 times");
+  });
+
+  it("counts as success where the answer was lost after the effect", async () => {
+    const runner = newRunner();
+    let requests = 0;
+    cloud.faults.use(() => (requests++ === 0 ? { kind: "reset", afterEffect: true } : undefined));
+    expect(await live(runner, ["installed"])).toBe("");
+    expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);
+  });
+});
+
+describe("credentials", () => {
+  const signed = (request: StubRequest | undefined) => ({
+    credential: /Credential=([^/]+)/.exec(request?.headers.authorization ?? "")?.[1],
+    token: request?.headers["x-amz-security-token"],
+  });
+  const inCloud = JSON.stringify({ AccessKeyId: "ASIA1", SecretAccessKey: "s/+=", Token: "t/+==", Expiration: "2099" });
+
+  it("are the environment's, with its session token", async () => {
+    const s3 = await stub(() => ({}));
+    const runner = newRunner({ AWS_ENDPOINT_URL: s3.endpoint, AWS_SESSION_TOKEN: "tok/en+==" });
+    expect(await live(runner, ["installed"])).toBe("");
+    expect(signed(s3.requests[0])).toEqual({ credential: "AKIDEXAMPLE", token: "tok/en+==" });
+    expect(s3.requests[0]?.headers.authorization).toMatch(/SignedHeaders=[^,]*if-none-match;[^,]*x-amz-security-token/);
+  });
+
+  it("are the EC2 instance's by IMDSv2, and the storage is its aws:userid", async () => {
+    const server = await stub(({ method, url, headers }) => {
+      if (url === "/latest/api/token" && method === "PUT") return { body: "v2-token" };
+      if (url.startsWith("/latest/") && headers["x-aws-ec2-metadata-token"] !== "v2-token") return { status: 401 };
+      if (url === "/latest/meta-data/iam/security-credentials/") return { body: "runner-role" };
+      if (url === "/latest/meta-data/iam/security-credentials/runner-role") return { body: inCloud };
+      if (method === "POST") return { body: "<A><Arn>x</Arn><UserId>AROAEXAMPLE:i-0abc</UserId></A>" };
+      return {};
+    });
+    const runner = newRunner({
+      ...WITHOUT_KEYS,
+      AWS_EC2_METADATA_DISABLED: undefined,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: server.endpoint,
+      AWS_ENDPOINT_URL: server.endpoint,
+      RUNNER_METRICS_STORAGE: undefined,
+    });
+    expect(await live(runner, ["installed"])).toBe("");
+    const put = server.requests.at(-1);
+    expect(signed(put)).toEqual({ credential: "ASIA1", token: "t/+==" });
+    expect(put?.url).toBe("/metrics/runners/large/AROAEXAMPLE%3Ai-0abc/runner-installed.timestamp");
+    server.requests.length = 0;
+    expect(await live(runner, ["job-started"])).toBe("");
+    expect(server.requests.map(({ url }) => url.replace(/.*\//, ""))).toEqual([
+      ...["token", "runner-role"], // what is known already is not asked again
+      ...["runner-installed.timestamp", "pre-job-metrics.json"],
+    ]);
+  });
+
+  it("are those of an ECS task or an EKS pod, with the token of its file", async () => {
+    const server = await stub(({ url, headers }) => {
+      if (url !== "/v1/credentials") return {};
+      return headers.authorization === "pod-token" ? { body: inCloud } : { status: 401 };
+    });
+    const runner = newRunner({
+      ...WITHOUT_KEYS,
+      AWS_ENDPOINT_URL: server.endpoint,
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: `${server.endpoint}/v1/credentials`,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "/dev/null",
+    });
+    writeFileSync(join(runner.home, "token"), "pod-token");
+    const settings = { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: join(runner.home, "token") };
+    expect(await runner.step("installed", settings)).toMatchObject({ code: 0, stderr: "" });
+    expect(signed(server.requests.at(-1))).toEqual({ credential: "ASIA1", token: "t/+==" });
+  });
+
+  it("that are nowhere are told", async () => {
+    const runner = newRunner({ ...WITHOUT_KEYS });
+    expect(await live(runner, ["installed"])).toContain("no credentials found");
+  });
+
+  it("never stand on a command line", async () => {
+    const spy = `curl() { printf '%s\\n' "$*" >>"$home/argv"; command curl "$@"; }`;
+    const runner = newRunner({ AWS_SESSION_TOKEN: "tok/en+==" }, spy);
+    expect(await live(runner)).toBe("");
+    const argv = readFileSync(join(runner.home, "argv"), "utf8");
+    expect(argv).toContain("-K -");
+    expect(argv).not.toMatch(/AKIDEXAMPLE|secret|tok\/en/);
+  });
+});
+
+it("signs with S3's own date where the runner's clock is more than 10 minutes off", async () => {
+  for (const hours of [1, -1, 25]) {
+    const theirs = () => Date.now() + hours * 3_600_000;
+    const s3 = await stub(({ headers }) => {
+      const date = { Date: new Date(theirs()).toUTCString() };
+      const [, year, month, day, ...time] =
+        /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(String(headers["x-amz-date"]).split(", ", 1)[0] ?? "") ?? [];
+      const signedAt = Date.parse(`${year}-${month}-${day}T${time.join(":")}Z`);
+      const isFresh = Math.abs(signedAt - theirs()) < 15 * 60_000;
+      return { status: isFresh ? 200 : 403, headers: date };
+    });
+    const runner = newRunner({ AWS_ENDPOINT_URL: s3.endpoint });
+    expect(await live(runner), `${hours} h`).toBe("");
+    expect(s3.requests[0]?.headers["if-none-match"]).toBe("*");
+  }
+});
+
+describe("the spool", () => {
+  it("is only the runner's to read", async () => {
+    const runner = newRunner();
+    await live(runner);
+    const { stdout } = await installAndList(runner);
+    expect(stdout.match(/^[-d]rw[-x]------/gm)?.length).toBe(stdout.trim().split("\n").length);
+  });
+
+  async function installAndList(runner: Runner) {
+    const { launch } = await import("./fleet.ts");
+    return launch(["sh", "-c", `ls -lad ${runner.spool} ${runner.spool}/*`], { PATH: process.env.PATH }).finished;
+  }
+
+  it("is not followed out of: links, directories and pipes in the place of files are left alone", async () => {
+    const runner = newRunner();
+    await live(runner, ["installed"]);
+    const outside = join(runner.home, "outside");
+    writeFileSync(outside, "private");
+    symlinkSync(outside, join(runner.spool, "pre-job-metrics.json"));
+    mkdirSync(join(runner.spool, "post-job-metrics.json"));
+    await live(runner, ["job-started", "job-completed"]);
+    expect(readFileSync(outside, "utf8")).toBe("private");
+    expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);
+  });
+
+  it("sends no file that has grown over the limit, and says so", async () => {
+    const runner = newRunner();
+    await live(runner, ["installed"]);
+    writeFileSync(join(runner.spool, "pre-job-metrics.json"), "x".repeat(1025));
+    expect(await live(runner, ["upload"])).toBe("runner-metrics: upload: pre-job-metrics.json is too large\n");
+    expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);
+  });
+
+  it("begins anew with a new runner's installation, or after the last runner's end", async () => {
+    const runner = newRunner();
+    await live(runner);
+    const next = { RUNNER_METRICS_STORAGE: "runner-2" };
+    expect(await runner.step("installed", next)).toMatchObject({ code: 0, stderr: "" });
+    expect(existsSync(join(runner.spool, "post-job-metrics.json"))).toBe(false);
+    expect(stored()).toContain("runner-2/runner-installed.timestamp");
+    expect(stored().filter((key) => key.startsWith("runner-2"))).toHaveLength(1);
+  });
+
+  it("that cannot be made is told, and what is known is sent all the same", async () => {
+    const runner = newRunner({ RUNNER_METRICS_SPOOL: "/dev/null/spool" });
+    expect(await live(runner, ["installed"])).toMatch(/cannot use the spool directory/);
+    expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);
+  });
+});
+
+describe("settings", () => {
+  it.each([
+    ["RUNNER_METRICS_BUCKET", "bad bucket"],
+    ["RUNNER_METRICS_BUCKET", "bucket/../other"],
+    ["RUNNER_METRICS_FLAVOR", "Large"],
+    ["RUNNER_METRICS_FLAVOR", "a".repeat(33)],
+    ["RUNNER_METRICS_REGION", "us-east-1\nurl = x"],
+    ["RUNNER_METRICS_STORAGE", "../other"],
+    ["RUNNER_METRICS_STORAGE", "a b"],
+    ["RUNNER_METRICS_ENDPOINT", 'http://x" \n'],
+    ["RUNNER_METRICS_PREFIX", "runners"],
+    ["RUNNER_METRICS_TICKET", "/nonexistent"],
+  ])("that are wrong are named, and nothing is sent: %s=%j", async (name, value) => {
+    const runner = newRunner({ [name]: value });
+    const { code, stderr } = await runner.step("installed");
+    expect(code).toBe(0);
+    expect(stderr.trimEnd().split("\n")).toEqual([expect.stringContaining(name)]);
+    expect(cloud.requests.count()).toBe(0);
+  });
+
+  it("of runner-metrics.conf, beside the script, win over the environment's", async () => {
+    const runner = newRunner({ RUNNER_METRICS_FLAVOR: "forged" }, "RUNNER_METRICS_FLAVOR=large");
+    expect(await live(runner, ["installed"])).toBe("");
+    expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);
+  });
+
+  it("of a ~/.curlrc have no effect", async () => {
+    const runner = newRunner();
+    writeFileSync(join(runner.spool, "../.curlrc"), 'url = "http://127.0.0.1:9/"\nfail\n');
+    expect(await live(runner)).toBe("");
+    expect(stored()).toHaveLength(4);
+  });
+
+  it.each(SHELLS)("that are all missing, even HOME and PATH, fail no hook under $name", async (shell) => {
+    const runner = newRunner({}, "", shell);
+    rmSync(join(runner.home, "runner-metrics.conf"));
+    const nothing = Object.fromEntries(
+      ["HOME", "RUNNER_METRICS_SPOOL", "RUNNER_METRICS_BUCKET", "RUNNER_METRICS_FLAVOR"].map((name) => [
+        name,
+        undefined,
+      ]),
+    );
+    for (const step of [...FULL_LIFE, "policy-failure", "ended", "upload"]) {
+      const { code, stderr } = await runner.step(step, nothing);
+      expect(code).toBe(0);
+      expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    }
+  });
+});
+
+describe("without a curl that can sign", () => {
+  const OLD_CURL = `curl() { case $* in *--version*) echo 'curl 7.81.0 (x86_64)' ;; *) command curl "$@" ;; esac; }`;
+  const FAKE_AWS = `aws() {
+    printf '%s\\n' "$*" >>"$home/aws"
+    case $* in *installed*) echo 'An error occurred (PreconditionFailed) when calling PutObject' && return 254 ;; esac
+  }`;
+
+  it("the AWS CLI stores the files, and takes a file that is there for stored", async () => {
+    const runner = newRunner({}, `${OLD_CURL}\n${FAKE_AWS}`);
+    expect(await live(runner)).toBe("");
+    const calls = readFileSync(join(runner.home, "aws"), "utf8").trimEnd().split("\n");
+    expect(calls).toHaveLength(1 + 2 + 3 + 3 + 4 + 4 * 4); // this one stores the same files anew each time: four more rounds
+    expect(calls[0]).toMatch(
+      /^s3api put-object --bucket metrics --key runners\/large\/runner-1\/runner-installation-start.timestamp --body runner-installation-start.timestamp --if-none-match \* /,
+    );
+  });
+
+  it("and without the AWS CLI, that is told", async () => {
+    const runner = newRunner({}, `${OLD_CURL}\ncommand() { return 1; }\ndate() { echo 1; }`);
+    expect(await live(runner, ["installed"])).toContain("needs curl 7.87 or later, or the AWS CLI");
+  });
+
+  it("the real AWS CLI does the same, where there is one", async ({ skip }) => {
+    const { launch } = await import("./fleet.ts");
+    const found = await launch(["sh", "-c", "aws --version"], process.env).finished;
+    if (found.code !== 0) skip("LEFT OUT: there is no AWS CLI here (pip install awscli)");
+    const runner = newRunner({ HOME: process.env.HOME, RUNNER_METRICS_TIMEOUT_SECONDS: "20" }, OLD_CURL);
+    expect(await live(runner, ["installed", "upload"])).toBe("");
+    expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);
+    expect(cloud.requests.log().map(({ status }) => status)).toEqual([200, 412]);
+  });
+});
+
+it("ends with status 2 and its usage where a step is misspelt, and does nothing", async () => {
+  const runner = newRunner();
+  for (const step of ["", "job-strated", "run"]) {
+    expect(await runner.step(step)).toMatchObject({ code: 2, stderr: expect.stringMatching(/^usage:/) });
+  }
+  await sleep(0);
+  expect(cloud.requests.count()).toBe(0);
+});
