@@ -460,7 +460,7 @@ request() {
     ticket_form "$1"
     return
   fi
-  printf 'url = "%s/%s"\nrequest = "PUT"\nheader = "If-None-Match: *"\nheader = "Content-Type:"\n' "$url" "$1"
+  printf 'url = "%s/%s"\nrequest = "PUT"\nheader = "If-None-Match: *"\nheader = "Content-Type: text/plain"\n' "$url" "$1"
   if [ "$1" = "$unspooled_file" ]; then
     printf 'data-raw = "'
     printf '%s' "$unspooled_content" | sed 's/[\\"]/\\&/g'
@@ -473,7 +473,8 @@ request() {
 started_request=
 
 signature() {
-  printf 'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"\n' # the transport protects four numbers well enough
+  # S3 wants this header to be there, and takes a signature without the body's hash; TLS protects the body.
+  if [ "$1" = s3 ]; then printf 'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"\n'; fi
   if [ -n "$session_token" ]; then printf 'header = "x-amz-security-token: %s"\n' "$session_token"; fi
   if [ -n "$signing_date" ]; then printf 'header = "x-amz-date: %s"\n' "$signing_date"; fi
   printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:%s:%s"\n' "$access_key" "$secret_key" "$region" "$1"

@@ -26,7 +26,7 @@ export interface TicketRequest extends RunnerPrefix {
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
+  readonly sessionToken?: string;
 }
 
 /** The form with which one file can be stored, and nothing else. `file` follows as the last field. */

@@ -1,0 +1,84 @@
+/** moto, which enforces policies and verifies signatures: https://docs.getmoto.org/en/latest/docs/iam.html */
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Credentials } from "../../runner/ticket.ts";
+
+const MOTO = new URL("../../.venv/moto/bin/moto_server", import.meta.url).pathname;
+const REGION = "us-east-1";
+
+/** Where moto is not installed, tests that need it say so. */
+export const hasMoto = existsSync(MOTO);
+export const HOW_TO_GET_MOTO =
+  "LEFT OUT: no moto. python3 -m venv .venv/moto && .venv/moto/bin/pip install 'moto[server]==5.2.5'";
+
+export async function startMoto() {
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const server = spawn(MOTO, ["-H", "127.0.0.1", "-p", String(port)], {
+    stdio: "ignore",
+    env: { ...process.env, INITIAL_NO_AUTH_ACTION_COUNT: "1000000" },
+  });
+  while (!(await fetch(endpoint).catch(() => undefined))) {
+    if (server.exitCode !== null) throw new Error("moto did not start");
+    await sleep(100);
+  }
+
+  /** A query-protocol call with whatever signature: moto verifies none until it is told to. */
+  async function call(service: string, parameters: Record<string, string>): Promise<string> {
+    const scope = `Credential=none/20260101/${REGION}/${service}/aws4_request`;
+    const response = await fetch(endpoint, {
+      method: "POST",
+      headers: { authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=none` },
+      body: new URLSearchParams(parameters),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(text);
+    return text;
+  }
+
+  return {
+    endpoint,
+    region: REGION,
+    createBucket: (bucket: string) => fetch(`${endpoint}/${bucket}`, { method: "PUT" }),
+    put: (path: string, body: string) => fetch(`${endpoint}/${path}`, { method: "PUT", body }),
+    /** The credentials and `aws:userid` of a session of a role that may do what the policy says. */
+    async session(policy: object, sessionName: string): Promise<{ credentials: Credentials; userId: string }> {
+      const role = { Version: "2010-09-09", RoleName: `role-${sessionName}` };
+      const trust = { Statement: [{ Effect: "Allow", Principal: { AWS: "*" }, Action: "sts:AssumeRole" }] };
+      await call("iam", { ...role, Action: "CreateRole", AssumeRolePolicyDocument: JSON.stringify(trust) });
+      const PolicyDocument = JSON.stringify(policy);
+      await call("iam", { ...role, Action: "PutRolePolicy", PolicyName: "runner", PolicyDocument });
+      const assumed = await call("sts", {
+        Version: "2011-06-15",
+        Action: "AssumeRole",
+        RoleArn: `arn:aws:iam::123456789012:role/${role.RoleName}`,
+        RoleSessionName: sessionName,
+      });
+      const value = (name: string) => new RegExp(`<${name}>([^<]+)`).exec(assumed)?.[1] ?? "";
+      return {
+        credentials: {
+          accessKeyId: value("AccessKeyId"),
+          secretAccessKey: value("SecretAccessKey"),
+          sessionToken: value("SessionToken"),
+        },
+        userId: value("AssumedRoleId"),
+      };
+    },
+    /** From now on every request but STS's own is checked. */
+    enforce: () => fetch(`${endpoint}/moto-api/reset-auth`, { method: "POST", body: "0" }),
+    stopEnforcing: () => fetch(`${endpoint}/moto-api/reset-auth`, { method: "POST", body: "1000000" }),
+    close: () => void server.kill(),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}

@@ -1,0 +1,230 @@
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, describe, expect, it } from "vitest";
+import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../runner/ticket.ts";
+import { BUCKET, DASH, installRunner, JOB, SCRIPTS } from "./fleet.ts";
+import { acceptPosts } from "./post-policy.ts";
+import { startStub } from "./stub-server.ts";
+
+const CREDENTIALS = { accessKeyId: "AKIATEST", secretAccessKey: "test/secret+", sessionToken: "tok/en+==" };
+const FILES = [
+  "runner-installation-start.timestamp",
+  "runner-installed.timestamp",
+  "pre-job-metrics.json",
+  "post-job-metrics.json",
+] as const;
+const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
+
+let cleanUps: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanUp of cleanUps) cleanUp();
+  cleanUps = [];
+});
+
+async function startS3(now = Date.now) {
+  const { answer, objects } = acceptPosts({ credentials: CREDENTIALS, now });
+  const { endpoint, close } = await startStub(answer);
+  cleanUps.push(close);
+  const request: TicketRequest = {
+    bucket: BUCKET,
+    flavor: "large",
+    storage: "runner-1",
+    region: "eu-central-1",
+    endpoint,
+    lifetimeSeconds: 3600,
+  };
+  return { objects, endpoint, request };
+}
+
+/** A runner that has nothing but a ticket. */
+function ticketRunner(ticket: string) {
+  const runner = installRunner(DASH, {
+    RUNNER_METRICS_BUCKET: undefined,
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    RUNNER_METRICS_TIMEOUT_SECONDS: "2",
+  });
+  cleanUps.push(runner.remove);
+  const path = join(runner.home, "ticket");
+  writeFileSync(path, ticket);
+  return { runner, settings: { ...JOB, RUNNER_METRICS_TICKET: path } };
+}
+
+async function post(fields: Readonly<Record<string, string>>, url: string, content: string): Promise<string> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries({ ...fields, file: content })) form.append(name, value);
+  const response = await fetch(url, { method: "POST", body: form });
+  return `${response.status} ${await response.text()}`.trim();
+}
+
+describe("a ticket", () => {
+  it("is all that a runner needs: its four files are stored, from the spool and from memory", async () => {
+    const { objects, request } = await startS3();
+    const { runner, settings } = ticketRunner(formatTicket(createTicket(request, CREDENTIALS)));
+    for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
+    expect([...objects.keys()].sort()).toEqual(FILES.map((file) => `${BUCKET}/runners/large/runner-1/${file}`).sort());
+    for (const file of FILES)
+      expect(objects.get(`${BUCKET}/runners/large/runner-1/${file}`)).toBe(runner.spooled(file));
+
+    const full = ticketRunner(formatTicket(createTicket({ ...request, storage: "runner-2" }, CREDENTIALS)));
+    const script = `trap "" XFSZ; ulimit -f 0; exec dash ${full.runner.home}/runner-metrics.sh job-started`;
+    await full.runner.start(script, full.settings).finished;
+    expect(objects.get(`${BUCKET}/runners/large/runner-2/pre-job-metrics.json`)).toContain(
+      '"repository":"acme/widgets"',
+    );
+  });
+
+  it("fixes key, bucket, size and time: nothing else can be done with it", async () => {
+    let now = Date.now();
+    const { request } = await startS3(() => now);
+    const [start, installed] = createTicket(request, CREDENTIALS);
+    if (!start || !installed) throw new Error("no ticket");
+    const { fields, url } = start;
+    expect(await post(fields, url, "1700000000\n")).toBe("204");
+    expect(await post(fields, url, "x".repeat(1024))).toBe("204");
+    expect(await post(fields, url, "x".repeat(1025))).toBe("400 EntityTooLarge");
+    expect(await post(fields, url, "")).toBe("400 EntityTooSmall");
+    expect(await post({ ...fields, key: installed.fields.key ?? "" }, url, "1")).toBe("403 condition failed: key");
+    expect(await post({ ...fields, acl: "public-read" }, url, "1")).toBe("403 extra fields: acl");
+    expect(await post(fields, url.replace(BUCKET, "other"), "1")).toBe("403 condition failed: bucket");
+    expect(await post({ ...fields, policy: installed.fields.policy ?? "" }, url, "1")).toBe(
+      "403 SignatureDoesNotMatch",
+    );
+    now += 3601 * 1000;
+    expect(await post(fields, url, "1")).toBe("403 Policy expired");
+  });
+
+  it("that has expired is told on the runner, and fails no hook", async () => {
+    const { request } = await startS3();
+    const ticket = createTicket(request, CREDENTIALS, new Date(Date.now() - 4000 * 1000));
+    const { runner, settings } = ticketRunner(formatTicket(ticket));
+    expect(await runner.step("installed", settings)).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("HTTP 403, the ticket has expired or does not allow it"),
+    });
+  });
+
+  it("that somebody has garbled gives curl nothing to do but the form", async () => {
+    const { objects, request } = await startS3();
+    const garbage = [
+      'runner-installed.timestamp field x" next',
+      'runner-installed.timestamp url http://127.0.0.1:9/"\\noutput=/tmp/x',
+      "runner-installed.timestamp output /tmp/x",
+      "\u0000\u0001$(id)",
+    ];
+    const ticket = `${garbage.join("\n")}\n${formatTicket(createTicket(request, CREDENTIALS))}`;
+    const { runner, settings } = ticketRunner(ticket);
+    expect(await runner.step("installed", settings)).toMatchObject({ code: 0, stderr: "" });
+    expect(objects.size).toBe(1);
+  });
+
+  it("goes to the bucket's own host on AWS, or by path where the bucket's name has dots", () => {
+    const request = { flavor: "large", storage: "r", lifetimeSeconds: 60 };
+    const url = (bucket: string, region: string) => createTicket({ ...request, bucket, region }, CREDENTIALS)[0]?.url;
+    expect(url("metrics", "eu-central-1")).toBe("https://metrics.s3.eu-central-1.amazonaws.com");
+    expect(url("my.metrics", "eu-central-1")).toBe("https://s3.eu-central-1.amazonaws.com/my.metrics");
+    expect(url("metrics", "cn-north-1")).toBe("https://metrics.s3.cn-north-1.amazonaws.com.cn");
+  });
+
+  it("is refused for names that no runner can have, all of them told", async () => {
+    const { request } = await startS3();
+    const wrong = { ...request, bucket: "B", flavor: "Large", storage: "../x", region: "", lifetimeSeconds: 0 };
+    expect(() => createTicket(wrong, CREDENTIALS)).toThrow(
+      /bucket .*; flavor .*; runner .*; region .*; lifetimeSeconds/,
+    );
+  });
+});
+
+describe("a runner's session", () => {
+  it("is cut down to the runner's four files and tagged", () => {
+    const session = runnerSession({ bucket: BUCKET, flavor: "large", storage: "AROA:i-1", lifetimeSeconds: 3600 });
+    expect(session).toMatchObject({ RoleSessionName: "AROA-i-1", DurationSeconds: 3600 });
+    expect(session.Tags).toEqual([
+      { Key: "RunnerFlavor", Value: "large" },
+      { Key: "RunnerStorage", Value: "AROA:i-1" },
+    ]);
+    expect(session.Policy.length).toBeLessThan(2048); // STS takes no more
+    const [statement, ...others] = JSON.parse(session.Policy).Statement;
+    expect(others).toEqual([]);
+    expect(statement.Resource).toContain("arn:aws:s3:::metrics/runners/large/AROA:i-1/post-job-metrics.json");
+  });
+
+  it("has a policy that STS has room for, however long the names are, and a name of STS's form", () => {
+    const storage = `r${"x".repeat(127)}`;
+    const session = runnerSession({ bucket: "b".repeat(63), flavor: "f".repeat(32), storage, lifetimeSeconds: 900 });
+    expect(session.Policy.length).toBeLessThan(2048);
+    expect(session.RoleSessionName).toMatch(/^[\w+=,.@-]{2,64}$/);
+    const short = runnerSession({ bucket: BUCKET, flavor: "f", storage: "r", lifetimeSeconds: 900 });
+    expect(short.RoleSessionName).toMatch(/^[\w+=,.@-]{2,64}$/);
+  });
+
+  it("is refused outside of STS's 15 minutes to 12 hours", () => {
+    for (const lifetimeSeconds of [899, 43_201, Number.NaN]) {
+      expect(() => runnerSession({ bucket: BUCKET, flavor: "f", storage: "r", lifetimeSeconds })).toThrow(
+        "lifetimeSeconds",
+      );
+    }
+  });
+});
+
+describe("the command", () => {
+  const run = promisify(execFile);
+  const names = ["--bucket", BUCKET, "--flavor", "large", "--runner", "runner-1"];
+  const command = (...args: string[]) =>
+    run(process.execPath, [`${SCRIPTS}ticket-cli.ts`, ...args], {
+      env: {
+        PATH: process.env.PATH,
+        AWS_REGION: "eu-central-1",
+        AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+        AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
+      },
+    });
+
+  it("prints a ticket that a runner can use", async () => {
+    const { objects, endpoint } = await startS3();
+    const { stdout } = await command("post", ...names, "--endpoint", endpoint, "--lifetime", "60");
+    const { runner, settings } = ticketRunner(stdout);
+    for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
+    expect(objects.size).toBe(4);
+  });
+
+  it("prints what assume-role wants", async () => {
+    const { stdout } = await command("session", ...names);
+    expect(JSON.parse(stdout)).toMatchObject({ RoleSessionName: "runner-1", DurationSeconds: 3600 });
+  });
+
+  it("names what is wrong", async () => {
+    await expect(command("post", "--bucket", BUCKET, "--flavor", "L")).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^flavor must match .*; runner must match .*\n$/),
+    });
+    await expect(command()).rejects.toMatchObject({ stderr: expect.stringMatching(/^usage:/) });
+  });
+});
+
+// LocalStack is the emulator that checks POST policies: TICKET_ENDPOINT=http://127.0.0.1:4566 npx vitest run test/runner/ticket
+describe.skipIf(!process.env.TICKET_ENDPOINT)("on an emulator that checks POST policies, a ticket", () => {
+  it("stores what it allows and nothing else", async () => {
+    const endpoint = process.env.TICKET_ENDPOINT ?? "";
+    await fetch(`${endpoint}/${BUCKET}`, { method: "PUT" });
+    const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+    const storage = `runner-${Date.now()}`;
+    const request = { bucket: BUCKET, flavor: "large", storage, region: "us-east-1", endpoint, lifetimeSeconds: 3600 };
+    const ticket = createTicket(request, credentials);
+    const { runner, settings } = ticketRunner(formatTicket(ticket));
+    for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
+    for (const file of FILES) {
+      const response = await fetch(`${endpoint}/${BUCKET}/runners/large/${storage}/${file}`);
+      expect(await response.text()).toBe(runner.spooled(file));
+    }
+    const [start] = ticket;
+    if (!start) throw new Error("no ticket");
+    expect(await post(start.fields, start.url, "x".repeat(1025))).toMatch(/^400 .*EntityTooLarge/s);
+    expect(await post({ ...start.fields, key: "runners/large/other/x" }, start.url, "1")).toMatch(/^403 /);
+    const expired = createTicket(request, credentials, new Date(Date.now() - 7200 * 1000))[0] ?? start;
+    expect(await post(expired.fields, expired.url, "1")).toMatch(/^403 .*expired/s);
+  });
+});
