@@ -1,0 +1,177 @@
+/**
+ * A small fleet that shows what there is to see: honest runners live their lives through the scripts of `runner/`, as real ones
+ * do; hostile ones write to S3 as they please.
+ */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+
+const SCRIPT = fileURLToPath(new URL("../runner/runner-metrics.sh", import.meta.url));
+
+export interface Fleet {
+  readonly s3: S3Client;
+  readonly bucket: string;
+  readonly flavor: string;
+  /** For the scripts. */
+  readonly endpoint: string;
+}
+
+/** A step in a runner's life, as the scripts name it. */
+type Step = "installation-start" | "installed" | "job-started" | "job-completed";
+
+/** What a runner is told of its job by GitHub. */
+export interface Job {
+  readonly workflow: string;
+  readonly repository: string;
+  readonly runId: string;
+  readonly event: string;
+}
+
+/** Records one step of one runner's life. */
+export type Recorder = (runner: string, step: Step, job?: Job, seconds?: number) => Promise<void>;
+
+/** The four files of a runner are written by the scripts, if this machine can run them; else through the S3 client. */
+export async function createRecorder(
+  fleet: Fleet,
+): Promise<{ record: Recorder; usesScripts: boolean; end(): Promise<void> }> {
+  const usesScripts = await canRunScripts();
+  const spool = await mkdtemp(join(tmpdir(), "runner-metrics-"));
+  return {
+    record: usesScripts ? byScript(fleet, spool) : byClient(fleet),
+    usesScripts,
+    end: () => rm(spool, { recursive: true }),
+  };
+}
+
+async function canRunScripts(): Promise<boolean> {
+  const version = promisify(execFile)("sh", ["-c", "curl -q --version"]).then(
+    ({ stdout }) => stdout,
+    () => "",
+  );
+  const [, major, minor] = /^curl (\d+)\.(\d+)/.exec(await version) ?? [];
+  return Number(major) > 7 || (Number(major) === 7 && Number(minor) >= 87);
+}
+
+function byScript({ bucket, flavor, endpoint }: Fleet, spool: string): Recorder {
+  return async (runner, step, job, seconds) => {
+    const env = {
+      PATH: process.env.PATH,
+      AWS_REGION: process.env.AWS_REGION,
+      AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
+      AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
+      AWS_SESSION_TOKEN: process.env.AWS_SESSION_TOKEN,
+      RUNNER_METRICS_ENDPOINT: endpoint,
+      RUNNER_METRICS_BUCKET: bucket,
+      RUNNER_METRICS_FLAVOR: flavor,
+      RUNNER_METRICS_STORAGE: runner,
+      RUNNER_METRICS_SPOOL: join(spool, runner),
+      ...(job && {
+        GITHUB_WORKFLOW: job.workflow,
+        GITHUB_REPOSITORY: job.repository,
+        GITHUB_RUN_ID: job.runId,
+        GITHUB_EVENT_NAME: job.event,
+      }),
+    };
+    const args = [SCRIPT, step, ...(seconds === undefined ? [] : [String(seconds)])];
+    const { stderr } = await promisify(execFile)("sh", args, { env: env as NodeJS.ProcessEnv });
+    if (stderr) throw new Error(`${runner}: ${stderr.trim()}`);
+  };
+}
+
+function byClient(fleet: Fleet): Recorder {
+  return async (runner, step, job, seconds = Math.floor(Date.now() / 1000)) => {
+    const files: Record<Step, [string, string]> = {
+      "installation-start": ["runner-installation-start.timestamp", String(seconds)],
+      installed: ["runner-installed.timestamp", String(seconds)],
+      "job-started": ["pre-job-metrics.json", JSON.stringify(preJob(seconds, job))],
+      "job-completed": ["post-job-metrics.json", JSON.stringify({ timestamp: seconds, status: "normal" })],
+    };
+    await put(fleet, `${runner}/${files[step][0]}`, files[step][1]);
+  };
+}
+
+function preJob(timestamp: number, job?: Job) {
+  return {
+    timestamp,
+    workflow: job?.workflow,
+    workflow_run_id: job?.runId,
+    repository: job?.repository,
+    event: job?.event,
+  };
+}
+
+/** An object under the flavor's prefix, whoever may want it there. */
+export async function put({ s3, bucket, flavor }: Fleet, path: string, body: string): Promise<void> {
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: `runners/${flavor}/${path}`, Body: body }));
+}
+
+/** What the fleet did, and what has to come of it. */
+export interface FleetMember {
+  readonly runner: string;
+  readonly story: string;
+}
+
+const STORIES: readonly FleetMember[] = [
+  { runner: "finished-1", story: "installed, waited, did a job" },
+  { runner: "finished-2", story: "installed, waited, did a job" },
+  { runner: "finished-3", story: "installed, waited, did a job; its clock was off when it was installed" },
+  { runner: "orphan", story: "started a job and died; nothing new from it for a while" },
+  { runner: "running", story: "is doing a job" },
+  { runner: "idle", story: "waits for a job" },
+  { runner: "corrupt", story: "hostile: its pre-job file claims the repository ../../orgs/evil" },
+  { runner: "oversized", story: "hostile: its pre-job file has 5 MB" },
+  { runner: "flooding", story: "hostile: uploads 500 files of junk" },
+];
+
+/** Names of the runners that do a job from beginning to end. */
+export const FINISHED = STORIES.map(({ runner }) => runner).filter((runner) => runner.startsWith("finished"));
+
+/** So long must an orphan be silent here, in seconds; in earnest it is a day. */
+export const ORPHAN_AFTER_SECONDS = 3;
+
+/** Lets the fleet live. Tells each story as it begins. */
+export async function live(fleet: Fleet, record: Recorder, tell: (member: FleetMember) => void): Promise<void> {
+  for (const member of STORIES) tell(member);
+  const job = (workflow: string, runId: string): Job => ({
+    workflow,
+    repository: "acme/widgets",
+    runId,
+    event: "push",
+  });
+  const now = () => Math.floor(Date.now() / 1000);
+  const begin = async (runner: string, installationSeconds: number, doing?: Job) => {
+    await record(runner, "installation-start", undefined, now() - installationSeconds);
+    await record(runner, "installed");
+    if (doing) await record(runner, "job-started", doing);
+  };
+  const finish = async (runner: string, installationSeconds: number, doing: Job, jobSeconds: number) => {
+    await begin(runner, installationSeconds);
+    await sleep(1_000);
+    await record(runner, "job-started", doing);
+    await sleep(jobSeconds * 1_000);
+    await record(runner, "job-completed", doing);
+  };
+  const oversized = JSON.stringify({ padding: "x".repeat(5 * 1024 * 1024) });
+  const forged = { timestamp: 1, workflow: "CI", workflow_run_id: "1", repository: "../../orgs/evil", event: "push" };
+  await Promise.all([
+    begin("orphan", 41, job("nightly", "7000000004")),
+    finish("finished-1", 38, job("CI", "7000000001"), 1),
+    finish("finished-2", 45, job("release", "7000000002"), 2),
+    finish("finished-3", -120, job('say "hi" 👋', "7000000003"), 1),
+  ]);
+  await Promise.all([
+    put(fleet, "corrupt/pre-job-metrics.json", JSON.stringify(forged)),
+    put(fleet, "corrupt/post-job-metrics.json", '{"timestamp": 2, "status": "normal"}'),
+    put(fleet, "oversized/pre-job-metrics.json", oversized),
+    put(fleet, "oversized/post-job-metrics.json", '{"timestamp": 2, "status": "normal"}'),
+    ...Array.from({ length: 500 }, (_, number) => put(fleet, `flooding/junk-${number}`, "junk")),
+  ]);
+  await sleep(1_000);
+  // Last, so that they are not taken for orphans.
+  await Promise.all([begin("running", 39, job("CI", "7000000005")), begin("idle", 37)]);
+}

@@ -1,0 +1,41 @@
+/** What `npm start` prints: with colours on a terminal, in plain lines elsewhere. */
+import { styleText } from "node:util";
+import type { Summary } from "../functions/summary.ts";
+import type { ReceivedEvent } from "./receive-events.ts";
+
+export function title(text: string): void {
+  console.log(`\n${styleText("bold", text)}`);
+}
+
+export function say(text: string): void {
+  console.log(`  ${text}`);
+}
+
+/** A line for each runner of the fleet. */
+export function printMember({ runner, story }: { runner: string; story: string }): void {
+  const colour = story.startsWith("hostile") ? "red" : "green";
+  say(`${styleText(colour, runner.padEnd(12))} ${story}`);
+}
+
+/** A line for each event, by runner and time. */
+export function printEvents(events: readonly ReceivedEvent[]): void {
+  const order = ({ detail }: ReceivedEvent) => `${detail.runner_name} ${detail.timestamp} ${detail.event}`;
+  for (const event of events.toSorted((one, other) => (order(one) < order(other) ? -1 : 1))) printEvent(event);
+}
+
+function printEvent({ detailType, detail }: ReceivedEvent): void {
+  const { runner_name, event: _, event_id, schema_version: __, flavor: ___, timestamp: ____, ...facts } = detail;
+  const colour = detailType === "MetricsQuarantined" ? "red" : "cyan";
+  const told = Object.entries(facts).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  say(`${String(runner_name).padEnd(12)} ${styleText(colour, detailType.padEnd(18))} ${told.join(" ")}`);
+}
+
+/** What became of every runner, in the words of the summary. */
+export function printSummary(summary: Summary): void {
+  const { listed, extracted, incomplete, quarantined, excluded, notReady, deferred, vanished } = summary;
+  say(`listed ${listed} = extracted ${extracted} + incomplete ${incomplete} + quarantined ${quarantined}`);
+  say(`         + excluded ${excluded} + not ready ${notReady} + deferred ${deferred} + vanished ${vanished}`);
+  const { deleted, changed, denied, failed } = summary.objects;
+  say(`objects: ${deleted} deleted, ${changed} changed meanwhile, ${denied + failed} could not be deleted`);
+  for (const error of summary.errors) say(styleText("red", error));
+}

@@ -1,0 +1,142 @@
+/**
+ * `npm start`: the whole thing at work. A small fleet of runners writes to S3, the exported Lambda handler collects, and events
+ * come out of EventBridge: on local AWS, or on the endpoint that AWS_ENDPOINT_URL names. With `--watch` it stays up.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { CreateEventBusCommand, DescribeEventBusCommand } from "@aws-sdk/client-eventbridge";
+import { CreateBucketCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
+import type { Context } from "aws-lambda";
+import { createClients } from "../functions/aws/clients.ts";
+import type { Summary } from "../functions/summary.ts";
+import { createRecorder, FINISHED, live, ORPHAN_AFTER_SECONDS } from "./fleet.ts";
+import { printEvents, printMember, printSummary, say, title } from "./print.ts";
+import { type Receiver, receiveFromModel, receiveFromQueue } from "./receive-events.ts";
+import { startLocalAws } from "./server.ts";
+
+const NAME = "runner-metrics-demo";
+const FLAVOR = "demo";
+const WATCH_SECONDS = 5;
+
+const { values: options } = parseArgs({
+  options: { watch: { type: "boolean", default: false }, port: { type: "string", default: "0" } },
+});
+
+const local = process.env.AWS_ENDPOINT_URL ? undefined : await startLocalAws({ port: Number(options.port) });
+const endpoint = local?.endpoint ?? process.env.AWS_ENDPOINT_URL ?? "";
+prepareEnvironment();
+const { s3, eventBridge } = createClients(8, true);
+await createIfMissing();
+const receiver = local ? receiveFromModel(local.eventBridge) : await receiveFromQueue(eventBridge, NAME);
+try {
+  process.exitCode = (await showOneRun(receiver)) ? 0 : 1;
+  if (options.watch) await watch(receiver);
+} finally {
+  await receiver.end();
+  await local?.close();
+}
+
+/** As the stack sets it for the Lambda; an emulator asks for no credentials. */
+function prepareEnvironment(): void {
+  const emulated = { AWS_REGION: "us-east-1", AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" };
+  const quiet = {
+    POWERTOOLS_LOG_LEVEL: "SILENT",
+    POWERTOOLS_METRICS_DISABLED: "true",
+    POWERTOOLS_TRACE_ENABLED: "false",
+  };
+  const lambda = { AWS_ENDPOINT_URL: endpoint, BUCKET_NAME: NAME, EVENT_BUS_NAME: NAME };
+  process.env = { ...emulated, ...process.env, ...quiet, ...lambda };
+}
+
+async function createIfMissing(): Promise<void> {
+  await s3
+    .send(new HeadBucketCommand({ Bucket: NAME }))
+    .catch(() => s3.send(new CreateBucketCommand({ Bucket: NAME })));
+  await eventBridge
+    .send(new DescribeEventBusCommand({ Name: NAME }))
+    .catch(() => eventBridge.send(new CreateEventBusCommand({ Name: NAME })));
+}
+
+/** One round, told step by step. Whether every finished runner's events came out. */
+async function showOneRun(receiver: Receiver): Promise<boolean> {
+  title(
+    `1. A fleet of runners writes to s3://${NAME}/runners/${FLAVOR}/ (${local ? "local AWS" : "S3"} at ${endpoint})`,
+  );
+  const fleet = { s3, bucket: NAME, flavor: FLAVOR, endpoint };
+  const recorder = await createRecorder(fleet);
+  const means = "the scripts in runner/";
+  say(
+    recorder.usesScripts
+      ? `Honest runners use ${means}.`
+      : `No sh and curl 7.87 here for ${means}: using the S3 client.`,
+  );
+  await live(fleet, recorder.record, printMember);
+  await recorder.end();
+
+  title("2. The Lambda's handler makes one run");
+  const summary = await invoke({ flavor: FLAVOR, orphanAfterSeconds: ORPHAN_AFTER_SECONDS });
+  printSummary(summary);
+
+  title("3. Events come out of EventBridge");
+  const accepted = Object.values(summary.events).reduce((sum, { accepted }) => sum + accepted, 0);
+  const events = await receiver.receive(accepted);
+  printEvents(events);
+
+  title("4. What looked tampered with is in quarantine");
+  for (const { runner_name, reason, quarantine_prefix } of summary.quarantines) {
+    say(`${runner_name.padEnd(12)} ${reason.padEnd(18)} s3://${NAME}/${quarantine_prefix}`);
+  }
+  say("Runners that are not done (running, idle) were left alone.");
+
+  const missing = FINISHED.filter(
+    (runner) => events.filter(({ detail }) => detail.runner_name === runner).length !== 3,
+  );
+  title(
+    missing.length === 0 ? "Every finished runner has its three events." : `Events are missing: ${missing.join(", ")}`,
+  );
+  return missing.length === 0;
+}
+
+async function invoke(payload: { flavor: string; orphanAfterSeconds?: number }): Promise<Summary> {
+  // Not before the environment is as the Lambda's: the handler reads it when it is loaded.
+  const { handler } = await import("../functions/extract-metrics/handler.ts");
+  return handler(payload, { getRemainingTimeInMillis: () => 60_000 } as Context);
+}
+
+/** Collects again and again, until interrupted. */
+async function watch(receiver: Receiver): Promise<void> {
+  const interrupted = new AbortController();
+  process.once("SIGINT", () => interrupted.abort());
+  process.once("SIGTERM", () => interrupted.abort());
+  title(`Watching: a run every ${WATCH_SECONDS} s. Upload to it from another terminal; Ctrl-C ends it.`);
+  printUploadInstructions();
+  while (!interrupted.signal.aborted) {
+    await sleep(WATCH_SECONDS * 1_000, undefined, { signal: interrupted.signal }).catch(() => {});
+    const summary = await invoke({ flavor: FLAVOR });
+    if (summary.extracted + summary.quarantined + summary.incomplete + summary.deferred === 0) continue;
+    printSummary(summary);
+    printEvents(await receiver.receive(summary.extracted));
+  }
+}
+
+function printUploadInstructions(): void {
+  const url = `${endpoint}/${NAME}/runners/${FLAVOR}/my-runner`;
+  const put = "curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD'";
+  const job =
+    '{"timestamp":\'$(date +%s)\',"workflow":"CI","workflow_run_id":"1","repository":"acme/widgets","event":"push"}';
+  const aws = `AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --region us-east-1 --endpoint-url ${endpoint} s3 cp -`;
+  say("with curl:");
+  say(`  date +%s | ${put} -T - ${url}/runner-installation-start.timestamp`);
+  say(`  date +%s | ${put} -T - ${url}/runner-installed.timestamp`);
+  say(`  echo '${job}' | ${put} -T - ${url}/pre-job-metrics.json`);
+  say("with the AWS CLI:");
+  say(
+    `  echo '{"timestamp":'$(date +%s)',"status":"normal"}' | ${aws} s3://${NAME}/runners/${FLAVOR}/my-runner/post-job-metrics.json`,
+  );
+  say("or, as a runner does, by the script:");
+  say(`  export RUNNER_METRICS_ENDPOINT=${endpoint} RUNNER_METRICS_BUCKET=${NAME} RUNNER_METRICS_FLAVOR=${FLAVOR}`);
+  say(
+    "  export RUNNER_METRICS_STORAGE=my-runner AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
+  );
+  say("  sh runner/runner-metrics.sh installed");
+}
