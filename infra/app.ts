@@ -9,7 +9,8 @@ const app = new App();
 const context: unknown = app.node.tryGetContext(CONTEXT_KEY);
 const input = typeof context === "string" ? JSON.parse(context) : context;
 const settings = parseSettings(stackSettings, input, `The context "${CONTEXT_KEY}" (cdk.json)`);
-new RunnerMetricsStack(app, settings.stackName, {
+/** For an app that adds to it. */
+export const stack = new RunnerMetricsStack(app, settings.stackName, {
   settings,
   description: "Trustworthy metrics from self-hosted GitHub Actions runners",
 });

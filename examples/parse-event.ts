@@ -1,0 +1,26 @@
+import type { z } from "zod";
+import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE, type MetricsEvent } from "../functions/metrics/events.ts";
+
+/** The fields of EventBridge's envelope that are used here. */
+export interface Envelope {
+  readonly source: string;
+  readonly "detail-type": string;
+  readonly detail: unknown;
+}
+
+/** The detail of one kind of event, for example `Detail<"RunnerStop">`. */
+export type Detail<Type extends DetailType> = z.infer<(typeof EVENT_SCHEMAS)[Type]>;
+
+/**
+ * The event in an envelope, typed: `detailType` tells which. Undefined for an event that is not of runner-metrics, or of a
+ * kind that this version does not know. Throws where a known kind does not keep to its schema.
+ */
+export function parseEvent(envelope: Envelope): MetricsEvent | undefined {
+  const detailType = envelope["detail-type"];
+  if (envelope.source !== EVENT_SOURCE || !isDetailType(detailType)) return undefined;
+  return { detailType, detail: EVENT_SCHEMAS[detailType].parse(envelope.detail) } as MetricsEvent;
+}
+
+function isDetailType(name: string): name is DetailType {
+  return Object.hasOwn(EVENT_SCHEMAS, name);
+}
