@@ -125,22 +125,17 @@ function denials(bucket: IBucket, encryptionKey: IKey | undefined): PolicyStatem
       conditions,
     });
   const everywhere = bucket.arnForObjects("*");
+  // A negated operator alone holds, and denies, also where there is no such header.
+  const denyOther = (sid: string, header: string, value: string, operator = "StringNotEquals") =>
+    deny(sid, everywhere, { Null: { [header]: "false" }, [operator]: { [header]: value } });
+  const encryption = "s3:x-amz-server-side-encryption";
   return [
-    deny("DenyKeysOfUploaders", everywhere, {
-      Null: { "s3:x-amz-server-side-encryption-customer-algorithm": "false" },
-    }),
-    // IfExists: without the header, the bucket's own encryption applies.
-    deny("DenyOtherEncryption", everywhere, {
-      StringNotEqualsIfExists: { "s3:x-amz-server-side-encryption": encryptionKey ? "aws:kms" : "AES256" },
-    }),
+    deny("DenyKeysOfUploaders", everywhere, { Null: { [`${encryption}-customer-algorithm`]: "false" } }),
+    denyOther("DenyOtherEncryption", encryption, encryptionKey ? "aws:kms" : "AES256"),
     ...(encryptionKey
-      ? [
-          deny("DenyForeignKmsKeys", everywhere, {
-            ArnNotEqualsIfExists: { "s3:x-amz-server-side-encryption-aws-kms-key-id": encryptionKey.keyArn },
-          }),
-        ]
+      ? [denyOther("DenyForeignKmsKeys", `${encryption}-aws-kms-key-id`, encryptionKey.keyArn, "ArnNotEquals")]
       : []),
-    deny("DenyOddStorageClasses", everywhere, { StringNotEqualsIfExists: { "s3:x-amz-storage-class": "STANDARD" } }),
+    denyOther("DenyOddStorageClasses", "s3:x-amz-storage-class", "STANDARD"),
     // Also denies multipart uploads and copies, which have no such header. A presigned form (POST) can't have it
     // either: its key and size are fixed by whoever signed it.
     deny("DenyOverwritingRunners", bucket.arnForObjects(`${RUNNERS_PREFIX}*`), {
