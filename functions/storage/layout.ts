@@ -11,6 +11,15 @@ export interface Layout {
   readonly flavor: string;
 }
 
+/** How much of what is there we take. */
+export interface StorageLimits {
+  readonly fileSizeBytesLimit: number;
+  /** A storage with more objects is quarantined; of its objects, so many are copied. */
+  readonly objectsMax: number;
+  /** ARN of the bucket's own KMS key, where it has one. */
+  readonly kmsKeyArn?: string | undefined;
+}
+
 /** A metrics storage as the listing shows it: all that one runner has uploaded. */
 export interface StorageListing {
   /** Its name, as found: may be no valid name. */

@@ -1,9 +1,15 @@
 import type { Corrupt } from "../metrics/files.ts";
 import type { Quarantine } from "../metrics/issue-events.ts";
 import type { ListedObject, ObjectStore, Refusal } from "../ports.ts";
-import { type Layout, quarantineKey, quarantineLocation, quarantineName, type StorageListing } from "./layout.ts";
+import {
+  type Layout,
+  quarantineKey,
+  quarantineLocation,
+  quarantineName,
+  type StorageLimits,
+  type StorageListing,
+} from "./layout.ts";
 import { isForeignKey, type NotNow } from "./read.ts";
-import type { StorageLimits } from "./storage-manager.ts";
 
 /** Larger objects are recorded, not copied. */
 export const COPY_BYTES_MAX = 1024 * 1024;

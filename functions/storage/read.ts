@@ -1,19 +1,13 @@
 import { type Corrupt, corrupt, isCorrupt, METRICS_FILE_NAMES, type MetricsFileName } from "../metrics/files.ts";
 import type { MetricsFile, MetricsFiles } from "../metrics/runner-metrics.ts";
 import type { ListedObject, ObjectHead, ObjectStore, Refusal } from "../ports.ts";
-import type { StorageListing } from "./layout.ts";
+import type { StorageLimits, StorageListing } from "./layout.ts";
 
 /**
  * Classes whose objects are archived, or may be: a GET needs a restore first. No runner has a reason to ask for one.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
  */
 const ARCHIVE_CLASSES = ["GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"];
-
-export interface ReadLimits {
-  readonly fileSizeBytesLimit: number;
-  /** ARN of the bucket's own KMS key, where it has one. */
-  readonly kmsKeyArn?: string | undefined;
-}
 
 /** Why nothing can be done with a storage now: its files have all gone, or are not what was listed, or are denied to us. */
 export type NotNow = { readonly kind: "vanished" } | { readonly kind: "deferred"; readonly why: "changed" | "denied" };
@@ -28,7 +22,7 @@ export type ReadResult = { readonly kind: "files"; readonly files: MetricsFiles 
 export async function readStorage(
   store: ObjectStore,
   listing: StorageListing,
-  limits: ReadLimits,
+  limits: StorageLimits,
 ): Promise<ReadResult> {
   const listed = METRICS_FILE_NAMES.flatMap((name) => {
     const object = listing.objects.find(({ key }) => key === `${listing.prefix}${name}`);
@@ -45,7 +39,7 @@ export async function readStorage(
  * Whether a refusal to read an object is final: it is encrypted with a KMS key that is not the bucket's, so its uploader has
  * seen to it. With the bucket's own key the fault is in our permissions, and nothing must be thrown away for that.
  */
-export function isForeignKey({ kmsKeyId }: ObjectHead, limits: ReadLimits): boolean {
+export function isForeignKey({ kmsKeyId }: ObjectHead, limits: StorageLimits): boolean {
   return kmsKeyId !== undefined && kmsKeyId !== limits.kmsKeyArn;
 }
 
@@ -60,7 +54,7 @@ type Failure = Exclude<Refusal, "unreadable"> | Corrupt;
 async function head(
   store: ObjectStore,
   { name, object }: ListedFile,
-  limits: ReadLimits,
+  limits: StorageLimits,
 ): Promise<(ListedFile & { head: ObjectHead }) | Failure> {
   const found = await store.head(object.key);
   if (found === "unreadable") return corrupt("unreadable-object", name);
@@ -74,7 +68,7 @@ async function head(
 async function content(
   store: ObjectStore,
   { name, object, head }: ListedFile & { head: ObjectHead },
-  limits: ReadLimits,
+  limits: StorageLimits,
 ): Promise<{ name: MetricsFileName; file: MetricsFile } | Failure> {
   const bytes = await store.get({ key: object.key, etag: head.etag }, head.size);
   if (bytes === "unreadable") return corrupt("unreadable-object", name);

@@ -2,15 +2,10 @@ import type { Corrupt, QuarantineReason } from "../metrics/files.ts";
 import type { Quarantine } from "../metrics/issue-events.ts";
 import type { Clock, ObjectStore, ObjectVersion } from "../ports.ts";
 import { type CleanUpCounts, cleanUp } from "./clean-up.ts";
-import { flavorPrefix, type Layout, listingProblem, type StorageListing } from "./layout.ts";
+import { flavorPrefix, type Layout, listingProblem, type StorageLimits, type StorageListing } from "./layout.ts";
 import { listAll } from "./list-all.ts";
 import { moveToQuarantine } from "./quarantine.ts";
-import { type NotNow, type ReadLimits, type ReadResult, readStorage } from "./read.ts";
-
-export interface StorageLimits extends ReadLimits {
-  /** A storage with more objects is quarantined; of its objects, so many are copied. */
-  readonly objectsMax: number;
-}
+import { type NotNow, type ReadResult, readStorage } from "./read.ts";
 
 /** The metrics storages of one flavor in the bucket. */
 export interface StorageManager {
