@@ -52,13 +52,13 @@ main() {
 record_step() {
   prepare
   begun=$(date +%s)
-  timeout=$(positive "${RUNNER_METRICS_TIMEOUT_SECONDS-}" 5)
+  positive "${RUNNER_METRICS_TIMEOUT_SECONDS-}" 5 && timeout=$number
   retry_seconds=$timeout
   open_spool
   case $step in
     installation-start)
       begin_life
-      record "$start_file" "$(positive "$1" "$begun")"
+      positive "$1" "$begun" && record "$start_file" "$number"
       ;;
     installed)
       if [ -e "$post_file" ]; then begin_life; fi
@@ -73,7 +73,7 @@ record_step() {
     ended)
       if [ "${1:-0}" = 0 ]; then record_end '"normal"'; else record_end '"abnormal"' "$1"; fi
       # No job is kept waiting any more.
-      retry_seconds=$(positive "${RUNNER_METRICS_FINAL_SECONDS-}" 30)
+      positive "${RUNNER_METRICS_FINAL_SECONDS-}" 30 && retry_seconds=$number
       ;;
   esac
   if [ -e stored ]; then return; fi
@@ -90,11 +90,12 @@ prepare() {
   if [ -f "$home/runner-metrics.conf" ]; then . "$home/runner-metrics.conf"; fi
 }
 
-# A positive integer, or the default.
+# positive TEXT DEFAULT: `number` becomes the text's, if that is a positive integer. Like other functions on the way of a
+# hook it gives its result in a variable: a `$(…)` is a process, and a hook has few milliseconds.
 positive() {
   case $1 in
-    '' | 0* | *[!0-9]* | ??????????????*) echo "$2" ;;
-    *) echo "$1" ;;
+    '' | 0* | *[!0-9]* | ??????????????*) number=$2 ;;
+    *) number=$1 ;;
   esac
 }
 
@@ -270,22 +271,13 @@ configure() {
     *.*) url=https://s3.$region.$domain/$bucket ;; # a certificate's wildcard covers no further dots
     *) url=https://$bucket.s3.$region.$domain ;;
   esac
-  url=$url/$(key_of "$storage" | percent_encode_colons)
-}
-
-key_of() {
-  printf '%s' "$runners_prefix$flavor/$1"
-}
-
-# Of all that a storage's name may hold, S3's signature wants only colons encoded.
-percent_encode_colons() {
-  IFS= read -r rest
-  while :; do
-    case $rest in
-      *:*) printf '%s%%3A' "${rest%%:*}" && rest=${rest#*:} ;;
-      *) printf '%s' "$rest" && return ;;
-    esac
+  key_prefix=$runners_prefix$flavor/$storage
+  url=$url/$key_prefix encoded=
+  # Of all that a storage's name may hold, S3's signature wants only colons encoded.
+  while case ${url#*://*/} in *:*) true ;; *) false ;; esac do
+    encoded=${url##*:}${encoded:+%3A$encoded} url=${url%:*}
   done
+  url=$url${encoded:+%3A$encoded}
 }
 
 # Printable ASCII without blanks, quotes and backslashes: can stand in curl's configuration as it is.
@@ -358,7 +350,7 @@ user_id() {
 
 # Sends until all is stored, the failure is one that lasts, or the time is up.
 upload() {
-  pause=1 tries=0
+  pause=1 tries=0 now=$begun
   while :; do
     tries=$((tries + 1)) failure='' lasting=''
     if store_all; then return; fi
@@ -375,6 +367,8 @@ upload() {
 # all are sent until a round finds that nothing was missing.
 store_all() {
   earlier='' post='' rounds=4
+  # In units of 512 bytes.
+  too_large=$(find $start_file $installed_file $pre_file $post_file -prune -size +$((size_max / 512)) 2>/dev/null)
   for file in $start_file $installed_file $pre_file $post_file; do
     if ! is_sendable "$file"; then continue; fi
     if [ "$file" = $post_file ]; then post=$file; else earlier="$earlier $file"; fi
@@ -383,34 +377,38 @@ store_all() {
   {
     if [ -n "$earlier" ]; then send $earlier || return; fi
     if [ -z "$post" ]; then return; fi
+    now=$(date +%s)
     send $post $earlier || return
     new=${new#" $post"}
     while [ -n "$new" ] && [ $rounds -gt 0 ]; do
+      now=$(date +%s) rounds=$((rounds - 1))
       send $earlier $post || return
-      rounds=$((rounds - 1))
     done
   }
-  write_file stored "$begun" || :
+  { : >stored; } 2>/dev/null || :
 }
 
 is_sendable() {
   if [ "$1" = "$unspooled_file" ]; then return; fi
   if [ ! -f "$1" ] || [ -L "$1" ]; then return 1; fi
-  size=$(wc -c <"$1")
-  if [ "$size" -le $size_max ]; then return; fi
-  case $trouble in *"$1 is too large"*) ;; *) complain "$1 is too large" ;; esac
-  return 1
+  case $newline$too_large$newline in
+    *"$newline$1$newline"*)
+      case $trouble in *"$1 is too large"*) ;; *) complain "$1 is too large" ;; esac
+      return 1
+      ;;
+  esac
 }
 
 # send FILE...: one request each, in this order, over one connection. Succeeds if all are stored, now or before;
 # `new` holds those that were not there before.
 send() {
   new=
-  left=$((begun + limit - $(date +%s)))
+  left=$((begun + limit - now))
   if [ $left -le 0 ]; then failure=${failure:-"no time left"} && return 1; fi
   seconds=$((left * 1000 / $#))
   if [ $seconds -gt $((timeout * 1000)) ]; then seconds=$((timeout * 1000)); fi
-  seconds=$((seconds / 1000)).$(printf %03d $((seconds % 1000)))
+  fraction=$((seconds % 1000 + 1000)) seconds=$((seconds / 1000)).
+  seconds=$seconds${fraction#1}
   if [ -z "$ticket" ] && [ "$uploader" = aws ]; then
     results=$(send_with_aws "$@")
   else
@@ -532,7 +530,7 @@ send_with_aws() {
   for file in "$@"; do
     if [ "$file" = "$unspooled_file" ]; then printf '%s 000||the AWS CLI needs the file on disk\n' "$file" && return; fi
     if message=$(
-      AWS_MAX_ATTEMPTS=1 AWS_PAGER='' aws s3api put-object --bucket "$bucket" --key "$(key_of "$storage")/$file" \
+      AWS_MAX_ATTEMPTS=1 AWS_PAGER='' aws s3api put-object --bucket "$bucket" --key "$key_prefix/$file" \
         --body "$file" --if-none-match '*' --region "$region" ${endpoint:+--endpoint-url "$endpoint"} \
         --cli-connect-timeout "$whole_seconds" --cli-read-timeout "$whole_seconds" 2>&1
     ); then
@@ -585,10 +583,18 @@ instance_credentials() {
   is_plain "$metadata" || return
   token=$(get "$metadata/api/token" "X-aws-ec2-metadata-token-ttl-seconds: 60" PUT)
   is_plain "$token" || return
-  if recall role; then role=$recalled; else role=$(get "$metadata/meta-data/iam/security-credentials/" "X-aws-ec2-metadata-token: $token"); fi
-  case $role in '' | *[!A-Za-z0-9+=,.@_-]*) return 1 ;; esac
-  read_credentials "$(get "$metadata/meta-data/iam/security-credentials/$role" "X-aws-ec2-metadata-token: $token")" || return
-  write_file role "$role" || :
+  role=
+  if recall role && is_role "$recalled"; then role=$recalled; fi
+  if [ -z "$role" ]; then
+    role=$(get "$metadata/meta-data/iam/security-credentials/" "X-aws-ec2-metadata-token: $token")
+    is_role "$role" || return
+    write_file role "$role" || :
+  fi
+  read_credentials "$(get "$metadata/meta-data/iam/security-credentials/$role" "X-aws-ec2-metadata-token: $token")"
+}
+
+is_role() {
+  case $1 in '' | *[!A-Za-z0-9+=,.@_-]*) return 1 ;; esac
 }
 
 # get URL HEADER [METHOD]
@@ -599,15 +605,15 @@ get() {
 }
 
 read_credentials() {
-  access_key=$(json_value "$1" AccessKeyId) secret_key=$(json_value "$1" SecretAccessKey)
-  session_token=$(json_value "$1" Token)
+  json_value "$1" AccessKeyId && access_key=$value
+  json_value "$1" SecretAccessKey && secret_key=$value
+  json_value "$1" Token && session_token=$value
   [ -n "$access_key" ]
 }
 
 json_value() {
-  case $1 in *"\"$2\""*:*\"*\"*) ;; *) return ;; esac
-  rest=${1#*"\"$2\""} rest=${rest#*:} rest=${rest#*\"}
-  printf '%s' "${rest%%\"*}"
+  case $1 in *"\"$2\""*:*\"*\"*) ;; *) value='' && return ;; esac
+  value=${1#*"\"$2\""} value=${value#*:} value=${value#*\"} value=${value%%\"*}
 }
 
 # --- The runner's whole life -----------------------------------------------------------------------------------------
@@ -642,7 +648,7 @@ run() {
     exit $code
   fi
   # Told to stop. Whoever told us kills us soon: wait a little for the job's own end, then tell what is known.
-  grace=$(positive "${RUNNER_METRICS_GRACE_SECONDS-}" 5)
+  positive "${RUNNER_METRICS_GRACE_SECONDS-}" 5 && grace=$number
   while [ "$grace" -gt 0 ] && kill -0 $child 2>/dev/null; do
     sleep 1
     grace=$((grace - 1))

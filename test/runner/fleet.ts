@@ -45,6 +45,8 @@ export interface Runner {
   /** Where the scripts are. */
   readonly home: string;
   readonly spool: string;
+  /** What the scripts find in their environment. */
+  readonly environment: Settings;
   /** Runs one step of `runner-metrics.sh`. */
   step(step: string | readonly string[], settings?: Settings): Promise<Finished>;
   /** Starts `runner-metrics.sh run` with a script instead of GitHub's run.sh. */
@@ -88,6 +90,7 @@ export function installRunner(shell: Shell, settings: Settings, configuration = 
   return {
     home,
     spool,
+    environment,
     step: (step, more = {}) =>
       launch([...shell.command, script, ...[step].flat()], { ...environment, ...more }).finished,
     start(content, more = {}) {

@@ -82,18 +82,18 @@ describe.each(SHELLS)("the time a step takes under $name", (shell) => {
       expect(stderr.split("\n")).toEqual([expect.stringMatching(/cannot store .*: no answer/), ""]);
     }
   });
+});
 
-  it("is at most three times that where every answer is slow", async () => {
-    const runner = newRunner(LIMITS, "", shell);
-    await live(runner, ["installation-start", "installed", "job-started"]);
-    cloud.faults.use(() => ({ kind: "delay", delayMs: 700 }));
-    const { code, milliseconds } = await runner.step("job-completed");
-    expect(code).toBe(0);
-    expect(milliseconds).toBeLessThan(4_500);
-    cloud.faults.clear();
-    expect(await live(runner, ["upload"])).toBe("");
-    expect(stored()).toHaveLength(4);
-  });
+it("takes at most three times the limit of one file where every answer is slow", async () => {
+  const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+  await live(runner, ["installation-start", "installed", "job-started"]);
+  cloud.faults.use(() => ({ kind: "delay", delayMs: 700 }));
+  const { code, milliseconds } = await runner.step("job-completed");
+  expect(code).toBe(0);
+  expect(milliseconds).toBeLessThan(4_500);
+  cloud.faults.clear();
+  expect(await live(runner, ["upload"])).toBe("");
+  expect(stored()).toHaveLength(4);
 });
 
 it("says that the clock may be wrong where S3 refuses the corrected date too", async () => {
@@ -203,7 +203,7 @@ describe("credentials", () => {
   });
 
   it("that are nowhere are told", async () => {
-    const runner = newRunner({ ...WITHOUT_KEYS });
+    const runner = newRunner({ ...WITHOUT_KEYS, RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
     expect(await live(runner, ["installed"])).toContain("no credentials found");
   });
 
