@@ -1,0 +1,60 @@
+/** A run by the handler as the stack deploys it: with the environment and the payload of the template. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Template } from "aws-cdk-lib/assertions";
+import type { Environment } from "../../functions/extract-metrics/config.ts";
+import { FILES } from "../harness.ts";
+import { only, resolve } from "./iam.ts";
+import { resources } from "./synthesize.ts";
+
+const INVOKE = fileURLToPath(new URL("../extract-metrics/invoke.ts", import.meta.url));
+
+/** What the handler finds in its environment. */
+export function environmentOf(template: Template): Environment {
+  const [, { Properties }] = only(template, "AWS::Lambda::Function", "ExtractMetrics");
+  return (resolve(template, Properties.Environment) as { Variables: Environment }).Variables;
+}
+
+/** What the schedule of a flavor hands over. */
+export function payloadOf(template: Template, flavor: string): string {
+  const inputs = Object.values(resources(template, "AWS::Scheduler::Schedule")).map(
+    ({ Properties }) => (Properties.Target as { Input: string }).Input,
+  );
+  const input = inputs.find((text) => JSON.parse(text).flavor === flavor);
+  if (!input) throw new Error(`No schedule is for the flavor ${flavor}`);
+  return input;
+}
+
+export interface RunResult {
+  /** The summary that the handler returned, or the error that it threw. */
+  readonly result: { readonly returned?: Readonly<Record<string, unknown>>; readonly threw?: string };
+  /** Lines of stdout: logs, and metrics in the embedded format. */
+  readonly lines: readonly Record<string, unknown>[];
+}
+
+export async function deployedRun(template: Template, flavor: string, env: Record<string, string>): Promise<RunResult> {
+  const stdout = await new Promise<string>((done) => {
+    const environment = { PATH: process.env.PATH, AWS_REGION: "us-east-1", ...environmentOf(template), ...env };
+    execFile(process.execPath, [INVOKE, payloadOf(template, flavor)], { env: environment }, (_, out) => done(out));
+  });
+  const lines = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  return { result: lines.pop() ?? {}, lines };
+}
+
+const { "post-job-metrics.json": _, ...unfinished } = FILES;
+
+/** Objects that make a run do all that it ever does, by key below `runners/<flavor>/`. */
+export const EVERYTHING: Readonly<Record<string, string>> = {
+  ...within("r-extracted", FILES),
+  ...within("r-orphan", unfinished),
+  ...within("r-corrupt", { ...FILES, "pre-job-metrics.json": "{" }),
+  // Of an invalid name: copied under another one, and deleted alone.
+  ...within("r-invalid-key", { ...FILES, "bell\u0007": "x" }),
+};
+
+function within(storage: string, files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([name, content]) => [`${storage}/${name}`, content]));
+}
