@@ -1,6 +1,6 @@
 import type { Corrupt, QuarantineReason } from "../metrics/files.ts";
 import type { Quarantine } from "../metrics/issue-events.ts";
-import type { Clock, ObjectStore, ObjectVersion } from "../ports.ts";
+import type { Clock, ListPage, ListPosition, ObjectStore, ObjectVersion } from "../ports.ts";
 import { type CleanUpCounts, cleanUp } from "./clean-up.ts";
 import { flavorPrefix, type Layout, listingProblem, type StorageLimits, type StorageListing } from "./layout.ts";
 import { listAll } from "./list-all.ts";
@@ -34,8 +34,13 @@ export function createStorageManager(
     moveToQuarantine: (listing, corrupt) => moveToQuarantine(store, layout, listing, corrupt, limits, clock.now()),
     async hasGrown({ prefix, objects }) {
       const known = new Set(objects.map(({ key, etag }) => JSON.stringify([key, etag])));
-      const now = await store.list(prefix);
-      return now.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])));
+      // Any page may show fewer keys than there are, or none.
+      for (let from: ListPosition | undefined = { after: "" }; from; ) {
+        const page: ListPage = await store.list(prefix, from);
+        if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;
+        from = page.next;
+      }
+      return false;
     },
     cleanUp: (objects) => cleanUp(store, objects),
   };

@@ -1,0 +1,35 @@
+/** What the simulator found, as it was found, each by itself. The seeds are those of the simulator of that day. */
+
+import { describe, expect, it } from "vitest";
+import type { ListPosition, ObjectStore } from "../../functions/ports.ts";
+import { BUCKET, createWorld, FILES } from "../harness.ts";
+import { modelObjectStore } from "../model-ports.ts";
+
+const DAY = 24 * 60 * 60 * 1000;
+
+describe("what the simulator found", () => {
+  // Seed 3480, G1: a runner that had been given up ended its job, and the second look at its storage was an empty page.
+  it("a run looks at a storage again to its end, though S3 gives pages of one key or none", async () => {
+    const world = createWorld();
+    const { "post-job-metrics.json": post, ...unfinished } = FILES;
+    world.upload("r-1", { ...unfinished, "0": "sorts before the others" });
+    world.clock.time += 2 * DAY;
+    const onePerPage = modelObjectStore(world.s3, BUCKET, { pageSize: 1 });
+    let looks = 0;
+    async function list(prefix: string, from?: ListPosition) {
+      if (prefix === "runners/large/") return onePerPage.list(prefix, from);
+      looks++;
+      if (looks > 1) return onePerPage.list(prefix, from);
+      world.upload("r-1", { "post-job-metrics.json": post });
+      return { objects: [], next: { after: prefix } };
+    }
+    const store: ObjectStore = { ...onePerPage, list };
+
+    const summary = await world.run({}, { store });
+    expect(summary).toMatchObject({ deferred: 1, deferralReasons: { changed: 1 } });
+    await world.run();
+
+    expect(world.eventsOf("r-1").map(({ detailType }) => detailType)).toContain("RunnerStop");
+    expect(world.keys("runners/")).toEqual([]);
+  });
+});
