@@ -8,7 +8,7 @@ const CONTEXT_KEY = "runnerMetrics";
 const app = new App();
 const context: unknown = app.node.tryGetContext(CONTEXT_KEY);
 const input = typeof context === "string" ? JSON.parse(context) : context;
-const settings = parseSettings(stackSettings, input, `The context "${CONTEXT_KEY}" (cdk.json)`);
+const settings = parseSettings(stackSettings, input, `cdk.json, context "${CONTEXT_KEY}"`);
 /** For an app that adds to it. */
 export const stack = new RunnerMetricsStack(app, settings.stackName, {
   settings,

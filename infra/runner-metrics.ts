@@ -41,7 +41,7 @@ export class RunnerMetrics extends Construct {
   constructor(scope: Construct, id: string, props: RunnerMetricsProps) {
     super(scope, id);
     const { bucket: existingBucket, encryptionKey, eventBus: existingBus, alarmTopic, ...input } = props;
-    const settings = parseSettings(settingsSchema, input, `The settings of ${this.node.path}`);
+    const settings = parseSettings(settingsSchema, input, this.node.path);
     const removalPolicy = settings.removalPolicy === "destroy" ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN;
 
     const storage = new MetricsBucket(this, "Storage", {

@@ -113,7 +113,7 @@ export function parseSettings<Schema extends z.ZodType>(
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `\n  ${path.join(".") || "the whole"}: ${message}`);
-  throw new Error(`${where} is not right:${problems.join("")}`);
+  throw new Error(`Wrong settings (${where}):${problems.join("")}`);
 }
 
 /** Seconds that a run may take. */

@@ -1,0 +1,82 @@
+import { App, Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
+import { EventBus } from "aws-cdk-lib/aws-events";
+import { afterEach, expect, test, vi } from "vitest";
+import { EventsToFirehose } from "../../examples/events-to-firehose.ts";
+import { EventsToLambda } from "../../examples/events-to-lambda.ts";
+import { EventsToSqs, newEvents } from "../../examples/events-to-sqs.ts";
+import { handler } from "../../examples/long-job-handler.ts";
+import { parseEvent } from "../../examples/parse-event.ts";
+import { createWorld } from "../harness.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+async function envelopes() {
+  const world = createWorld();
+  world.upload("r-1");
+  world.upload("r-2", { "post-job-metrics.json": "{" });
+  await world.run();
+  return world
+    .events()
+    .map(({ source, detailType, resources, detail }) => ({ source, "detail-type": detailType, resources, detail }));
+}
+
+test("every event of a run is parsed, with its type", async () => {
+  const parsed = (await envelopes()).map(parseEvent);
+  expect(parsed.map((event) => event?.detailType).sort()).toEqual([
+    "MetricsQuarantined",
+    "RunnerInstalled",
+    "RunnerStart",
+    "RunnerStop",
+  ]);
+});
+
+test("what is not ours is left alone, and what breaks its schema is not passed on", async () => {
+  const [event] = await envelopes();
+  if (!event) throw new Error("A run issues events");
+  expect(parseEvent({ ...event, source: "aws.s3" })).toBeUndefined();
+  expect(parseEvent({ ...event, "detail-type": "toString" })).toBeUndefined();
+  expect(() => parseEvent({ ...event, detail: {} })).toThrow();
+});
+
+test("a consumer of the queue sees an event once, however often it arrives", async () => {
+  const bodies = (await envelopes()).map((event) => JSON.stringify(event));
+  const seen = new Set<string>();
+  expect(newEvents([...bodies, ...bodies], seen)).toHaveLength(4);
+  expect(newEvents(bodies, seen)).toEqual([]);
+});
+
+test("the function tells of the job, as one line of JSON", async () => {
+  const log = vi.spyOn(console, "log").mockReturnValue();
+  for (const event of await envelopes()) await handler(event);
+  expect(log.mock.calls.map(([line]) => JSON.parse(line))).toEqual([
+    expect.objectContaining({ repo: "acme/widgets", workflow: "CI", job_duration: 600, flavor: "large" }),
+  ]);
+});
+
+test("the three consumers can be deployed, and each takes the events that it is for", () => {
+  const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Consumers");
+  const bus = EventBus.fromEventBusName(stack, "EventBus", "runner-metrics");
+  new EventsToSqs(stack, "EventsToSqs", { bus });
+  new EventsToLambda(stack, "EventsToLambda", { bus, longerThanSeconds: 60 });
+  new EventsToFirehose(stack, "EventsToFirehose", { bus });
+  const template = Template.fromStack(stack);
+  const patterns = Object.values(template.findResources("AWS::Events::Rule")).map(
+    ({ Properties }) => Properties.EventPattern,
+  );
+  expect(patterns).toEqual([
+    { source: ["runner-metrics"] },
+    {
+      source: ["runner-metrics"],
+      "detail-type": ["RunnerStop"],
+      detail: { job_duration: [{ numeric: [">", 60] }] },
+    },
+    { source: ["runner-metrics"] },
+  ]);
+  template.hasResourceProperties("AWS::KinesisFirehose::DeliveryStream", {
+    ExtendedS3DestinationConfiguration: {
+      CompressionFormat: "GZIP",
+      ProcessingConfiguration: { Enabled: true },
+    },
+  });
+});

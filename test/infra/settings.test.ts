@@ -1,0 +1,94 @@
+import { execFileSync } from "node:child_process";
+import { App, Stack } from "aws-cdk-lib";
+import { describe, expect, test } from "vitest";
+import { RunnerMetrics } from "../../infra/runner-metrics.ts";
+import { parseSettings, stackSettings, timeoutSeconds } from "../../infra/settings.ts";
+
+const flavors = { large: {} };
+const parse = (input: unknown) => parseSettings(stackSettings, input, "cdk.json");
+
+describe("the settings", () => {
+  test("need no more than a flavor", () => {
+    expect(parse({ flavors })).toMatchObject({
+      flavors: { large: { everyMinutes: 5, orphanAfterSeconds: 86_400 } },
+      fileSizeBytesLimit: 1_024,
+      removalPolicy: "retain",
+    });
+  });
+
+  test("are refused with every problem by name at once", () => {
+    const input = {
+      flavors: { Large: {}, small: { everyMinutes: 0 } },
+      fileSizeBytesLimit: 1_000_000,
+      logRetentionDays: 31,
+      alarmEmail: "nobody",
+      removalpolicy: "destroy",
+    };
+    expect(() => parse(input)).toThrow(
+      /^Wrong settings \(cdk.json\):(?=[^]*\n {2}flavors.Large: )(?=[^]*\n {2}flavors.small.everyMinutes: )(?=[^]*\n {2}fileSizeBytesLimit: )(?=[^]*\n {2}logRetentionDays: must be one of 1, 3, )(?=[^]*\n {2}alarmEmail: must be an e-mail address)(?=[^]*removalpolicy)/,
+    );
+  });
+
+  test.each([
+    ["no flavor", { flavors: {} }, "flavors: must name at least one flavor"],
+    [
+      "a time-out as long as the interval",
+      { flavors, timeoutSeconds: 300 },
+      "timeoutSeconds: must be below the shortest interval",
+    ],
+    [
+      "orphans that are deleted before they are read",
+      { flavors: { large: { orphanAfterSeconds: 86_400 } }, uncollectedRetentionDays: 1 },
+      "flavors.large.orphanAfterSeconds: must be below uncollectedRetentionDays",
+    ],
+    [
+      "an alarm that looks back for more than a day",
+      { flavors: { large: { everyMinutes: 720 } } },
+      "noRunAlarmAfterIntervals: times everyMinutes of large must be at most a day",
+    ],
+    [
+      "two ways of the alarms",
+      { flavors, alarmEmail: "a@example.com", alarmTopicArn: "arn:aws:sns:us-east-1:123456789012:t" },
+      "alarmEmail: is for a topic of our own",
+    ],
+    [
+      "access logs of someone else's bucket",
+      { flavors, accessLogs: true, bucketName: "ours" },
+      "accessLogs: is for a bucket of our own",
+    ],
+    ["a key that is none", { flavors, kmsKeyArn: "key" }, "kmsKeyArn: must be an ARN of kms"],
+    ["nothing", undefined, "the whole: "],
+  ])("refuse %s", (_, input, message) => {
+    expect(() => parse(input)).toThrow(message);
+  });
+
+  test.each([
+    [{ flavors: { large: { everyMinutes: 5 } } }, 240],
+    [{ flavors: { large: { everyMinutes: 60 }, small: { everyMinutes: 30 } } }, 300],
+    [{ flavors: { large: { everyMinutes: 1 } } }, 48],
+    [{ flavors, timeoutSeconds: 100 }, 100],
+  ])("give a run less time than its interval has (%o: %d s)", (input, seconds) => {
+    expect(timeoutSeconds(parse(input))).toBe(seconds);
+  });
+});
+
+test("someone else's app checks the construct's settings too", () => {
+  const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Theirs");
+  expect(() => new RunnerMetrics(stack, "Metrics", { flavors: {} })).toThrow("Wrong settings (Theirs/Metrics)");
+  expect(() => new RunnerMetrics(stack, "Other", { flavors })).not.toThrow();
+});
+
+test("the stock app takes its settings from the command line too, and says what is wrong with them", () => {
+  const synth = (settings: string) =>
+    execFileSync(process.execPath, ["infra/app.ts"], {
+      env: {
+        ...process.env,
+        CDK_CONTEXT_JSON: JSON.stringify({ runnerMetrics: settings, "aws:cdk:bundling-stacks": [] }),
+      },
+      stdio: "pipe",
+    });
+  expect(() => synth('{"flavors":{"large":{}}}')).not.toThrow();
+  expect(() => synth('{"flavors":{"large":{"rate":1}}}')).toThrow(
+    /Wrong settings \(cdk.json, context "runnerMetrics"\):\n {2}flavors.large: .*rate/,
+  );
+});

@@ -1,0 +1,293 @@
+import { Match, type Template } from "aws-cdk-lib/assertions";
+import { describe, expect, test } from "vitest";
+import { readConfig } from "../../functions/extract-metrics/config.ts";
+import { readPayload } from "../../functions/extract-metrics/payload.ts";
+import { environmentOf } from "./deployed-run.ts";
+import { arnOf, BUCKET, only, resolve, statementsOf } from "./iam.ts";
+import { resources, synthesize } from "./synthesize.ts";
+
+const template = synthesize();
+
+describe("the bucket", () => {
+  test("is private, encrypted, without ACLs, and without versions", () => {
+    const [, { Properties }] = only(template, "AWS::S3::Bucket");
+    expect(Properties).toMatchObject({
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [
+          {
+            ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" },
+            BlockedEncryptionTypes: { EncryptionType: ["SSE-C"] },
+          },
+        ],
+      },
+    });
+    expect(Properties).not.toHaveProperty("VersioningConfiguration");
+  });
+
+  test("forgets what nobody collected, and the quarantine, after the days that were set", () => {
+    const days = { uncollectedRetentionDays: 3, quarantineRetentionDays: 400 };
+    synthesize(days).hasResourceProperties("AWS::S3::Bucket", {
+      LifecycleConfiguration: {
+        Rules: Match.arrayWith([
+          { Id: "ExpireUncollectedMetrics", Prefix: "runners/", Status: "Enabled", ExpirationInDays: 3 },
+          { Id: "ExpireQuarantine", Prefix: "quarantine/", Status: "Enabled", ExpirationInDays: 400 },
+        ]),
+      },
+    });
+  });
+
+  test("logs accesses into a bucket of its own, if wanted, without an ACL", () => {
+    const [, logs] = only(synthesize({ accessLogs: true }), "AWS::S3::Bucket", "AccessLogs");
+    expect(logs.Properties).not.toHaveProperty("AccessControl");
+    expect(JSON.stringify(resources(synthesize({ accessLogs: true }), "AWS::S3::Bucket"))).toContain(
+      "LoggingConfiguration",
+    );
+  });
+
+  test("may be one that exists: then nothing of it is changed", () => {
+    const existing = synthesize({ bucketName: "ours" });
+    existing.resourceCountIs("AWS::S3::Bucket", 0);
+    existing.resourceCountIs("AWS::S3::BucketPolicy", 0);
+    expect(environmentOf(existing).BUCKET_NAME).toBe("ours");
+  });
+});
+
+describe("the Lambda", () => {
+  const [, { Properties: lambda }] = only(template, "AWS::Lambda::Function");
+
+  test("is Node 24 on ARM, with tracing, and with a time-out below the shortest interval", () => {
+    expect(lambda).toMatchObject({
+      Runtime: "nodejs24.x",
+      Architectures: ["arm64"],
+      TracingConfig: { Mode: "Active" },
+      MemorySize: 1024,
+      Timeout: 96,
+    });
+    expect(lambda).not.toHaveProperty("ReservedConcurrentExecutions");
+  });
+
+  test("gets an environment that its own configuration accepts", () => {
+    const config = readConfig({ ...environmentOf(template) });
+    expect(config).toMatchObject({ bucketName: BUCKET, fileSizeBytesLimit: 1024, maxObjectsPerRunner: 32 });
+    const limits = { fileSizeBytesLimit: 2048, maxObjectsPerRunner: 64, concurrency: 16, kmsKeyArn: KEY };
+    const changed = readConfig({ ...environmentOf(synthesize(limits)) });
+    expect(changed).toMatchObject(limits);
+  });
+
+  test("is not run again by Lambda when it fails, and its failure is told of", () => {
+    const [queueId] = only(template, "AWS::SQS::Queue");
+    const [, { Properties }] = only(template, "AWS::Lambda::EventInvokeConfig");
+    expect(resolve(template, Properties)).toMatchObject({
+      MaximumRetryAttempts: 0,
+      DestinationConfig: { OnFailure: { Destination: arnOf(queueId) } },
+    });
+  });
+
+  test("logs into a group of its own that forgets", () => {
+    const [logGroupId] = only(template, "AWS::Logs::LogGroup", "ExtractMetrics");
+    expect(resolve(template, lambda.LoggingConfig)).toEqual({ LogGroup: logGroupId });
+    for (const { Properties } of Object.values(resources(synthesize({ logRetentionDays: 7 }), "AWS::Logs::LogGroup"))) {
+      expect(Properties.RetentionInDays).toBe(7);
+    }
+  });
+
+  test("gets reserved concurrency only if wanted", () => {
+    synthesize({ reservedConcurrency: 2 }).hasResourceProperties("AWS::Lambda::Function", {
+      ReservedConcurrentExecutions: 2,
+    });
+  });
+});
+
+describe("the schedules", () => {
+  const schedules = Object.values(resources(template, "AWS::Scheduler::Schedule")).map(({ Properties }) => Properties);
+
+  test.each([
+    ["large", "rate(5 minutes)", 86_400, 300],
+    ["arm-small", "rate(2 minutes)", 3_600, 120],
+  ])("run the Lambda for %s at its rate, with a payload that it accepts", (flavor, rate, orphanAfterSeconds, age) => {
+    const [functionId] = only(template, "AWS::Lambda::Function");
+    const [queueId] = only(template, "AWS::SQS::Queue");
+    const schedule = schedules
+      .map((one) => resolve(template, one) as ScheduleProperties)
+      .find(({ Target }) => readPayload(JSON.parse(Target.Input)).flavor === flavor);
+    expect(schedule).toMatchObject({
+      ScheduleExpression: rate,
+      State: "ENABLED",
+      Target: {
+        Arn: arnOf(functionId),
+        RetryPolicy: { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: age },
+        DeadLetterConfig: { Arn: arnOf(queueId) },
+      },
+    });
+    expect(readPayload(JSON.parse(schedule?.Target.Input ?? ""))).toMatchObject({ flavor, orphanAfterSeconds });
+  });
+
+  test("are one for each flavor, and their role may start this function only, for this group only", () => {
+    expect(schedules).toHaveLength(2);
+    const [, role] = only(template, "AWS::IAM::Role", "Schedules");
+    const [groupId] = only(template, "AWS::Scheduler::ScheduleGroup");
+    expect(resolve(template, role.Properties.AssumeRolePolicyDocument)).toMatchObject({
+      Statement: [{ Condition: { ArnEquals: { "aws:SourceArn": arnOf(groupId) } } }],
+    });
+  });
+});
+
+describe("the events", () => {
+  test("are archived for replay, for the days that were set", () => {
+    synthesize({ archiveRetentionDays: 7 }).hasResourceProperties("AWS::Events::Archive", {
+      EventPattern: { source: ["runner-metrics"] },
+      RetentionDays: 7,
+    });
+    synthesize({ archiveRetentionDays: 0 }).resourceCountIs("AWS::Events::Archive", 0);
+  });
+
+  test("are all logged, by a rule that alone may write there, and else go to the dead letters", () => {
+    const [ruleId, { Properties: rule }] = only(template, "AWS::Events::Rule");
+    const [logGroupId] = only(template, "AWS::Logs::LogGroup", "EventLog");
+    const [queueId] = only(template, "AWS::SQS::Queue");
+    expect(resolve(template, rule.Targets)).toEqual([
+      {
+        Id: "EventLog",
+        Arn: `arn:aws:logs:eu-central-1:123456789012:log-group:${logGroupId}`,
+        DeadLetterConfig: { Arn: arnOf(queueId) },
+      },
+    ]);
+    const [, policy] = only(template, "AWS::Logs::ResourcePolicy");
+    const [statement] = statementsOf(template, JSON.parse(String(resolve(template, policy.Properties.PolicyDocument))));
+    expect(statement).toMatchObject({ Condition: { ArnEquals: { "aws:SourceArn": [arnOf(ruleId)] } } });
+  });
+
+  test("may go to a bus that exists: then its policy is its owner's", () => {
+    const existing = synthesize({ eventBusName: "ours" });
+    existing.resourceCountIs("AWS::Events::EventBus", 0);
+    existing.resourceCountIs("AWS::Events::EventBusPolicy", 0);
+    expect(environmentOf(existing).EVENT_BUS_NAME).toBe("ours");
+  });
+});
+
+describe("an alarm", () => {
+  const alarms = Object.entries(resources(template, "AWS::CloudWatch::Alarm"));
+  const alarm = (part: string) => only(template, "AWS::CloudWatch::Alarm", part)[1].Properties;
+
+  test("of each kind is there, and each acts and says what to do", () => {
+    const ofFlavor = [
+      "NoRun",
+      "Quarantined",
+      "Deferred",
+      "AccessDenied",
+      "NotDeleted",
+      "StrayObjects",
+      "AccountingLaw",
+    ];
+    const ofAll = ["RunErrors", "Throttles", "DeadLetters"];
+    expect(alarms).toHaveLength(2 * ofFlavor.length + ofAll.length);
+    const [topicId] = only(template, "AWS::SNS::Topic");
+    for (const [id, { Properties }] of alarms) {
+      expect(resolve(template, Properties.AlarmActions), id).toEqual([arnOf(topicId)]);
+      expect(String(Properties.AlarmDescription).length, id).toBeGreaterThan(60);
+    }
+  });
+
+  test("rings when no run came to its end in three intervals, and when nothing is heard at all", () => {
+    expect(alarm("NoRunlarge")).toMatchObject({
+      MetricName: "RunDuration",
+      Statistic: "SampleCount",
+      ComparisonOperator: "LessThanThreshold",
+      Threshold: 1,
+      Period: 300,
+      EvaluationPeriods: 3,
+      TreatMissingData: "breaching",
+    });
+    expect(alarm("NoRunarmsmall")).toMatchObject({ Period: 120 });
+  });
+
+  test("rings when runners are deferred in three runs in a row, and not before", () => {
+    expect(alarm("Deferredlarge")).toMatchObject({
+      MetricName: "Runners.deferred",
+      Statistic: "Sum",
+      Period: 300,
+      EvaluationPeriods: 3,
+      Threshold: 1,
+      ComparisonOperator: "GreaterThanOrEqualToThreshold",
+      TreatMissingData: "notBreaching",
+    });
+  });
+
+  test.each([
+    ["Quarantinedlarge", "Runners.quarantined", "Sum"],
+    ["AccessDeniedlarge", "AccessDenied", "Sum"],
+    ["AccountingLawlarge", "AccountingLawBroken", "Sum"],
+    ["StrayObjectslarge", "StrayObjects", "Sum"],
+    ["RunErrors", "Errors", "Sum"],
+    ["Throttles", "Throttles", "Sum"],
+    ["DeadLetters", "ApproximateNumberOfMessagesVisible", "Maximum"],
+  ])("%s rings at the first one", (id, MetricName, Statistic) => {
+    const once = { MetricName, Statistic, Threshold: 1, EvaluationPeriods: 1, TreatMissingData: "notBreaching" };
+    expect(alarm(id)).toMatchObject({ ...once, ComparisonOperator: "GreaterThanOrEqualToThreshold" });
+  });
+
+  test("A41 A45: of a failed run and of denied access reach the e-mail address", () => {
+    const mailed = synthesize({ alarmEmail: "ops@example.com" });
+    mailed.hasResourceProperties("AWS::SNS::Subscription", { Protocol: "email", Endpoint: "ops@example.com" });
+  });
+
+  test("may be published on the topic by CloudWatch of this account", () => {
+    const [, { Properties }] = only(template, "AWS::SNS::TopicPolicy");
+    expect(statementsOf(template, Properties.PolicyDocument)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          Effect: "Allow",
+          Principal: { Service: "cloudwatch.amazonaws.com" },
+          Action: ["sns:Publish"],
+          Condition: { StringEquals: { "aws:SourceAccount": ["123456789012"] } },
+        }),
+      ]),
+    );
+  });
+
+  test("goes to a topic that exists, if there is one", () => {
+    const alarmTopicArn = "arn:aws:sns:eu-central-1:123456789012:ours";
+    const existing = synthesize({ alarmTopicArn });
+    existing.resourceCountIs("AWS::SNS::Topic", 0);
+    existing.allResourcesProperties("AWS::CloudWatch::Alarm", { AlarmActions: [alarmTopicArn] });
+  });
+});
+
+describe("what is taken down with the stack", () => {
+  const STATEFUL = ["AWS::S3::Bucket", "AWS::Events::EventBus", "AWS::Events::Archive", "AWS::Logs::LogGroup"];
+  const policies = (of: Template) =>
+    STATEFUL.flatMap((type) => Object.values(resources(of, type))).map(({ DeletionPolicy }) => DeletionPolicy);
+
+  test("is nothing that has state, unless the settings say so", () => {
+    expect(new Set(policies(template))).toEqual(new Set(["Retain"]));
+    expect(new Set(policies(synthesize({ removalPolicy: "destroy" })))).toEqual(new Set(["Delete"]));
+  });
+
+  test("stays where it was: logical ids of what has state never change, or it would be replaced", () => {
+    const ids = [...STATEFUL, "AWS::SQS::Queue", "AWS::EventSchemas::Registry"].flatMap((type) =>
+      Object.keys(resources(template, type)),
+    );
+    expect(ids).toEqual([
+      "RunnerMetricsStorageBucketA64ED6FF",
+      "RunnerMetricsEventsEventBusEA5314BB",
+      "RunnerMetricsEventsEventBusArchive2FDF5D7B",
+      "RunnerMetricsExtractMetricsLogGroup179A9933",
+      "RunnerMetricsEventLogLogGroupC040D860",
+      "RunnerMetricsDeadLettersQueue166B6A03",
+      "RunnerMetricsEventSchemasRegistry181564D0",
+    ]);
+  });
+});
+
+interface ScheduleProperties {
+  readonly Target: { readonly Input: string };
+}
+
+const KEY = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
