@@ -1,5 +1,7 @@
 /** A bucket, a bus and a clock in memory, and what a test says of them. */
 
+import { expect } from "vitest";
+import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE } from "../functions/metrics/events.ts";
 import type { Dependencies, RunConfig } from "../functions/ports.ts";
 import type { Payload } from "../functions/run.ts";
 import { run } from "../functions/run.ts";
@@ -76,15 +78,14 @@ export function createWorld(now = NOW) {
       run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, ...changes }),
     keys: (prefix = "") => [...s3.objects(BUCKET, prefix)].map(({ key }) => key),
     text: (key: string) => Buffer.from([...s3.objects(BUCKET, key)].find((o) => o.key === key)?.body ?? []).toString(),
+    /** All events so far; each must keep the public contract. */
     events: () =>
-      eventBridge.events().map(
-        ({ detailType, source, resources, detail }): IssuedEvent => ({
-          detailType,
-          source,
-          resources,
-          detail: JSON.parse(detail),
-        }),
-      ),
+      eventBridge.events().map(({ detailType, source, resources, detail }): IssuedEvent => {
+        const schema = EVENT_SCHEMAS[detailType as DetailType];
+        expect(source).toBe(EVENT_SOURCE);
+        expect(schema.strict().parse(JSON.parse(detail))).toEqual(JSON.parse(detail));
+        return { detailType, source, resources, detail: JSON.parse(detail) };
+      }),
     /** Events of one runner. */
     eventsOf(runner: string) {
       return this.events().filter(({ detail }) => detail.runner_name === runner);
