@@ -204,7 +204,8 @@ function refusal(error: unknown, doing: string): Refusal {
   const code = errorCode(error);
   if (status === 404 && code !== "NoSuchBucket") return "gone";
   if (status === 412 || status === 409) return "changed";
-  if (code === "AccessDenied") return "denied";
+  // KMS answers through S3: KMS.DisabledException, KMS.NotFoundException, …
+  if (code === "AccessDenied" || code.startsWith("KMS.")) return "denied";
   // Archived; or encrypted with a key that only the uploader has (SSE-C).
   if (code === "InvalidObjectState" || code === "InvalidRequest") return "unreadable";
   throw toServiceError(error, doing);

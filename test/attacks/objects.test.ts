@@ -272,6 +272,26 @@ describe("over HTTP", () => {
     expect(world.keys(EVIL)).toHaveLength(4);
   });
 
+  test.each(["KMS.DisabledException", "KMS.NotFoundException", "AccessDenied"])(
+    "A13 a foreign KMS key that answers %s makes an object unreadable, not deferred for ever",
+    async (code) => {
+      const kmsKeyId = "arn:aws:kms:us-east-1:999999999999:key/x";
+      world.s3.plant(BUCKET, PRE, { body: Buffer.from(FILES["pre-job-metrics.json"]), kmsKeyId });
+      const status = code === "AccessDenied" ? 403 : 400;
+      world.faults.use(({ operation, key }) =>
+        (operation === "GetObject" && key === PRE) ||
+        (operation === "CopyObject" && key?.endsWith("pre-job-metrics.json"))
+          ? { kind: "error", status, code }
+          : undefined,
+      );
+      expect(await world.run()).toMatchObject({ extracted: 1, quarantineReasons: { "unreadable-object": 1 } });
+      expect(world.manifests()[0].objects.find(({ key }: { key: string }) => key === PRE)).toMatchObject({
+        not_copied: "unreadable",
+      });
+      expect(world.keys("runners/")).toEqual([]);
+    },
+  );
+
   const faults: [string, Fault][] = [
     ["a body that is shorter than announced", { kind: "short-body", missingBytes: 1 }],
     ["a body that is longer, in chunks", { kind: "long-body", extraBytes: 100_000, announced: "chunked" }],
