@@ -1,0 +1,52 @@
+/**
+ * For https://github.com/CloudSnorkel/cdk-github-runners: an image that has the scripts, and the right to store four files.
+ * The hooks are set by the wrapper around run.sh.
+ */
+
+import { fileURLToPath } from "node:url";
+import {
+  type IConfigurableRunnerImageBuilder,
+  type IRunnerProvider,
+  RunnerImageComponent,
+} from "@cloudsnorkel/cdk-github-runners";
+import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { IBucket } from "aws-cdk-lib/aws-s3";
+import { runnerPolicy } from "../ticket.ts";
+
+/** Where a runner's metrics go. */
+export interface MetricsTarget {
+  readonly bucket: IBucket;
+  readonly flavor: string;
+  readonly region: string;
+}
+
+/** Call it before the image builder is given to a provider. */
+export function addMetrics(
+  imageBuilder: IConfigurableRunnerImageBuilder,
+  { bucket, flavor, region }: MetricsTarget,
+): void {
+  const settings = [
+    `RUNNER_METRICS_BUCKET=${bucket.bucketName}`,
+    `RUNNER_METRICS_FLAVOR=${flavor}`,
+    `RUNNER_METRICS_REGION=${region}`,
+    "RUNNER_METRICS_SPOOL=/home/runner/.runner-metrics",
+  ];
+  imageBuilder.addComponent(
+    RunnerImageComponent.custom({
+      name: "RunnerMetrics",
+      assets: [{ source: fileURLToPath(new URL("..", import.meta.url)), target: "/opt/runner-metrics" }],
+      commands: [
+        `printf '%s\\n' ${settings.map((line) => `'${line}'`).join(" ")} > /opt/runner-metrics/runner-metrics.conf`,
+        "chmod -R go+rX /opt/runner-metrics",
+        "sh /opt/runner-metrics/recipes/wrap-run.sh /home/runner",
+      ],
+    }),
+  );
+}
+
+/** Lets the provider's runners put their four files, each under the prefix that is its `aws:userid`. */
+export function allowMetrics(provider: IRunnerProvider, { bucket, flavor }: MetricsTarget): void {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM's
+  const { Statement } = runnerPolicy({ bucketArn: bucket.bucketArn, flavor, storage: "${aws:userid}" });
+  for (const statement of Statement) provider.grantPrincipal.addToPrincipalPolicy(PolicyStatement.fromJson(statement));
+}

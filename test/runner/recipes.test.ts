@@ -1,0 +1,241 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Ec2RunnerProvider, GitHubRunners, Os } from "@cloudsnorkel/cdk-github-runners";
+import { App, Stack } from "aws-cdk-lib";
+import { Match, Template } from "aws-cdk-lib/assertions";
+import { type IVpc, Vpc } from "aws-cdk-lib/aws-ec2";
+import { Bucket } from "aws-cdk-lib/aws-s3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { addMetrics, allowMetrics } from "../../runner/recipes/cdk-github-runners.ts";
+import { BUCKET, JOB, launch, pathOf, SCRIPTS, type Settings, startCloud } from "./fleet.ts";
+
+const RECIPES = join(SCRIPTS, "recipes");
+const FILES = [
+  "post-job-metrics.json",
+  "pre-job-metrics.json",
+  "runner-installation-start.timestamp",
+  "runner-installed.timestamp",
+];
+/** A run.sh that has one job. */
+const RUN_SH =
+  '#!/bin/bash\nbash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"\nbash -e "$ACTIONS_RUNNER_HOOK_JOB_COMPLETED"\necho "ran $*"\n';
+
+let cloud: Awaited<ReturnType<typeof startCloud>>;
+const roots: string[] = [];
+beforeAll(async () => {
+  cloud = await startCloud();
+});
+afterAll(async () => {
+  for (const root of roots) rmSync(root, { recursive: true, force: true });
+  await cloud.close();
+});
+
+const recipe = (name: string) => readFileSync(join(RECIPES, name), "utf8");
+const stored = (storage: string) => cloud.files("large").flatMap((key) => key.split(`/${storage}/`)[1] ?? []);
+
+/** A machine's directories under a temporary one: texts of recipes are moved there. */
+function newMachine() {
+  const root = mkdtempSync(join(tmpdir(), "machine-"));
+  roots.push(root);
+  for (const directory of ["opt/actions-runner", "opt/runner-metrics", "var/lib", "run", "home"]) {
+    mkdirSync(join(root, directory), { recursive: true });
+  }
+  writeFileSync(join(root, "opt/actions-runner/run.sh"), RUN_SH);
+  chmodSync(join(root, "opt/actions-runner/run.sh"), 0o755);
+  const moved = (text: string) =>
+    text
+      .replaceAll(/(?<![\w/])\/(opt|var\/lib|run|home)\//g, `${root}/$1/`)
+      .replaceAll("METRICS_BUCKET=METRICS_BUCKET", `METRICS_BUCKET=${BUCKET}`)
+      .replaceAll("bucket=METRICS_BUCKET", `bucket=${BUCKET}`);
+  return {
+    root,
+    moved,
+    at: (path: string) => join(root, path),
+    path: (name: string) => join(root, "opt/runner-metrics", name),
+  };
+}
+
+function installScripts(machine: ReturnType<typeof newMachine>, settings: string[] = []): void {
+  for (const file of ["runner-metrics.sh", "job-started.sh", "job-completed.sh"]) {
+    writeFileSync(machine.path(file), readFileSync(join(SCRIPTS, file)));
+  }
+  if (settings.length > 0) writeFileSync(machine.path("runner-metrics.conf"), `${settings.join("\n")}\n`);
+}
+
+function environment(storage: string): Settings {
+  return {
+    ...JOB,
+    PATH: process.env.PATH,
+    RUNNER_METRICS_STORAGE: storage,
+    AWS_ENDPOINT_URL: cloud.endpoint,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+  };
+}
+
+describe("every script", () => {
+  const scripts = [
+    ...readdirSync(SCRIPTS).map((name) => join(SCRIPTS, name)),
+    ...readdirSync(RECIPES).map((name) => join(RECIPES, name)),
+  ].filter((path) => path.endsWith(".sh"));
+
+  it("passes shellcheck", () => {
+    expect(scripts.length).toBeGreaterThanOrEqual(5);
+    const { stdout, status } = spawnSync(pathOf("shellcheck"), ["--shell=sh", ...scripts], { encoding: "utf8" });
+    expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
+  });
+
+  it.each(["dash", "bash", "busybox sh"])("is syntax that %s takes", (shell) => {
+    const [command = "", ...args] = shell.split(" ");
+    for (const script of scripts) execFileSync(pathOf(command), [...args, "-n", script]);
+  });
+});
+
+describe("the recipe for", () => {
+  it("EC2's user data sets up a runner, lets it live and stores its four files", async () => {
+    const machine = newMachine();
+    const script = machine
+      .moved(recipe("ec2-user-data.sh"))
+      .replace("https://YOUR_MIRROR/runner-metrics", `file://${SCRIPTS}`)
+      .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
+      .replace(
+        "#!/bin/sh",
+        '#!/bin/sh\njit_config=JIT\nrunuser() { shift 3; "$@"; }\nshutdown() { echo "shut down"; }',
+      );
+    const { code, stdout, stderr } = await launch(["sh", "-c", script], environment("ec2")).finished;
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "ran --jitconfig JIT\nshut down\n", stderr: "" });
+    expect(stored("ec2")).toEqual(FILES);
+  });
+
+  it("EC2's user data starts the runner all the same when the scripts are not to be had", async () => {
+    const machine = newMachine();
+    const script = machine
+      .moved(recipe("ec2-user-data.sh"))
+      .replace("https://YOUR_MIRROR/runner-metrics", "file:///nonexistent")
+      .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
+      .replace("#!/bin/sh", '#!/bin/sh\ncurl() { return 22; }\nrunuser() { shift 3; "$@"; }\nshutdown() { :; }');
+    writeFileSync(machine.at("opt/actions-runner/run.sh"), "#!/bin/sh\necho ran\n");
+    expect((await launch(["sh", "-c", script], environment("ec2-without")).finished).stdout).toBe("ran\n");
+    expect(stored("ec2-without")).toEqual([]);
+  });
+
+  it("terraform-aws-github-runner wraps run.sh, and its hooks fail no job and need no variable", async () => {
+    const machine = newMachine();
+    const terraform = recipe("terraform-aws-github-runner.tf");
+    const heredoc = (name: string) =>
+      new RegExp(`${name} += <<-(\\w+)\\n([^]*?)\\n *\\1\\n`).exec(terraform)?.[2] ?? "";
+    const settings = machine.moved(heredoc("metrics_settings").replaceAll(/^ +/gm, ""));
+    const expression = "$" + "{base64encode(local.metrics_settings)}";
+    const postInstall = heredoc("userdata_post_install");
+    expect(postInstall).toContain(expression);
+    expect(postInstall.replace(expression, "")).not.toMatch(/[$%]\{/); // Terraform would read it as its own
+    const script = machine
+      .moved(
+        `set -e\nuser_name=$(id -un)\nsudo() { shift 2; "$@"; }\n${heredoc("userdata_pre_install")}\n${postInstall}`,
+      )
+      .replace(
+        "https://YOUR_MIRROR/runner-metrics/$file",
+        `file://${SCRIPTS}$([ $file = wrap-run.sh ] && echo recipes/)$file`,
+      )
+      .replace(expression, Buffer.from(`${settings}\n`).toString("base64"));
+    const env = environment("terraform");
+    const setUp = await launch(["bash", "-c", script], env).finished;
+    expect(setUp).toMatchObject({ code: 0, stderr: "", stdout: "" });
+    const wrapper = machine.at("opt/actions-runner/run.sh");
+    writeFileSync(wrapper, machine.moved(readFileSync(wrapper, "utf8")));
+    const ran = await launch([wrapper, "--jitconfig", "JIT"], env).finished;
+    expect(ran).toMatchObject({ code: 0, stderr: "", stdout: "ran --jitconfig JIT\n" });
+    expect(stored("terraform")).toEqual(FILES);
+
+    const hooks = [...terraform.matchAll(/runner_hook_job_\w+ += "(.*)"/g)].map(([, hook = ""]) => hook);
+    expect(hooks).toHaveLength(2);
+    for (const hook of hooks) {
+      expect(hook).not.toMatch(/[$`"\\]/); // it passes through two heredocs
+      expect(await launch(["bash", "-e", "-c", hook], { PATH: process.env.PATH }).finished).toMatchObject({ code: 0 });
+    }
+  });
+
+  it("cdk-github-runners puts the scripts into the image and lets the runner put four files", () => {
+    const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+    const stack = new Stack(app, "Stack", { env: { account: "111122223333", region: "eu-central-1" } });
+    const vpc = new Vpc(stack, "Vpc") as IVpc; // the CDK's classes do not keep to its interfaces under exactOptionalPropertyTypes
+    const imageBuilder = Ec2RunnerProvider.imageBuilder(stack, "Image", { vpc, os: Os.LINUX_UBUNTU });
+    const target = { bucket: Bucket.fromBucketName(stack, "Bucket", BUCKET), flavor: "large", region: stack.region };
+    addMetrics(imageBuilder, target);
+    const provider = new Ec2RunnerProvider(stack, "Provider", { vpc, imageBuilder });
+    allowMetrics(provider, target);
+    new GitHubRunners(stack, "Runners", { providers: [provider] });
+    const template = Template.fromStack(stack);
+    const components = JSON.stringify(template.findResources("AWS::ImageBuilder::Component"));
+    expect(components).toContain("wrap-run.sh /home/runner");
+    expect(components).toContain("RUNNER_METRICS_FLAVOR=large");
+    template.hasResourceProperties("AWS::IAM::Policy", {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Action: "s3:PutObject",
+            Resource: Match.arrayWith([
+              {
+                "Fn::Join": [
+                  "",
+                  Match.arrayWith([
+                    Match.stringLikeRegexp("metrics/runners/large/.*aws:userid.*/post-job-metrics.json"),
+                  ]),
+                ],
+              },
+            ]),
+          }),
+        ]),
+      },
+    });
+  });
+
+  it("ARC is values whose commands, as they stand there, store a pod's four files", async () => {
+    const machine = newMachine();
+    installScripts(machine);
+    const { spec } = parse(machine.moved(recipe("arc-values.yaml"))).template;
+    const [init] = spec.initContainers;
+    const [runner] = spec.containers;
+    expect(runner.name).toBe("runner"); // the chart gives this one its registration
+    expect(runner.volumeMounts.map(({ name }: { name: string }) => name)).toEqual(
+      spec.volumes.map(({ name }: { name: string }) => name),
+    );
+    writeFileSync(machine.at("home/run.sh"), RUN_SH, { mode: 0o755 });
+    for (const { command, env } of [init, runner]) {
+      const variables = Object.fromEntries(
+        env.map(({ name, value }: { name: string; value: string }) => [name, value]),
+      );
+      const path = command.map((word: string) => word.replace("home/runner/run.sh", "home/run.sh"));
+      const settings = { ...environment("arc"), ...variables, RUNNER_METRICS_BUCKET: BUCKET };
+      expect(await launch(path, settings).finished).toMatchObject({ code: 0, stderr: "" });
+    }
+    expect(stored("arc")).toEqual(FILES);
+  });
+
+  it("systemd is a unit that systemd takes, and whose command stores the files", async ({ annotate }) => {
+    const machine = newMachine();
+    installScripts(machine, [
+      `RUNNER_METRICS_BUCKET=${BUCKET}`,
+      "RUNNER_METRICS_FLAVOR=large",
+      "RUNNER_METRICS_REGION=us-east-1",
+    ]);
+    const unit = machine.moved(recipe("github-runner.service"));
+    const command = /^ExecStart=(.*)$/m.exec(unit)?.[1]?.split(" ") ?? [];
+    const spool = /^Environment=RUNNER_METRICS_SPOOL=(.*)$/m.exec(unit)?.[1];
+    const ran = launch(command, { ...environment("systemd"), RUNNER_METRICS_SPOOL: spool });
+    expect(await ran.finished).toMatchObject({ code: 0, stderr: "" });
+    expect(stored("systemd")).toEqual(FILES.filter((file) => !file.includes("start")));
+    const path = machine.at("github-runner.service");
+    writeFileSync(path, unit);
+    const verified = spawnSync("systemd-analyze", ["verify", path], { encoding: "utf8" });
+    if (verified.error) {
+      await annotate("LEFT OUT: there is no systemd-analyze here");
+      console.warn("test/runner/recipes.test.ts: LEFT OUT: there is no systemd-analyze here to verify the unit with");
+      return;
+    }
+    expect(verified.stderr.split("\n").filter((line) => line.includes("github-runner"))).toEqual([]);
+  });
+});
