@@ -1,26 +1,42 @@
 import { mapConcurrently } from "./concurrency.ts";
-import { type Corrupt, corrupt } from "./metrics/files.ts";
+import { type Corrupt, corrupt, PRE_JOB_METRICS_FILE_NAME } from "./metrics/files.ts";
+import { type JobAnswer, verificationOf } from "./metrics/github-job.ts";
 import type { Quarantine } from "./metrics/issue-events.ts";
-import { type Incomplete, type RunnerMetrics, runnerMetrics } from "./metrics/runner-metrics.ts";
-import type { Clock } from "./ports.ts";
+import {
+  type Incomplete,
+  type RunnerMetrics,
+  runnerMetrics,
+  type UnfinishedInstallation,
+} from "./metrics/runner-metrics.ts";
+import type { Clock, JobLookup } from "./ports.ts";
 import type { StorageListing } from "./storage/layout.ts";
 import type { NotNow } from "./storage/read.ts";
-import { type Filter, select } from "./storage/select.ts";
+import { type Filter, hasPostJob, select } from "./storage/select.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 
 /**
  * What became of one storage:
- * - `extracted`: its metrics, to be published; `incomplete`: nothing to publish. Its objects are then to be deleted
+ * - `extracted`: its metrics, to be published; `incomplete`: it has none. Its objects are then to be deleted
  * - `quarantined`: copied or recorded; to be made known, then its objects are to be deleted
  * - `excluded` by the filter; `notReady`: its runner is not done; `vanished`: another run was faster
  * - `deferred`: this was not the time; the next run tries again
  */
 export type Extraction =
-  | { readonly outcome: "extracted"; readonly listing: StorageListing; readonly metrics: RunnerMetrics }
-  | { readonly outcome: "incomplete"; readonly listing: StorageListing }
+  | ({
+      readonly outcome: "extracted";
+      readonly metrics: RunnerMetrics;
+      readonly job: JobAnswer | undefined;
+    } & Collected)
+  | ({ readonly outcome: "incomplete"; readonly installation: UnfinishedInstallation | undefined } & Collected)
   | { readonly outcome: "quarantined"; readonly listing: StorageListing; readonly quarantine: Quarantine }
   | { readonly outcome: "excluded" | "notReady" | "vanished" }
   | { readonly outcome: "deferred"; readonly why: DeferralReason; readonly cause?: unknown };
+
+interface Collected {
+  readonly listing: StorageListing;
+  /** Its runner is taken for dead, and has left no word of its end. */
+  readonly isLost: boolean;
+}
 
 /** Why the next run has to see to a storage: `failed` is S3's or our own failure, `unpublished` EventBridge's. Closed. */
 export const DEFERRAL_REASONS = ["changed", "denied", "failed", "unpublished"] as const;
@@ -33,6 +49,9 @@ export function objectsOf(extraction: Extraction): StorageListing["objects"] {
 
 export interface ExtractOptions {
   readonly clock: Clock;
+  /** Absent where GitHub is not configured. */
+  readonly jobs?: JobLookup | undefined;
+  readonly quarantineMismatches?: boolean | undefined;
   /** Runners in progress. */
   readonly concurrency: number;
   /** Asked before each runner is begun: false ends the extraction, and the rest waits for the next run. */
@@ -55,7 +74,7 @@ export async function* extract(
   options: ExtractOptions,
 ): AsyncGenerator<Extraction> {
   yield* mapConcurrently(listed(storageManager, options), options.concurrency, (listing) =>
-    extractOrDefer(storageManager, listing, filter, options.clock.now()),
+    extractOrDefer(storageManager, listing, filter, options),
   );
 }
 
@@ -76,15 +95,20 @@ async function extractOrDefer(
   storageManager: StorageManager,
   listing: StorageListing,
   filter: Filter,
-  now: number,
+  { clock, jobs, quarantineMismatches }: ExtractOptions,
 ): Promise<Extraction> {
-  const selected = select(listing, filter, now);
+  const selected = select(listing, filter, clock.now());
   if (selected === "excluded") return { outcome: "excluded" };
   const problem = storageManager.problem(listing);
   if (selected === "notReady" && !problem) return { outcome: "notReady" };
   try {
-    const found = problem ? corrupt(problem) : await readMetrics(storageManager, listing);
-    return await extraction(storageManager, listing, found);
+    const read = problem ? corrupt(problem) : await readMetrics(storageManager, listing);
+    const job = read.kind === "metrics" && read.preJob ? await jobs?.find(read) : undefined;
+    const isToBeDoubted = quarantineMismatches && job && verificationOf(job) === "mismatch";
+    const found = isToBeDoubted ? corrupt("job-mismatch", PRE_JOB_METRICS_FILE_NAME) : read;
+    // With `runners` given, who is dead is the caller's knowledge and not a finding of ours.
+    const isLost = !filter.runners && !hasPostJob(listing);
+    return await extraction(storageManager, { listing, isLost }, found, job);
   } catch (cause) {
     return { outcome: "deferred", why: "failed", cause };
   }
@@ -100,14 +124,16 @@ async function readMetrics(
 
 async function extraction(
   storageManager: StorageManager,
-  listing: StorageListing,
+  collected: Collected,
   found: RunnerMetrics | Incomplete | Corrupt | NotNow,
+  job: JobAnswer | undefined,
 ): Promise<Extraction> {
+  const { listing } = collected;
   switch (found.kind) {
     case "metrics":
-      return { outcome: "extracted", listing, metrics: found };
+      return { outcome: "extracted", ...collected, metrics: found, job };
     case "incomplete":
-      return { outcome: "incomplete", listing };
+      return { outcome: "incomplete", ...collected, installation: found.unfinishedInstallation };
     case "vanished":
       return { outcome: "vanished" };
     case "deferred":

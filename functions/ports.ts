@@ -3,7 +3,7 @@
  * translates every outcome that the run decides on into a value. Only what the run can't decide on is thrown.
  */
 
-import type { GithubJobMetrics } from "./metrics/issue-events.ts";
+import type { JobAnswer, JobMetricsUnknown } from "./metrics/github-job.ts";
 import type { RunnerMetrics } from "./metrics/runner-metrics.ts";
 
 /** An object as a listing shows it. */
@@ -91,10 +91,42 @@ export interface EventBus {
   put(entries: readonly EventEntry[]): Promise<EntryResult[]>;
 }
 
-/** GitHub, as far as a run asks it. */
+/** GitHub's jobs, as one run asks for them. */
 export interface JobLookup {
-  /** What GitHub knows of the job that a runner did; undefined where it can't be told. Never throws. */
-  find(metrics: RunnerMetrics): Promise<GithubJobMetrics | undefined>;
+  /** What GitHub knows of the job that a runner says it did, or why that can't be told; undefined where nobody was asked. Never throws. */
+  find(metrics: RunnerMetrics): Promise<JobAnswer | undefined>;
+}
+
+/** GitHub's self-hosted runners, as one run asks for them. */
+export interface RunnerLookup {
+  /** Names of all runners of an organisation (`acme`) or repository (`acme/widgets`) that live, or why they can't be told. */
+  alive(owner: string): Promise<ReadonlySet<string> | { readonly unknown: JobMetricsUnknown }>;
+}
+
+/** What one run has asked of GitHub. */
+export interface GithubUsage {
+  /** Calls that were made, refused ones included. */
+  readonly requests: number;
+  /** Calls that GitHub's limits refused, or that were not made for their sake. */
+  readonly rateLimited: number;
+  /** Calls by the HTTP status of the answer. */
+  readonly statuses: Record<number, number>;
+  /** What GitHub said last of its limit; absent if it said nothing. */
+  readonly rateLimit?: { readonly limit: number; readonly remaining: number };
+}
+
+/** How GitHub is asked. */
+export interface GithubConfig {
+  /** `https://api.github.com`, `https://api.acme.ghe.com`, or `https://github.acme.example/api/v3`. */
+  readonly apiUrl: string;
+  /** Name or ARN of the secret that holds the credentials. */
+  readonly secretId: string;
+  /** Only of repositories of these owners it is asked. */
+  readonly owners: readonly string[];
+  /** How long one run may wait for it in all. */
+  readonly timeBudgetMilliseconds: number;
+  /** How many calls one run may make. */
+  readonly requestsMax: number;
 }
 
 /** Time as the run sees it, so that tests can own it. */
@@ -118,6 +150,8 @@ export interface RunConfig {
   readonly kmsKeyArn?: string | undefined;
   /** `aws`, `aws-cn` or `aws-us-gov`. */
   readonly partition: string;
+  /** Whether a runner that claims a job which GitHub says it did not do is quarantined; else its events are flagged. */
+  readonly quarantineMismatches?: boolean;
 }
 
 /** All that a run depends on. */
@@ -126,6 +160,7 @@ export interface Dependencies {
   readonly bus: EventBus;
   /** Absent where GitHub is not configured: events are issued without what only GitHub knows. */
   readonly jobs?: JobLookup;
+  readonly runners?: RunnerLookup;
   readonly clock: Clock;
   readonly config: RunConfig;
   /** When this process will be stopped, in milliseconds since the epoch. */

@@ -8,12 +8,14 @@ import { createStorageManager } from "./storage/storage-manager.ts";
 import { count, createSummary, noteError, type Summary } from "./summary.ts";
 
 /** What a schedule asks for. */
-export interface Payload extends Filter {
+export interface Payload extends Omit<Filter, "alive"> {
   readonly flavor: string;
+  /** Organisation (`acme`) or repository (`acme/widgets`) whose self-hosted runners GitHub is asked for: those live. */
+  readonly githubRunners?: string | undefined;
 }
 
 /** So long before the deadline no runner is begun any more, in milliseconds: what has been begun needs time to be finished. */
-const FINISHING_MILLISECONDS = 10_000;
+export const FINISHING_MILLISECONDS = 10_000;
 
 /** Batches being settled while the next one is read. */
 const SETTLE_CONCURRENCY = 2;
@@ -35,8 +37,11 @@ export async function run(payload: Payload, dependencies: Dependencies): Promise
   const storageManager = createStorageManager(store, layout, limits, clock);
   const summary = createSummary(payload.flavor);
 
-  const extractions = extract(storageManager, payload, {
+  const filter = await filterOf(payload, dependencies, summary);
+  const extractions = extract(storageManager, filter, {
     clock,
+    jobs: dependencies.jobs,
+    quarantineMismatches: config.quarantineMismatches,
     concurrency: config.concurrency,
     mayBegin() {
       const isInTime = clock.now() < deadline - FINISHING_MILLISECONDS;
@@ -57,6 +62,18 @@ export async function run(payload: Payload, dependencies: Dependencies): Promise
     for (const extraction of batch) count(summary, extraction);
   }
   return summary;
+}
+
+/**
+ * Asks GitHub which runners live, where the schedule says so. Before anything is listed: a runner that begins later is then in
+ * neither. Without an answer in full, readiness is told by the listing alone.
+ */
+async function filterOf(payload: Payload, { runners }: Dependencies, summary: Summary): Promise<Filter> {
+  if (!payload.githubRunners || !runners) return payload;
+  const alive = await runners.alive(payload.githubRunners);
+  if (!("unknown" in alive)) return { ...payload, alive };
+  summary.runnersUnknown = alive.unknown;
+  return payload;
 }
 
 /** Batches of no more objects than one DeleteObjects takes, unless one storage alone has more. */

@@ -1,7 +1,7 @@
 import { mapConcurrently } from "./concurrency.ts";
 import { type Extraction, objectsOf } from "./extract.ts";
 import { EVENT_SOURCE, type MetricsEvent } from "./metrics/events.ts";
-import { issueEvents, quarantineEvent } from "./metrics/issue-events.ts";
+import { installFailedEvent, issueEvents, lostRunnerEvent, quarantineEvent } from "./metrics/issue-events.ts";
 import { DELETE_RESULTS, type Dependencies, type EventEntry, ServiceError } from "./ports.ts";
 import { publish } from "./publish.ts";
 import { hasPostJob } from "./storage/select.ts";
@@ -27,13 +27,11 @@ export async function settle(batch: readonly Extraction[], settling: Settling): 
 
 async function publishEvents(batch: readonly Extraction[], settling: Settling): Promise<Extraction[]> {
   const { bus, config, clock, deadline, summary } = settling;
-  const issued = await Promise.all(
-    batch.map(async (extraction) => {
-      const resource = `arn:${config.partition}:s3:::${config.bucketName}/${locationOf(extraction)}`;
-      const events = await eventsOf(extraction, settling);
-      return { extraction, entries: events.map((event) => ({ event, entry: entryOf(event, resource) })) };
-    }),
-  );
+  const issued = batch.map((extraction) => {
+    const resource = `arn:${config.partition}:s3:::${config.bucketName}/${locationOf(extraction)}`;
+    const events = eventsOf(extraction, settling);
+    return { extraction, entries: events.map((event) => ({ event, entry: entryOf(event, resource) })) };
+  });
   const all = issued.flatMap(({ entries }) => entries);
   const results = await publish(
     bus,
@@ -84,11 +82,22 @@ async function cleanUp(extractions: readonly Extraction[], { storageManager, sum
   }
 }
 
-async function eventsOf(extraction: Extraction, { flavor, jobs, clock }: Settling): Promise<MetricsEvent[]> {
-  if (extraction.outcome === "quarantined") return [quarantineEvent(extraction.quarantine, flavor, clock.now())];
-  if (extraction.outcome !== "extracted") return [];
-  const job = extraction.metrics.preJob && (await jobs?.find(extraction.metrics));
-  return issueEvents(extraction.metrics, flavor, job);
+function eventsOf(extraction: Extraction, { flavor, clock }: Settling): MetricsEvent[] {
+  const now = clock.now();
+  switch (extraction.outcome) {
+    case "quarantined":
+      return [quarantineEvent(extraction.quarantine, flavor, now)];
+    case "extracted": {
+      const { metrics, job, isLost } = extraction;
+      return [...issueEvents(metrics, flavor, job), ...(isLost ? [lostRunnerEvent(metrics, flavor, now, job)] : [])];
+    }
+    case "incomplete": {
+      const { installation, isLost } = extraction;
+      return isLost && installation ? [installFailedEvent(installation, flavor, now)] : [];
+    }
+    default:
+      return [];
+  }
 }
 
 function entryOf({ detailType, detail }: MetricsEvent, resource: string): EventEntry {

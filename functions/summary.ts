@@ -1,8 +1,16 @@
 import { DEFERRAL_REASONS, type DeferralReason, type Extraction } from "./extract.ts";
 import { type DetailType, EVENT_SCHEMAS } from "./metrics/events.ts";
 import { QUARANTINE_REASONS, type QuarantineReason } from "./metrics/files.ts";
+import {
+  JOB_METRICS_UNKNOWN,
+  type JobAnswer,
+  type JobMetricsUnknown,
+  VERIFICATIONS,
+  type Verification,
+  verificationOf,
+} from "./metrics/github-job.ts";
 import { runnerName } from "./metrics/issue-events.ts";
-import { DELETE_RESULTS, type DeleteResult } from "./ports.ts";
+import { DELETE_RESULTS, type DeleteResult, type GithubUsage } from "./ports.ts";
 
 /** What can become of a storage. Closed: these are also names of metrics. */
 export const OUTCOMES = [
@@ -27,6 +35,14 @@ export interface Summary extends Record<Outcome, number> {
   strays: number;
   readonly quarantineReasons: Record<QuarantineReason, number>;
   readonly deferralReasons: Record<DeferralReason, number>;
+  /** Runners with a job, by what their claim to it is worth. */
+  readonly verifications: Record<Verification, number>;
+  /** Runners with a job of which GitHub did not tell, by the reason. */
+  readonly jobMetricsUnknown: Record<JobMetricsUnknown, number>;
+  /** Why GitHub did not tell which runners live; absent if it did or was not asked. */
+  runnersUnknown?: JobMetricsUnknown;
+  /** What was asked of GitHub; absent where it is not configured. */
+  github?: GithubUsage;
   /** Events by what EventBridge said of them. */
   readonly events: Record<DetailType, { accepted: number; failed: number }>;
   /** Objects to be deleted, by what S3 said of them. */
@@ -45,6 +61,8 @@ export function createSummary(flavor: string): Summary {
     strays: 0,
     quarantineReasons: zeros(QUARANTINE_REASONS),
     deferralReasons: zeros(DEFERRAL_REASONS),
+    verifications: zeros(VERIFICATIONS),
+    jobMetricsUnknown: zeros(JOB_METRICS_UNKNOWN),
     events: Object.fromEntries(
       Object.keys(EVENT_SCHEMAS).map((type) => [type, { accepted: 0, failed: 0 }]),
     ) as Summary["events"],
@@ -61,6 +79,12 @@ export function count(summary: Summary, extraction: Extraction): void {
   if (extraction.outcome === "deferred") {
     summary.deferralReasons[extraction.why]++;
     if (extraction.cause !== undefined) noteError(summary, extraction.cause);
+  }
+  if (extraction.outcome === "extracted" && extraction.metrics.preJob) {
+    const job = extraction.job ?? { unknown: "not-configured" };
+    summary.verifications[verificationOf(job)]++;
+    const why = whyUnknown(job);
+    if (why) summary.jobMetricsUnknown[why]++;
   }
   if (extraction.outcome === "quarantined") {
     const { storage, reason, prefix } = extraction.quarantine;
@@ -86,6 +110,11 @@ export function noteError(summary: Summary, error: unknown): void {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   const note = `${name}: ${message}`.slice(0, 300);
   if (summary.errors.length < NOTES_MAX && !summary.errors.includes(note)) summary.errors.push(note);
+}
+
+function whyUnknown(job: JobAnswer): JobMetricsUnknown | undefined {
+  if ("unknown" in job) return job.unknown;
+  return job.queue_duration === undefined || job.conclusion === undefined ? "no-value" : undefined;
 }
 
 function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {

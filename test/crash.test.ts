@@ -65,7 +65,7 @@ test.each([
   "A44 killed %s the effect of any call, the next runs lose nothing and repeat only the same ids",
   async (_, withEffect) => {
     const expected = await undisturbed();
-    expect(expected.size).toBe(6);
+    expect(expected.size).toBe(8);
     let deaths = 0;
     for (let deathAt = 1; ; deathAt++) {
       const { world, end } = await killedAt(deathAt, withEffect);

@@ -6,8 +6,9 @@ import type { Context } from "aws-lambda";
 import { createClients } from "../aws/clients.ts";
 import { eventBridgeBus } from "../aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../aws/s3-object-store.ts";
-import type { Clock } from "../ports.ts";
-import { run } from "../run.ts";
+import type { Github } from "../github/github.ts";
+import type { Clock, GithubConfig } from "../ports.ts";
+import { FINISHING_MILLISECONDS, run } from "../run.ts";
 import { isBalanced, type Summary } from "../summary.ts";
 import { readConfig } from "./config.ts";
 import { METRICS_NAMESPACE, METRICS_SERVICE, metricsOf } from "./metrics-catalogue.ts";
@@ -18,6 +19,8 @@ const { s3, eventBridge } = createClients(config.concurrency, config.usePathStyl
 const store = s3ObjectStore(s3, config.bucketName);
 const bus = eventBridgeBus(eventBridge, config.eventBusName);
 const clock: Clock = { now: Date.now, sleep };
+
+let github: Promise<Github> | undefined;
 
 const logger = new Logger({ serviceName: METRICS_SERVICE });
 // A segment for each of a run's thousands of requests would cost more than the run.
@@ -31,11 +34,29 @@ export async function handler(input: unknown, context: Context): Promise<Summary
   logger.addContext(context);
   const began = clock.now();
   const payload = readPayload(input);
+  if (payload.githubRunners && !config.github) {
+    throw new Error("The payload is not right. githubRunners: needs GITHUB_SECRET_ID and GITHUB_OWNERS");
+  }
   const deadline = began + context.getRemainingTimeInMillis();
-  const summary = await traced("extract-metrics", () => run(payload, { store, bus, clock, config, deadline }));
+  github ??= config.github && loadGithub(config.github);
+  // What has been read by then needs time to be published.
+  const githubRun = (await github)?.beginRun(deadline - FINISHING_MILLISECONDS);
+  const summary = await traced("extract-metrics", () =>
+    run(payload, { store, bus, clock, config, deadline, ...githubRun }),
+  );
+  if (githubRun) summary.github = githubRun.usage();
   report(summary, clock.now() - began);
   if (summary.stopped === "listing-failed") throw new Error(`The listing failed. ${summary.errors.join("; ")}`);
   return summary;
+}
+
+/** Its code is loaded only where it is configured. */
+async function loadGithub(config: GithubConfig): Promise<Github> {
+  const [{ createGithub }, { secretReader }] = await Promise.all([
+    import("../github/github.ts"),
+    import("../aws/secret.ts"),
+  ]);
+  return createGithub(config, { clock, readSecret: secretReader(config.secretId) });
 }
 
 function report(summary: Summary, durationMilliseconds: number): void {

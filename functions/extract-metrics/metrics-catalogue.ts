@@ -2,6 +2,12 @@ import { MetricUnit } from "@aws-lambda-powertools/metrics";
 import { DEFERRAL_REASONS } from "../extract.ts";
 import { type DetailType, EVENT_SCHEMAS } from "../metrics/events.ts";
 import { QUARANTINE_REASONS } from "../metrics/files.ts";
+import {
+  JOB_METRICS_UNKNOWN,
+  type JobMetricsUnknown,
+  VERIFICATIONS,
+  type Verification,
+} from "../metrics/github-job.ts";
 import { accessDenied, isBalanced, OUTCOMES, type Summary } from "../summary.ts";
 
 /** The CloudWatch namespace of everything here. */
@@ -17,10 +23,18 @@ export const ACCOUNTING_LAW_BROKEN = "AccountingLawBroken";
 export const STRAY_OBJECTS = "StrayObjects";
 export const OBJECTS_NOT_DELETED = "ObjectsNotDeleted";
 
+export const GITHUB_REQUESTS = "GithubRequests";
+export const GITHUB_RATE_LIMITED = "GithubRateLimited";
+export const GITHUB_RATE_LIMIT_REMAINING = "GithubRateLimitRemaining";
+export const GITHUB_RUNNERS_UNKNOWN = "GithubRunnersUnknown";
+
 export const outcomeMetric = (outcome: (typeof OUTCOMES)[number]) => `Runners.${outcome}` as const;
 export const quarantineMetric = (reason: (typeof QUARANTINE_REASONS)[number]) => `Quarantined.${reason}` as const;
 export const deferralMetric = (reason: (typeof DEFERRAL_REASONS)[number]) => `Deferred.${reason}` as const;
 export const eventMetric = (type: DetailType, result: "accepted" | "failed") => `Events.${type}.${result}` as const;
+
+export const verificationMetric = (verification: Verification) => `Verification.${verification}` as const;
+export const jobMetricsUnknownMetric = (reason: JobMetricsUnknown) => `JobMetricsUnknown.${reason}` as const;
 
 export type MetricName =
   | typeof RUN_DURATION
@@ -28,7 +42,12 @@ export type MetricName =
   | typeof ACCOUNTING_LAW_BROKEN
   | typeof STRAY_OBJECTS
   | typeof OBJECTS_NOT_DELETED
-  | ReturnType<typeof outcomeMetric | typeof quarantineMetric | typeof deferralMetric | typeof eventMetric>;
+  | typeof GITHUB_REQUESTS
+  | typeof GITHUB_RATE_LIMITED
+  | typeof GITHUB_RATE_LIMIT_REMAINING
+  | typeof GITHUB_RUNNERS_UNKNOWN
+  | ReturnType<typeof outcomeMetric | typeof quarantineMetric | typeof deferralMetric | typeof eventMetric>
+  | ReturnType<typeof verificationMetric | typeof jobMetricsUnknownMetric>;
 
 export interface Metric {
   readonly name: MetricName;
@@ -37,8 +56,8 @@ export interface Metric {
 }
 
 /**
- * The metrics of one run. The duration is always there, so that its absence tells of a run that was not; of the counts only
- * those that are not zero, since CloudWatch charges for each series that is written to.
+ * The metrics of one run. The duration is always there, so that its absence tells of a run that was not, and so is what GitHub
+ * said of its limit; of the counts only those that are not zero, since CloudWatch charges for each series that is written to.
  */
 export function metricsOf(summary: Summary, durationMilliseconds: number): Metric[] {
   const counts: [MetricName, number][] = [
@@ -55,13 +74,36 @@ export function metricsOf(summary: Summary, durationMilliseconds: number): Metri
       [eventMetric(type, "accepted"), summary.events[type].accepted],
       [eventMetric(type, "failed"), summary.events[type].failed],
     ]),
+    ...githubCounts(summary),
     [STRAY_OBJECTS, summary.strays],
     [OBJECTS_NOT_DELETED, summary.objects.denied + summary.objects.failed],
     [ACCESS_DENIED, accessDenied(summary)],
     [ACCOUNTING_LAW_BROKEN, isBalanced(summary) ? 0 : 1],
   ];
+  const remaining = summary.github?.rateLimit?.remaining;
   return [
     { name: RUN_DURATION, unit: MetricUnit.Milliseconds, value: durationMilliseconds },
+    ...(remaining === undefined
+      ? []
+      : [{ name: GITHUB_RATE_LIMIT_REMAINING, unit: MetricUnit.Count, value: remaining } as const]),
     ...counts.filter(([, value]) => value > 0).map(([name, value]) => ({ name, unit: MetricUnit.Count, value })),
+  ];
+}
+
+/** Where GitHub is not asked, it has no series. */
+function githubCounts({ github, verifications, jobMetricsUnknown, runnersUnknown }: Summary): [MetricName, number][] {
+  if (!github) return [];
+  return [
+    ...VERIFICATIONS.map((verification): [MetricName, number] => [
+      verificationMetric(verification),
+      verifications[verification],
+    ]),
+    ...JOB_METRICS_UNKNOWN.map((reason): [MetricName, number] => [
+      jobMetricsUnknownMetric(reason),
+      jobMetricsUnknown[reason],
+    ]),
+    [GITHUB_REQUESTS, github.requests],
+    [GITHUB_RATE_LIMITED, github.rateLimited],
+    [GITHUB_RUNNERS_UNKNOWN, runnersUnknown ? 1 : 0],
   ];
 }

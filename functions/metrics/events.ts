@@ -4,8 +4,9 @@
  * generated from these schemas.
  */
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { QUARANTINE_REASONS } from "./files.ts";
+import { JOB_METRICS_UNKNOWN, VERIFICATIONS } from "./github-job.ts";
 import { codeInformation, postJobStatus } from "./runner-metrics.ts";
 
 /** `Source` of every event. A constant, never input. */
@@ -14,7 +15,15 @@ export const EVENT_SOURCE = "runner-metrics";
 /** Raised when a field is removed or changes its meaning; new optional fields don't raise it. */
 export const SCHEMA_VERSION = 1 as const;
 
-const DURATION_FIELDS = ["duration", "idle", "queue_duration", "job_duration"] as const;
+const DURATION_FIELDS = [
+  "duration",
+  "idle",
+  "queue_duration",
+  "job_duration",
+  "installation_age",
+  "installed_age",
+  "job_age",
+] as const;
 export type DurationField = (typeof DURATION_FIELDS)[number];
 
 const seconds = z.number().nonnegative();
@@ -40,7 +49,20 @@ const job = {
   workflow_run_id: z.string().describe("Id of the workflow run, decimal digits"),
   repo: z.string().describe("Repository, owner/name, as the runner claims"),
   github_event: z.string().describe("Event that triggered the workflow. Untrusted text"),
+  verification: z
+    .enum(VERIFICATIONS)
+    .optional()
+    .describe(
+      "Whether this runner did a job of this run in this repository: `verified` (GitHub says so), `mismatch` (GitHub says otherwise), `unverified` (GitHub was not asked or gave no answer). Absent only on events from before this field",
+    ),
 };
+
+const jobMetricsUnknown = z
+  .enum(JOB_METRICS_UNKNOWN)
+  .optional()
+  .describe("Why what only GitHub knows is absent; absent if it is there");
+
+const conclusion = z.string().optional().describe("GitHub's conclusion of the job; absent if unknown");
 
 export const runnerInstalled = z
   .object({
@@ -59,6 +81,7 @@ export const runnerStart = z
     queue_duration: seconds
       .optional()
       .describe("How long the job was queued, in seconds, as GitHub says; absent if unknown"),
+    job_metrics_unknown: jobMetricsUnknown,
   })
   .describe("A runner has started a job");
 
@@ -70,9 +93,44 @@ export const runnerStop = z
     status: postJobStatus.describe("How the job ended for the runner"),
     status_info: codeInformation.optional().describe("Exit code, or status of the policy check; absent if unknown"),
     job_duration: seconds.describe("Job time in seconds: job end - job start"),
-    job_conclusion: z.string().optional().describe("GitHub's conclusion of the job; absent if unknown"),
+    job_conclusion: conclusion,
+    job_metrics_unknown: jobMetricsUnknown,
   })
   .describe("A runner has finished its job");
+
+const found = {
+  ...common,
+  timestamp: seconds.describe("When it was found, in UNIX seconds"),
+  installation_age: seconds.optional().describe("Seconds since the installation began; absent if that is unknown"),
+};
+
+export const runnerLost = z
+  .object({
+    event: z.literal("runner_lost"),
+    ...found,
+    ...job,
+    installed_age: seconds.describe("Seconds since the runner was installed"),
+    job_age: seconds.describe("Seconds since the job began"),
+    job_conclusion: conclusion,
+    job_metrics_unknown: jobMetricsUnknown,
+  })
+  .describe("A runner has started a job, has not ended it, and is taken for dead");
+
+export const runnerInstallFailed = z
+  .object({
+    event: z.literal("runner_install_failed"),
+    ...found,
+    installation_age: seconds.describe("Seconds since the installation began"),
+  })
+  .describe("A runner's installation has begun, has not ended, and is taken to have failed");
+
+export const runnerNeverUsed = z
+  .object({
+    event: z.literal("runner_never_used"),
+    ...found,
+    installed_age: seconds.describe("Seconds since the runner was installed"),
+  })
+  .describe("A runner was installed, has had no job, and is taken for dead");
 
 export const metricsQuarantined = z
   .object({
@@ -91,6 +149,9 @@ export const EVENT_SCHEMAS = {
   RunnerInstalled: runnerInstalled,
   RunnerStart: runnerStart,
   RunnerStop: runnerStop,
+  RunnerLost: runnerLost,
+  RunnerInstallFailed: runnerInstallFailed,
+  RunnerNeverUsed: runnerNeverUsed,
   MetricsQuarantined: metricsQuarantined,
 } as const;
 

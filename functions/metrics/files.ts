@@ -38,6 +38,7 @@ export const QUARANTINE_REASONS = [
   "invalid-schema",
   "invalid-timestamp",
   "timestamp-in-future",
+  "job-mismatch",
 ] as const;
 
 export type QuarantineReason = (typeof QUARANTINE_REASONS)[number];

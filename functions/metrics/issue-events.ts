@@ -7,34 +7,20 @@ import {
   RUNNER_INSTALLATION_START_TS_FILE_NAME,
   RUNNER_INSTALLED_TS_FILE_NAME,
 } from "./files.ts";
-import type { PreJobMetrics, RunnerMetrics } from "./runner-metrics.ts";
-
-/** What GitHub knows of a job and the runner does not. */
-export interface GithubJobMetrics {
-  /** Seconds. */
-  readonly queue_duration: number;
-  /** GitHub's word: `success`, `failure`, `cancelled`, …; absent while it has none. */
-  readonly conclusion?: string;
-}
+import { type GithubJobMetrics, type JobAnswer, type JobMetricsUnknown, verificationOf } from "./github-job.ts";
+import type { MetricsFiles, PreJobMetrics, RunnerMetrics, UnfinishedInstallation } from "./runner-metrics.ts";
 
 /**
  * The events of one runner, as the reference issues them: Installed if the start of the installation is known, Start if there
  * is a pre-job file, Stop if there are both job files.
  */
-export function issueEvents(metrics: RunnerMetrics, flavor: string, job?: GithubJobMetrics): MetricsEvent[] {
+export function issueEvents(
+  metrics: RunnerMetrics,
+  flavor: string,
+  answer: JobAnswer = NOT_CONFIGURED,
+): MetricsEvent[] {
   const { installationStartTimestamp, installedTimestamp, preJob, postJob } = metrics;
-  const origin = (event: MetricsEvent["detail"]["event"], ...madeFrom: MetricsFileName[]) => ({
-    flavor,
-    runner_name: runnerName(metrics.storage),
-    event_id: eventId(
-      flavor,
-      metrics.storage,
-      event,
-      madeFrom.map((name) => metrics.files[name]?.bytes ?? new Uint8Array()),
-    ),
-    schema_version: SCHEMA_VERSION,
-  });
-
+  const origin = originOf(metrics, flavor);
   const events: MetricsEvent[] = [];
   if (installationStartTimestamp) {
     events.push({
@@ -54,11 +40,9 @@ export function issueEvents(metrics: RunnerMetrics, flavor: string, job?: Github
         event: "runner_start",
         timestamp: preJob.timestamp,
         ...origin("runner_start", RUNNER_INSTALLED_TS_FILE_NAME, PRE_JOB_METRICS_FILE_NAME),
-        ...jobFields(preJob),
-        ...durations({
-          idle: preJob.timestamp - installedTimestamp,
-          ...(job && { queue_duration: job.queue_duration }),
-        }),
+        ...jobFields(preJob, answer),
+        ...durations({ idle: preJob.timestamp - installedTimestamp, ...queueDurationOf(answer) }),
+        ...whyUnknown(answer, "queue_duration"),
       },
     });
   }
@@ -69,15 +53,70 @@ export function issueEvents(metrics: RunnerMetrics, flavor: string, job?: Github
         event: "runner_stop",
         timestamp: postJob.timestamp,
         ...origin("runner_stop", PRE_JOB_METRICS_FILE_NAME, POST_JOB_METRICS_FILE_NAME),
-        ...jobFields(preJob),
+        ...jobFields(preJob, answer),
         status: postJob.status,
         ...(postJob.status_info && { status_info: postJob.status_info }),
         ...durations({ job_duration: postJob.timestamp - preJob.timestamp }),
-        ...(job?.conclusion && { job_conclusion: job.conclusion }),
+        ...conclusionOf(answer),
       },
     });
   }
   return events;
+}
+
+/**
+ * What happened to a runner that is taken for dead and has left no word of its end: its job has not ended, or it has had none.
+ * `now` in milliseconds since the epoch.
+ */
+export function lostRunnerEvent(
+  metrics: RunnerMetrics,
+  flavor: string,
+  now: number,
+  answer: JobAnswer = NOT_CONFIGURED,
+): MetricsEvent {
+  const { installationStartTimestamp, installedTimestamp, preJob } = metrics;
+  const origin = originOf(metrics, flavor);
+  const timestamp = now / 1000;
+  const ages = {
+    ...(installationStartTimestamp && { installation_age: timestamp - installationStartTimestamp }),
+    installed_age: timestamp - installedTimestamp,
+  };
+  if (!preJob) {
+    return {
+      detailType: "RunnerNeverUsed",
+      detail: {
+        event: "runner_never_used",
+        timestamp,
+        ...origin("runner_never_used", RUNNER_INSTALLATION_START_TS_FILE_NAME, RUNNER_INSTALLED_TS_FILE_NAME),
+        ...durations(ages),
+      },
+    };
+  }
+  return {
+    detailType: "RunnerLost",
+    detail: {
+      event: "runner_lost",
+      timestamp,
+      ...origin("runner_lost", RUNNER_INSTALLED_TS_FILE_NAME, PRE_JOB_METRICS_FILE_NAME),
+      ...jobFields(preJob, answer),
+      ...durations({ ...ages, job_age: timestamp - preJob.timestamp }),
+      ...conclusionOf(answer),
+    },
+  };
+}
+
+/** What happened to a runner that is taken for dead and was never installed. `now` in milliseconds since the epoch. */
+export function installFailedEvent(installation: UnfinishedInstallation, flavor: string, now: number): MetricsEvent {
+  const timestamp = now / 1000;
+  return {
+    detailType: "RunnerInstallFailed",
+    detail: {
+      event: "runner_install_failed",
+      timestamp,
+      ...originOf(installation, flavor)("runner_install_failed", RUNNER_INSTALLATION_START_TS_FILE_NAME),
+      ...durations({ installation_age: timestamp - installation.installationStartTimestamp }),
+    },
+  };
 }
 
 /** What has been moved to quarantine. */
@@ -117,13 +156,46 @@ export function runnerName(storage: string): string {
   return storage.slice(storage.lastIndexOf(":") + 1) || storage;
 }
 
-function jobFields(preJob: PreJobMetrics) {
+const NOT_CONFIGURED: JobAnswer = { unknown: "not-configured" };
+
+/** The fields that say of whom an event is, with an id over the files that it is made from: GitHub's answers are not in it. */
+function originOf({ storage, files }: { storage: string; files: MetricsFiles }, flavor: string) {
+  return (event: MetricsEvent["detail"]["event"], ...madeFrom: MetricsFileName[]) => ({
+    flavor,
+    runner_name: runnerName(storage),
+    event_id: eventId(
+      flavor,
+      storage,
+      event,
+      madeFrom.map((name) => files[name]?.bytes ?? new Uint8Array()),
+    ),
+    schema_version: SCHEMA_VERSION,
+  });
+}
+
+function jobFields(preJob: PreJobMetrics, answer: JobAnswer) {
   return {
     workflow: preJob.workflow,
     workflow_run_id: preJob.workflow_run_id,
     repo: preJob.repository,
     github_event: preJob.event,
+    verification: verificationOf(answer),
   };
+}
+
+function queueDurationOf(answer: JobAnswer): { queue_duration?: number } {
+  if ("unknown" in answer || answer.queue_duration === undefined) return {};
+  return { queue_duration: answer.queue_duration };
+}
+
+function conclusionOf(answer: JobAnswer): { job_conclusion?: string; job_metrics_unknown?: JobMetricsUnknown } {
+  if ("unknown" in answer || answer.conclusion === undefined) return whyUnknown(answer, "conclusion");
+  return { job_conclusion: answer.conclusion };
+}
+
+function whyUnknown(answer: JobAnswer, field: keyof GithubJobMetrics): { job_metrics_unknown?: JobMetricsUnknown } {
+  if ("unknown" in answer) return { job_metrics_unknown: answer.unknown };
+  return answer[field] === undefined ? { job_metrics_unknown: "no-value" } : {};
 }
 
 /** Clocks differ, so a duration may come out negative: it is set to 0, and named. */

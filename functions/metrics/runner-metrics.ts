@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
   type Corrupt,
   corrupt,
@@ -79,9 +79,18 @@ export interface RunnerMetrics {
   readonly files: MetricsFiles;
 }
 
-/** Nothing is wrong, but there is nothing to tell either: the runner was never installed. */
+/** Nothing is wrong, but there are no metrics either: the runner was never installed. */
 export interface Incomplete {
   readonly kind: "incomplete";
+  /** Where the storage tells of nothing but an installation that began. */
+  readonly unfinishedInstallation?: UnfinishedInstallation;
+}
+
+/** An installation that began and of which nothing more is known. */
+export interface UnfinishedInstallation {
+  readonly storage: string;
+  readonly installationStartTimestamp: number;
+  readonly files: MetricsFiles;
 }
 
 /**
@@ -98,7 +107,10 @@ export function runnerMetrics(storage: string, files: MetricsFiles): RunnerMetri
   const postJob = jobFile(files, POST_JOB_METRICS_FILE_NAME, postJobMetrics);
   if (isCorrupt(postJob)) return postJob;
 
-  if (!installed) return { kind: "incomplete" };
+  if (!installed) {
+    if (!start || preJob || postJob) return { kind: "incomplete" };
+    return { kind: "incomplete", unfinishedInstallation: { storage, installationStartTimestamp: start, files } };
+  }
   return {
     kind: "metrics",
     storage,

@@ -10,15 +10,28 @@ export interface Filter {
   readonly include: boolean;
   /** Without `runners`: a storage whose newest object is older than this is ready, though its job never ended. */
   readonly orphanAfterSeconds: number;
+  /** Without `runners`: names of all runners that live, where GitHub told them. All others are ready. */
+  readonly alive?: ReadonlySet<string> | undefined;
 }
+
+/**
+ * So long after its last upload, in seconds, a runner that GitHub does not name may still be about to register there: it begins
+ * to record its life before GitHub knows of it.
+ */
+const REGISTERING_SECONDS = 15 * 60;
 
 /** Decides by the listing alone, so that a runner that is not done costs no request. `now` in milliseconds since the epoch. */
 export function select(listing: StorageListing, filter: Filter, now: number): "taken" | "excluded" | "notReady" {
-  if (filter.runners) {
-    const isNamed = filter.runners.has(listing.name) || filter.runners.has(runnerName(listing.name));
-    return isNamed === filter.include ? "taken" : "excluded";
-  }
-  return hasPostJob(listing) || isOrphan(listing, filter.orphanAfterSeconds, now) ? "taken" : "notReady";
+  if (filter.runners) return isNamed(listing, filter.runners) === filter.include ? "taken" : "excluded";
+  if (filter.alive && isNamed(listing, filter.alive)) return "excluded";
+  const silentSeconds = filter.alive
+    ? Math.min(filter.orphanAfterSeconds, REGISTERING_SECONDS)
+    : filter.orphanAfterSeconds;
+  return hasPostJob(listing) || isOrphan(listing, silentSeconds, now) ? "taken" : "notReady";
+}
+
+function isNamed({ name }: StorageListing, runners: ReadonlySet<string>): boolean {
+  return runners.has(name) || runners.has(runnerName(name));
 }
 
 /** Whether the runner has said its last word. */

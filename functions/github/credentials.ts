@@ -1,0 +1,145 @@
+import { createSign } from "node:crypto";
+import * as z from "zod";
+import type { Clock } from "../ports.ts";
+import { GithubFailure, reasonOf } from "./failure.ts";
+
+/** What a token may do, in the words of a GitHub App's permissions. */
+export type Permissions = Readonly<Record<string, "read">>;
+
+/** What the secret holds: a GitHub App's installation, or a token. */
+const secret = z.union([
+  z.object({
+    app_id: z.coerce.string().regex(/^[A-Za-z0-9.]{1,40}$/),
+    installation_id: z.coerce.string().regex(/^[0-9]{1,19}$/),
+    // As GitHub gives it for download (PEM); line ends may have been escaped on the way into the secret.
+    private_key: z.string().transform((pem) => pem.replaceAll("\\n", "\n")),
+  }),
+  z.object({ token: z.string().regex(/^[!-~]{1,1024}$/) }),
+]);
+type Secret = z.output<typeof secret>;
+type App = Extract<Secret, { app_id: string }>;
+
+const installationToken = z.object({
+  token: z.string().regex(/^[!-~]{1,1024}$/),
+  expires_at: z.iso.datetime({ offset: true }),
+});
+
+/** A token is not used in the last minutes before it expires, in milliseconds. */
+const EXPIRES_SOON_MILLISECONDS = 5 * 60_000;
+
+/** Credentials that were refused are not tried again for so long, in milliseconds. */
+const REFUSED_MILLISECONDS = 60_000;
+
+/** Posts to GitHub's API; the body of the answer. */
+export type Post = (path: readonly string[], body: object, authorization: string) => Promise<unknown>;
+
+/** Tokens for GitHub, each with no more permissions than it is for. */
+export interface Credentials {
+  /** A token; never `refused`, which GitHub did not take. Throws `GithubFailure` where there is none. */
+  token(permissions: Permissions, post: Post, refused?: string): Promise<string>;
+}
+
+/** `readSecret` gives the secret's text, freshly read if told so. */
+export function createCredentials(
+  readSecret: (isFresh: boolean) => Promise<string | undefined>,
+  clock: Pick<Clock, "now">,
+): Credentials {
+  const tokens = new Map<string, Entry>();
+
+  return {
+    async token(permissions, post, refused) {
+      const key = JSON.stringify(permissions);
+      const known = tokens.get(key);
+      if (known && clock.now() < known.validUntil) {
+        const { token } = await known.made;
+        if (token !== refused) return token;
+      }
+      // Another call may have found the same, and have seen to it meanwhile.
+      const current = tokens.get(key);
+      const { made } = current && current !== known ? current : remember(key, makeToken(permissions, post, refused));
+      return (await made).token;
+    },
+  };
+
+  function remember(key: string, made: Promise<Token>): Entry {
+    const entry = { made, validUntil: Number.POSITIVE_INFINITY };
+    tokens.set(key, entry);
+    made.then(
+      ({ expiresAt }) => {
+        entry.validUntil = expiresAt - EXPIRES_SOON_MILLISECONDS;
+      },
+      (error) => {
+        const isRefused = ["no-credentials", "denied"].includes(reasonOf(error));
+        entry.validUntil = isRefused ? clock.now() + REFUSED_MILLISECONDS : 0;
+      },
+    );
+    return entry;
+  }
+
+  async function makeToken(permissions: Permissions, post: Post, refused: string | undefined): Promise<Token> {
+    const found = await parsedSecret(refused !== undefined);
+    if ("token" in found) {
+      if (found.token === refused) throw new GithubFailure("no-credentials");
+      return { token: found.token, expiresAt: Number.POSITIVE_INFINITY };
+    }
+    const path = ["app", "installations", found.installation_id, "access_tokens"];
+    const answer = await post(path, { permissions }, `Bearer ${appToken(found, clock.now())}`).catch((error) => {
+      // 404: no such installation; or 422, which Octokit knows no better word for: it was not granted these permissions.
+      const reason = reasonOf(error);
+      throw new GithubFailure(
+        reason === "run-not-found" ? "no-credentials" : isUnprocessable(error) ? "denied" : reason,
+      );
+    });
+    const parsed = installationToken.safeParse(answer);
+    if (!parsed.success) throw new GithubFailure("invalid-answer");
+    return { token: parsed.data.token, expiresAt: Date.parse(parsed.data.expires_at) };
+  }
+
+  async function parsedSecret(isFresh: boolean): Promise<Secret> {
+    const text = await readSecret(isFresh).catch(() => undefined);
+    const parsed = secret.safeParse(parseJson(text));
+    // zod would say what it found.
+    if (!parsed.success) throw new GithubFailure("no-credentials");
+    return parsed.data;
+  }
+}
+
+interface Entry {
+  readonly made: Promise<Token>;
+  /** Milliseconds since the epoch. */
+  validUntil: number;
+}
+
+interface Token {
+  readonly token: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** What an App shows to get a token: signed with its key, valid for 9 minutes, and for a GitHub whose clock is a minute behind.
+ * https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app */
+function appToken({ app_id, private_key }: App, now: number): string {
+  const seconds = Math.floor(now / 1000);
+  const parts = [
+    { alg: "RS256", typ: "JWT" },
+    { iat: seconds - 60, exp: seconds + 540, iss: app_id },
+  ];
+  const unsigned = parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  try {
+    return `${unsigned}.${createSign("RSA-SHA256").update(unsigned).sign(private_key, "base64url")}`;
+  } catch {
+    throw new GithubFailure("no-credentials");
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    return undefined;
+  }
+}
+
+function isUnprocessable(error: unknown): boolean {
+  return error instanceof Error && "status" in error && error.status === 422;
+}

@@ -1,0 +1,136 @@
+import type { Clock, GithubUsage } from "../ports.ts";
+import { GithubFailure } from "./failure.ts";
+
+/** A call is given up after this, in milliseconds, body included. Octokit may then try it again. */
+const CALL_TIMEOUT_MILLISECONDS = 5_000;
+
+/** Of an answer, in bytes: a page of 100 jobs with all their steps has some 500 KB. */
+const BODY_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Bodies that are kept to be asked for conditionally, in characters together. */
+const KEPT_MAX = 16 * 1024 * 1024;
+
+/** How long GitHub asks to be left alone where it does not say, and at most, in milliseconds.
+ * https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api */
+const LIMITED_MILLISECONDS = 60_000;
+const LIMITED_MILLISECONDS_MAX = 2 * 60 * 60_000;
+
+/** What outlives a run: answers to be asked for conditionally, and how long GitHub wants to be left alone. */
+export interface GithubMemory {
+  readonly answers: Map<string, { readonly etag: string; readonly body: string }>;
+  /** Milliseconds since the epoch. */
+  limitedUntil: number;
+}
+
+export interface GuardOptions {
+  readonly apiUrl: string;
+  readonly requestsMax: number;
+  readonly callTimeoutMilliseconds?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly clock: Pick<Clock, "now">;
+  readonly memory: GithubMemory;
+  /** Is kept up to date. */
+  readonly usage: { -readonly [Key in keyof GithubUsage]: GithubUsage[Key] };
+}
+
+/**
+ * `fetch` for Octokit, through which every call to GitHub goes: only to the API's own host, no more often than the budget allows,
+ * not while GitHub wants to be left alone, never along a redirect, no longer than the time-out, and no more than fits. What has
+ * been asked before is asked for conditionally, which GitHub does not count.
+ */
+export function guardedFetch(options: GuardOptions): typeof fetch {
+  const { apiUrl, requestsMax, signal, clock, memory, usage } = options;
+  const { origin } = new URL(apiUrl);
+
+  return async (input, init = {}) => {
+    const url = String(input);
+    if (new URL(url).origin !== origin) throw new GithubFailure("redirected");
+    if (clock.now() < memory.limitedUntil) {
+      usage.rateLimited++;
+      throw new GithubFailure("rate-limited");
+    }
+    if (usage.requests >= requestsMax) throw new GithubFailure("request-budget");
+    usage.requests++;
+
+    const isGet = init.method === "GET";
+    const kept = isGet ? memory.answers.get(url) : undefined;
+    const headers = new Headers(init.headers);
+    if (kept) headers.set("if-none-match", kept.etag);
+    const timeout = AbortSignal.timeout(options.callTimeoutMilliseconds ?? CALL_TIMEOUT_MILLISECONDS);
+    const response = await fetch(url, {
+      ...init,
+      headers,
+      redirect: "manual",
+      signal: AbortSignal.any([signal, timeout]),
+    });
+    const { status } = response;
+    usage.statuses[status] = (usage.statuses[status] ?? 0) + 1;
+    const isRedirect = status >= 300 && status < 400 && status !== 304;
+    const body = isRedirect ? "" : await readBody(response);
+    if (isGet) noteRateLimit(response.headers, options);
+    noteRefusal(response, body, options);
+    if (isRedirect) throw new GithubFailure("redirected");
+    if (status === 304 && kept) return answer(200, kept.body, response.headers);
+    const etag = response.headers.get("etag");
+    if (isGet && status === 200 && etag) keep(memory, url, { etag, body });
+    return answer(status, body, response.headers);
+  };
+}
+
+async function readBody(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw new GithubFailure("invalid-answer");
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** What GitHub says of its limit stands in the headers of every answer, also of one that refuses. */
+function noteRateLimit(headers: Headers, { clock, memory, usage }: GuardOptions): void {
+  const [limit, remaining, reset] = ["limit", "remaining", "reset"].map((name) => {
+    const value = headers.get(`x-ratelimit-${name}`);
+    return value !== null && /^[0-9]{1,12}$/.test(value) ? Number(value) : undefined;
+  });
+  if (limit === undefined || remaining === undefined) return;
+  usage.rateLimit = { limit, remaining };
+  if (remaining === 0 && reset !== undefined) leaveAlone(memory, clock.now(), reset * 1000 - clock.now());
+}
+
+/** https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors */
+function noteRefusal({ status, headers }: Response, body: string, { clock, memory, usage }: GuardOptions): void {
+  const retryAfter = Number(headers.get("retry-after") ?? Number.NaN);
+  const hasLimit = retryAfter > 0 || headers.get("x-ratelimit-remaining") === "0" || /rate limit/i.test(body);
+  if (status !== 429 && !(status === 403 && hasLimit)) return;
+  usage.rateLimited++;
+  const now = clock.now();
+  if (retryAfter > 0) leaveAlone(memory, now, retryAfter * 1000);
+  else if (memory.limitedUntil <= now) leaveAlone(memory, now, LIMITED_MILLISECONDS);
+}
+
+function leaveAlone(memory: GithubMemory, now: number, milliseconds: number): void {
+  memory.limitedUntil = Math.max(memory.limitedUntil, now + Math.min(milliseconds, LIMITED_MILLISECONDS_MAX));
+}
+
+function keep({ answers }: GithubMemory, url: string, kept: { etag: string; body: string }): void {
+  answers.delete(url);
+  answers.set(url, kept);
+  let characters = [...answers.values()].reduce((sum, { body }) => sum + body.length, 0);
+  for (const [oldest, { body }] of answers) {
+    if (characters <= KEPT_MAX) return;
+    answers.delete(oldest);
+    characters -= body.length;
+  }
+}
+
+/** What Octokit looks at of an answer. A type of its own, since GitHub's might be one that can't be parsed. */
+function answer(status: number, body: string, headers: Headers): Response {
+  const passed = ["retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"].flatMap((name): [string, string][] => {
+    const value = headers.get(name);
+    return value === null ? [] : [[name, value]];
+  });
+  return new Response(body || null, { status, headers: [...passed, ["content-type", "application/json"]] });
+}
