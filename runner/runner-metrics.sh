@@ -111,11 +111,13 @@ open_spool() {
   if [ ! -d "$spool" ]; then mkdir -p "$spool" 2>/dev/null; fi
   if [ -L "$spool" ] || ! cd "$spool" 2>/dev/null; then
     complain "cannot use the spool directory (RUNNER_METRICS_SPOOL), so nothing is kept for later"
+    spool=
     cd / || exit
   fi
 }
 
 begin_life() {
+  if [ -z "$spool" ]; then return; fi
   rm -f "$start_file" "$installed_file" "$pre_file" "$post_file" stored storage uploader role 2>/dev/null
 }
 
@@ -124,10 +126,11 @@ record() {
   if [ -e "$1" ] || [ -L "$1" ]; then return; fi
   if write_file "$1" "$2"; then return; fi
   unspooled_file=$1 unspooled_content=$2
-  complain "cannot keep $1 for later (disk full?)"
+  if [ -n "$spool" ]; then complain "cannot keep $1 for later (disk full?)"; fi
 }
 
 write_file() {
+  if [ -z "$spool" ]; then return 1; fi
   { printf '%s\n' "$2" >".$1.$$" && IFS= read -r written <".$1.$$" && [ "$written" = "$2" ] &&
     mv -f ".$1.$$" "$1"; } 2>/dev/null && return
   rm -f ".$1.$$" 2>/dev/null
@@ -385,7 +388,7 @@ store_all() {
       send $earlier $post || return
     done
   }
-  { : >stored; } 2>/dev/null || :
+  if [ -n "$spool" ]; then { : >stored; } 2>/dev/null || :; fi
 }
 
 is_sendable() {
@@ -641,6 +644,7 @@ run() {
   "$@" <&0 &
   child=$!
   set +m
+  case $signal in ?*) kill -s TERM -- "$group$child" 2>/dev/null ;; esac # told to stop just before there was a child
   wait $child
   code=$?
   if [ -z "$signal" ]; then

@@ -227,7 +227,7 @@ describe.each(COMBINATIONS)("whatever a job's environment holds, $name", ({ shel
         const files = await recordJobs(shell, awk, environments);
         for (const [index, given] of environments.entries()) check(given, files[index]);
       }),
-      { numRuns: Number(process.env.RUNNER_BATCHES ?? 4), endOnFailure: true },
+      { numRuns: Number(process.env.RUNNER_BATCHES ?? 3), endOnFailure: true },
     );
     expect(read(CANARY)).toBeUndefined();
   });

@@ -280,6 +280,7 @@ describe("the spool", () => {
   it("that cannot be made is told, and what is known is sent all the same", async () => {
     const runner = newRunner({ RUNNER_METRICS_SPOOL: "/dev/null/spool" });
     expect(await live(runner, ["installed"])).toMatch(/cannot use the spool directory/);
+    for (const name of ["runner-installed.timestamp", "stored", "uploader"]) expect(existsSync(`/${name}`)).toBe(false);
     expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);
   });
 });

@@ -1,7 +1,9 @@
 import { once } from "node:events";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DASH, installRunner, launch, type Runner, SHELLS, type Shell, startCloud } from "./fleet.ts";
+import { DASH, installRunner, launch, pathOf, type Runner, SHELLS, type Shell, startCloud } from "./fleet.ts";
 
 let cloud: Awaited<ReturnType<typeof startCloud>>;
 const runners: Runner[] = [];
@@ -88,6 +90,24 @@ describe("runner-metrics.sh run, told to stop,", () => {
     expect((await wrapper.finished).code).toBe(0);
   });
 });
+
+it.each(SHELLS.filter(({ name }) => name !== "bash"))(
+  "passes SIGTERM on in $name alone, where there is no bash",
+  async (shell) => {
+    const { runner, file } = newRunner(shell);
+    const bin = join(runner.home, "bin");
+    mkdirSync(bin);
+    for (const tool of ["sleep", "env"]) symlinkSync(pathOf(tool), join(bin, tool));
+    symlinkSync(pathOf(shell.command[0]), join(bin, "sh"));
+    const script = "trap 'echo got; exit 7' TERM; echo up; while :; do sleep 0.1; done";
+    const command = [pathOf(shell.command[0]), ...shell.command.slice(1), join(runner.home, "runner-metrics.sh")];
+    const wrapper = launch([...command, "run", "sh", "-c", script], { ...runner.environment, PATH: bin });
+    const { stdout, code } = await killed(wrapper, "SIGTERM");
+    expect(stdout).toBe("up\ngot\n");
+    expect(code).toBe(7);
+    expect(file("post-job-metrics.json")).toContain('"code":143');
+  },
+);
 
 it("stops GitHub's run.sh in the way that lets it cancel its job: SIGINT reaches the processes below", async () => {
   const { runner } = newRunner(DASH);
