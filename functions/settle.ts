@@ -4,7 +4,7 @@ import { EVENT_SOURCE, type MetricsEvent } from "./metrics/events.ts";
 import { installFailedEvent, issueEvents, lostRunnerEvent, quarantineEvent } from "./metrics/issue-events.ts";
 import { DELETE_RESULTS, type Dependencies, type EventEntry, ServiceError } from "./ports.ts";
 import { publish } from "./publish.ts";
-import { hasPostJob } from "./storage/select.ts";
+import { hasWholeJob } from "./storage/select.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import { noteError, type Summary } from "./summary.ts";
 
@@ -50,8 +50,9 @@ async function publishEvents(batch: readonly Extraction[], settling: Settling): 
 }
 
 /**
- * A storage without a post-job file may belong to a runner that lives after all, and is ending its job just now. If its
- * post-job file came in since the listing, deleting the others would leave it alone: so such a storage is looked at again.
+ * A storage without a post-job file may belong to a runner that lives after all, and is ending its job just now; one with
+ * that file but not the others, to such a runner that is just sending the others again. If anything came in since the listing,
+ * what is deleted now would be missing there: so where not all of a job is there, it is looked at again.
  */
 async function deferGrown(
   extractions: readonly Extraction[],
@@ -59,7 +60,7 @@ async function deferGrown(
 ): Promise<Extraction[]> {
   const checked = mapConcurrently(extractions, config.concurrency, async (extraction): Promise<Extraction> => {
     const isToBeDeleted = extraction.outcome === "extracted" || extraction.outcome === "incomplete";
-    if (!isToBeDeleted || hasPostJob(extraction.listing)) return extraction;
+    if (!isToBeDeleted || hasWholeJob(extraction.listing)) return extraction;
     try {
       const hasGrown = await storageManager.hasGrown(extraction.listing);
       return hasGrown ? { outcome: "deferred", why: "changed" } : extraction;

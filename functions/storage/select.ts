@@ -1,4 +1,9 @@
-import { POST_JOB_METRICS_FILE_NAME } from "../metrics/files.ts";
+import {
+  type MetricsFileName,
+  POST_JOB_METRICS_FILE_NAME,
+  PRE_JOB_METRICS_FILE_NAME,
+  RUNNER_INSTALLED_TS_FILE_NAME,
+} from "../metrics/files.ts";
 import { runnerName } from "../metrics/issue-events.ts";
 import type { StorageListing } from "./layout.ts";
 
@@ -35,8 +40,21 @@ function isNamed({ name }: StorageListing, runners: ReadonlySet<string>): boolea
 }
 
 /** Whether the runner has said its last word. */
-export function hasPostJob({ objects, prefix }: StorageListing): boolean {
-  return objects.some(({ key, size }) => size > 0 && key === `${prefix}${POST_JOB_METRICS_FILE_NAME}`);
+export function hasPostJob(listing: StorageListing): boolean {
+  return hasFile(listing, POST_JOB_METRICS_FILE_NAME);
+}
+
+/** Whether nothing is missing that a whole job makes. */
+export function hasWholeJob(listing: StorageListing): boolean {
+  return (
+    hasPostJob(listing) &&
+    hasFile(listing, RUNNER_INSTALLED_TS_FILE_NAME) &&
+    hasFile(listing, PRE_JOB_METRICS_FILE_NAME)
+  );
+}
+
+function hasFile({ objects, prefix }: StorageListing, name: MetricsFileName): boolean {
+  return objects.some(({ key, size }) => size > 0 && key === prefix + name);
 }
 
 function isOrphan({ objects }: StorageListing, orphanAfterSeconds: number, now: number): boolean {

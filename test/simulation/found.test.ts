@@ -32,4 +32,24 @@ describe("what the simulator found", () => {
     expect(world.eventsOf("r-1").map(({ detailType }) => detailType)).toContain("RunnerStop");
     expect(world.keys("runners/")).toEqual([]);
   });
+
+  // Seed 1677, G1: it had been given up, ended its job meanwhile, and was listed after its last file and before it had sent the
+  // others again.
+  it("a run leaves a runner's last file in place while the runner sends the others again", async () => {
+    const world = createWorld();
+    const { "post-job-metrics.json": post, "pre-job-metrics.json": pre, ...installed } = FILES;
+    world.upload("r-1", { "pre-job-metrics.json": pre, "post-job-metrics.json": post });
+    const { store } = world.dependencies;
+    async function head(key: string) {
+      world.upload("r-1", installed);
+      return store.head(key);
+    }
+
+    const summary = await world.run({}, { store: { ...store, head } });
+    expect(summary).toMatchObject({ deferred: 1, deferralReasons: { changed: 1 } });
+    await world.run();
+
+    expect(world.eventsOf("r-1").map(({ detailType }) => detailType)).toContain("RunnerStop");
+    expect(world.keys("runners/")).toEqual([]);
+  });
 });
