@@ -22,6 +22,7 @@ const page = z.object({
   jobs: z.array(
     z.object({
       run_id: z.union([z.number(), z.bigint()]).transform(String),
+      status: z.string(),
       runner_name: z.string().nullish().default(null),
       created_at: z.string(),
       started_at: z.string().nullish().default(null),

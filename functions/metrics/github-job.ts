@@ -54,6 +54,8 @@ export type JobAnswer =
 export interface GithubJob {
   /** Null until it has been given to a runner. */
   readonly runner_name: string | null;
+  /** `queued`, `in_progress`, `completed`, … */
+  readonly status: string;
   /** ISO 8601. */
   readonly created_at: string;
   /** ISO 8601; of a job that never ran, absent or a time before it was created. */
@@ -61,7 +63,7 @@ export interface GithubJob {
   readonly conclusion: string | null;
 }
 
-/** GitHub lists a job under its runner's name a moment after the job has begun. Before this, in milliseconds, none is missed. */
+/** GitHub lists a job under its runner's name a moment after it has begun; it is not missed before this, in milliseconds. */
 const LISTED_WITHIN_MILLISECONDS = 5 * 60 * 1000;
 
 /** Earlier than any job: where GitHub has no time it gives the year 1, or 1970. */
@@ -77,7 +79,8 @@ export function verificationOf(answer: JobAnswer): Verification {
 
 /**
  * What all jobs of the workflow run that a runner claims, of all attempts, tell of it. Of several jobs that it did, it is the one
- * that began closest to the time that the runner gives. `now` in milliseconds since the epoch.
+ * that began closest to the time that the runner gives. None is a mismatch, unless it may be one that GitHub has yet to give to a
+ * runner. `now` in milliseconds since the epoch.
  */
 export function answerOf(
   jobs: readonly GithubJob[],
@@ -90,10 +93,14 @@ export function answerOf(
     .filter(({ runner_name }) => runner_name === runnerName)
     .reduce<GithubJob | undefined>((best, job) => (best && distance(best) <= distance(job) ? best : job), undefined);
   if (job) return metricsOf(job);
-  // S3's clock: a runner can't make its claim look younger than it is.
+  // S3's clock: a runner can't make its claim look older than it is.
   const claimedAt = files[PRE_JOB_METRICS_FILE_NAME]?.lastModified ?? now;
-  if (now - claimedAt < LISTED_WITHIN_MILLISECONDS) return { unknown: "job-not-found" };
-  return { unknown: "job-not-found", isMismatch: true };
+  const mayBeListedYet = now - claimedAt < LISTED_WITHIN_MILLISECONDS && jobs.some(isUnassigned);
+  return { unknown: "job-not-found", ...(!mayBeListedYet && { isMismatch: true }) };
+}
+
+function isUnassigned({ runner_name, status }: GithubJob): boolean {
+  return !runner_name && status !== "completed";
 }
 
 function metricsOf({ created_at, started_at, conclusion }: GithubJob): GithubJobMetrics {
