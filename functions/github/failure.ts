@@ -26,6 +26,8 @@ export function reasonOf(error: unknown): JobMetricsUnknown {
       return "denied";
     case 404:
       return "run-not-found";
+    case 429:
+      return "rate-limited";
     default:
       return "unavailable";
   }

@@ -68,12 +68,13 @@ export function guardedFetch(options: GuardOptions): typeof fetch {
     const isRedirect = status >= 300 && status < 400 && status !== 304;
     const body = isRedirect ? "" : await readBody(response);
     if (isGet) noteRateLimit(response.headers, options);
-    noteRefusal(response, body, options);
+    const isLimited = isLimit(response, body);
+    if (isLimited) noteLimit(response.headers, options);
     if (isRedirect) throw new GithubFailure("redirected");
     if (status === 304 && kept) return answer(200, kept.body, response.headers);
     const etag = response.headers.get("etag");
     if (isGet && status === 200 && etag) keep(memory, url, { etag, body });
-    return answer(status, body, response.headers);
+    return answer(isLimited ? 429 : status, body, response.headers);
   };
 }
 
@@ -100,13 +101,18 @@ function noteRateLimit(headers: Headers, { clock, memory, usage }: GuardOptions)
   if (remaining === 0 && reset !== undefined) leaveAlone(memory, clock.now(), reset * 1000 - clock.now());
 }
 
-/** https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors */
-function noteRefusal({ status, headers }: Response, body: string, { clock, memory, usage }: GuardOptions): void {
-  const retryAfter = Number(headers.get("retry-after") ?? Number.NaN);
-  const hasLimit = retryAfter > 0 || headers.get("x-ratelimit-remaining") === "0" || /rate limit/i.test(body);
-  if (status !== 429 && !(status === 403 && hasLimit)) return;
+/** GitHub says 403 as well as 429 for its limits.
+ * https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors */
+function isLimit({ status, headers }: Response, body: string): boolean {
+  const speaksOfLimit =
+    headers.has("retry-after") || headers.get("x-ratelimit-remaining") === "0" || /rate limit/i.test(body);
+  return status === 429 || (status === 403 && speaksOfLimit);
+}
+
+function noteLimit(headers: Headers, { clock, memory, usage }: GuardOptions): void {
   usage.rateLimited++;
   const now = clock.now();
+  const retryAfter = Number(headers.get("retry-after"));
   if (retryAfter > 0) leaveAlone(memory, now, retryAfter * 1000);
   else if (memory.limitedUntil <= now) leaveAlone(memory, now, LIMITED_MILLISECONDS);
 }
