@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startLocalAws } from "../../local/server.ts";
 import { deployedRun, EVERYTHING, environmentOf } from "./deployed-run.ts";
 import {
+  arnOf,
   BUCKET,
+  BUCKET_ARN,
   isAllowed,
   likeWithVariables,
   matches,
@@ -92,11 +94,25 @@ describe("the privileges of the Lambda, held against the calls of a run that doe
     ]);
   });
 
-  test("name no bucket, bus or object of anyone else's", () => {
-    for (const { Resource } of role.filter((statement) => !isForLambda(statement))) {
-      for (const resource of Resource)
-        expect(resource).toMatch(new RegExp(`^arn:aws:(s3:::${BUCKET}(/|$)|.*:${busId}$)`));
-    }
+  test("are on exactly these prefixes, bus and bucket", () => {
+    const ofEach = (...patterns: string[]) =>
+      FLAVORS.flatMap((flavor) =>
+        patterns.map((pattern) => `${BUCKET_ARN}/${pattern.replace("FLAVOR", flavor)}`),
+      ).sort();
+    const held = role
+      .filter((statement) => !isForLambda(statement))
+      .map(({ Action, Resource, Condition }) => [Action.join(" "), [...Resource].sort(), Condition]);
+    expect(held).toEqual([
+      [
+        "s3:ListBucket",
+        [BUCKET_ARN],
+        { StringLikeIfExists: { "s3:prefix": ["runners/large/*", "runners/arm-small/*"] } },
+      ],
+      ["s3:GetObject s3:DeleteObject", ofEach("runners/FLAVOR/*"), {}],
+      ["s3:PutObject", ofEach("quarantine/FLAVOR/*/objects/*", "quarantine/FLAVOR/*/renamed/*"), {}],
+      ["s3:PutObject", ofEach("quarantine/FLAVOR/*/manifest.json"), { Null: { "s3:if-none-match": ["false"] } }],
+      ["events:DescribeEventBus events:PutEvents", [arnOf(busId)], {}],
+    ]);
   });
 
   test("no role has a managed policy of AWS's", () => {
