@@ -62,9 +62,9 @@ const INSTALLED = { event: "runner_installed", runner_name: "runner-1" };
 const START = { event: "runner_start", repo: "acme/widgets", workflow: "CI", github_event: "push" };
 const STOP = { event: "runner_stop", workflow_run_id: "6873452345" };
 
-/** Real seconds pass while a step runs. */
+/** Real seconds pass while steps run, more of them where the machine is busy. */
 function about(seconds: number) {
-  return expect.toSatisfy((value: number) => value >= seconds - 2 && value <= seconds + 2, `about ${seconds}`);
+  return expect.toSatisfy((value: number) => value >= seconds - 2 && value <= seconds + 7, `about ${seconds}`);
 }
 
 async function quietly(finished: Promise<{ code: number | null; stderr: string }>, code = 0): Promise<void> {
@@ -272,7 +272,7 @@ describe("a collector that takes the runner for an orphan while its job ends", (
     return { events: new Set([...eventsOf(names(taken)), ...eventsOf(left)]), left };
   }
 
-  it("loses no event, whichever requests it reads and deletes before", async () => {
+  it("loses no event, whichever requests it reads and deletes before", { timeout: 120_000 }, async () => {
     const requestsUndisturbed = 7;
     for (let reads = 1; reads <= requestsUndisturbed; reads++) {
       for (let deletes = reads; deletes <= requestsUndisturbed; deletes++) {

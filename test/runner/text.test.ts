@@ -220,7 +220,9 @@ function check(given: Environment, bytes: Buffer | undefined): void {
 }
 
 describe.each(COMBINATIONS)("whatever a job's environment holds, $name", ({ shell, awk }) => {
-  it("records it whole, or cut as documented, or not at all; never a broken file, never a command run", async () => {
+  it("records it whole, or cut as documented, or not at all; never a broken file, never a command run", {
+    timeout: 120_000,
+  }, async () => {
     const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(batch, async (environments) => {

@@ -78,7 +78,7 @@ describe.each(SHELLS)("the time a step takes under $name", (shell) => {
     for (const step of ["installed", "job-completed"]) {
       const { code, stderr, milliseconds } = await runner.step(step, JOB);
       expect(code).toBe(0);
-      expect(milliseconds).toBeLessThan(2_000);
+      expect(milliseconds).toBeLessThan(3_500);
       expect(stderr.split("\n")).toEqual([expect.stringMatching(/cannot store .*: no answer/), ""]);
     }
   });
@@ -90,7 +90,7 @@ it("takes at most three times the limit of one file where every answer is slow",
   cloud.faults.use(() => ({ kind: "delay", delayMs: 700 }));
   const { code, milliseconds } = await runner.step("job-completed");
   expect(code).toBe(0);
-  expect(milliseconds).toBeLessThan(4_500);
+  expect(milliseconds).toBeLessThan(7_500);
   cloud.faults.clear();
   expect(await live(runner, ["upload"])).toBe("");
   expect(stored()).toHaveLength(4);
@@ -124,9 +124,8 @@ describe("an answer that is no success", () => {
     const runner = newRunner();
     cloud.faults.use(() => ({ kind: "error", status: 403, code: "AccessDenied" }));
     const denied = await runner.step("installed");
-    expect(denied.stderr).toBe(
-      "runner-metrics: installed: cannot store runner-installed.timestamp: HTTP 403, the credentials or the bucket's " +
-        "policy do not allow it (tried 1 times in 0 s); the next step tries again\n",
+    expect(denied.stderr).toMatch(
+      /^runner-metrics: installed: cannot store runner-installed.timestamp: HTTP 403, the credentials or the bucket's policy do not allow it \(tried 1 times in \d s\); the next step tries again\n$/,
     );
     cloud.faults.clear();
     const wrong = await runner.step("upload", { RUNNER_METRICS_BUCKET: "no-such-bucket" });

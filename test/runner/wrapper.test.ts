@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DASH, installRunner, launch, pathOf, type Runner, SHELLS, type Shell, startCloud } from "./fleet.ts";
 
 let cloud: Awaited<ReturnType<typeof startCloud>>;
@@ -81,12 +80,11 @@ describe("runner-metrics.sh run, told to stop,", () => {
 
   it("tells the end without waiting longer for a command that does not end", async () => {
     const { runner, file } = newRunner(shell);
-    const wrapper = runner.start(`trap '' TERM; echo up; sleep 3.5; exit 0`, { RUNNER_METRICS_GRACE_SECONDS: "1" });
+    const wrapper = runner.start(`trap '' TERM; echo up; sleep 6; exit 0`, { RUNNER_METRICS_GRACE_SECONDS: "1" });
     await once(wrapper.stdout ?? wrapper, "data");
     wrapper.kill("SIGTERM");
-    await sleep(2_500);
+    await vi.waitFor(() => expect(file("post-job-metrics.json")).toContain('"code":143'), { timeout: 5_000 });
     expect(wrapper.exitCode).toBeNull();
-    expect(file("post-job-metrics.json")).toContain('"code":143');
     expect((await wrapper.finished).code).toBe(0);
   });
 });
