@@ -1,0 +1,601 @@
+/**
+ * The guarantees, one function each, over a history: independent of the code under test. What each promises, and what it does
+ * not, is said in docs/guarantees.md.
+ */
+import type { EventEntry, ListedObject } from "../../functions/ports.ts";
+import { FILE_NAMES, type FileName, INSTALLED, MARK, POST } from "./bodies.ts";
+import type { History, Meaning, Operation } from "./history.ts";
+import { expectedEvents, isAsExpected, type Verdict, verdictOn } from "./oracle.ts";
+import {
+  BUCKET_ARN,
+  idOf,
+  type Presence,
+  type Reading,
+  type RunRead,
+  read,
+  storageOf,
+  storageOfEntry,
+} from "./reading.ts";
+
+export const GUARANTEES = ["G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "law"] as const;
+export type Guarantee = (typeof GUARANTEES)[number];
+
+export interface Violation {
+  readonly guarantee: Guarantee;
+  readonly step: number;
+  readonly why: string;
+}
+
+export interface Checked {
+  readonly violations: readonly Violation[];
+  /** Events that were lost in the one way that is not promised against: see G1. */
+  readonly residualLosses: number;
+}
+
+/** Objects of at most so many bytes are copied into the quarantine. */
+const COPY_BYTES_MAX = 1024 * 1024;
+
+export function check(history: History, flavorPrefix: string): Checked {
+  const reading = read(history, flavorPrefix);
+  const violations: Violation[] = [];
+  const facts: Facts = {
+    reading,
+    verdicts: new Map(),
+    violated: (guarantee, step, why) => violations.push({ guarantee, step, why }),
+  };
+  const residualLosses = noLoss(facts);
+  order(facts);
+  noPhantom(facts);
+  stableIds(facts);
+  isolation(facts);
+  evidence(facts);
+  bounds(facts);
+  convergence(facts);
+  overlap(facts);
+  trust(facts);
+  accounting(facts);
+  return { violations, residualLosses };
+}
+
+interface Facts {
+  readonly reading: Reading;
+  readonly verdicts: Map<string, Verdict>;
+  violated(guarantee: Guarantee, step: number, why: string): void;
+}
+
+/**
+ * G1. Whenever all files that an event takes are in place together, that event is delivered; and all events of a runner that
+ * has finished are. Not promised: those of a runner that had been given up and whose files came together only after the second
+ * look of a run at its storage and before that run's delete, or not at all, since two runs took them in turn.
+ */
+function noLoss({ reading, violated }: Facts): number {
+  let residualLosses = 0;
+  for (const storage of reading.honest) {
+    const prefix = `${reading.flavorPrefix}${storage}/`;
+    const files = new Map<FileName, Meaning & { readonly bytes: Uint8Array }>();
+    for (const name of FILE_NAMES) {
+      const presence = reading.presences.get(prefix + name)?.[0];
+      const version = presence && reading.versionsOf(prefix + name, presence.etag)[0];
+      if (version?.bytes) files.set(name, { ...version.meaning, bytes: version.bytes });
+    }
+    for (const { detailType, detail, madeFrom } of expectedEvents(storage, files, "large", {
+      job: undefined,
+      takenForDead: false,
+    })) {
+      if (reading.delivered.has(String(detail.event_id))) continue;
+      // Without the installed timestamp nothing is extracted.
+      const needed = [...new Set([...madeFrom, INSTALLED] as const)];
+      const together = overlaps(needed.map((name) => reading.presences.get(prefix + name) ?? []));
+      if (together.length === 0 && !reading.finished.has(storage)) continue;
+      const lost = together.find((interval) => !isResidual(reading, storage, interval));
+      if (lost) {
+        const why = `its files were in place from step ${lost.from} to ${lost.to}`;
+        violated("G1", lost.to, `${detailType} of ${storage} never came, though ${why}`);
+      } else if (together.length === 0 && !wasTakenApart(reading, storage, needed)) {
+        violated("G1", 0, `${detailType} of ${storage} never came, though its runner finished`);
+      } else residualLosses += 1;
+    }
+  }
+  return residualLosses;
+}
+
+/** Whether they came together only after the second look of the run that then took one of them had begun. */
+function isResidual(reading: Reading, storage: string, { from, removedBy }: Interval): boolean {
+  const look = lookBegan(reading, storage, removedBy);
+  return look !== undefined && look < from;
+}
+
+/** Whether they never came together because two runs took them: the second its last file, before the others came again. */
+function wasTakenApart(reading: Reading, storage: string, needed: readonly FileName[]): boolean {
+  const removals = needed.flatMap((name) => reading.presences.get(`${reading.flavorPrefix}${storage}/${name}`) ?? []);
+  const removers = new Set(removals.map(({ removedBy }) => removedBy));
+  const areLooked = [...removers].every((run) => lookBegan(reading, storage, run) !== undefined);
+  return areLooked && removers.size > 1;
+}
+
+/** When a run began its second look at a storage: it may take several pages. */
+function lookBegan(reading: Reading, storage: string, run: number | undefined): number | undefined {
+  return run === undefined ? undefined : reading.runs.get(run)?.looks.get(storage)?.[0];
+}
+
+interface Interval {
+  readonly from: number;
+  readonly to: number;
+  readonly removedBy: number | undefined;
+}
+
+/** When all of them were there. */
+function overlaps(lists: readonly (readonly Presence[])[]): Interval[] {
+  let common: Interval[] = [{ from: 0, to: Number.POSITIVE_INFINITY, removedBy: undefined }];
+  for (const list of lists) {
+    common = common.flatMap((one) =>
+      list.flatMap((two) => {
+        const from = Math.max(one.from, two.from);
+        const other = { to: two.to ?? Number.POSITIVE_INFINITY, removedBy: two.removedBy };
+        const { to, removedBy } = other.to < one.to ? other : one;
+        return from < to ? [{ from, to, removedBy }] : [];
+      }),
+    );
+  }
+  return common;
+}
+
+/** G2. A run deletes only what it has listed, was ready, and is acknowledged, or has a manifest and is known to be quarantined. */
+function order(facts: Facts): void {
+  const { reading, violated } = facts;
+  for (const run of reading.runs.values()) {
+    for (const operation of run.operations) {
+      if (operation.kind !== "delete") continue;
+      for (const { key, etag } of operation.removed) {
+        const storage = storageOf(key, reading.flavorPrefix);
+        const listing = run.listings.get(storage);
+        const say = (why: string) =>
+          violated("G2", operation.step, `run ${run.id} deleted ${JSON.stringify(key)} ${why}`);
+        if (!key.startsWith(reading.flavorPrefix)) say("which is not its own to delete");
+        else if (listing?.get(key)?.etag !== etag) say("in a version that it had never listed");
+        else {
+          const why = whyNotToDelete(facts, run, storage, listing, operation);
+          if (why) say(why);
+        }
+      }
+    }
+  }
+}
+
+function whyNotToDelete(
+  facts: Facts,
+  run: RunRead,
+  storage: string,
+  listing: ReadonlyMap<string, ListedObject>,
+  { step }: Operation,
+): string | undefined {
+  const { reading } = facts;
+  const quarantined = run.quarantined.get(storage);
+  if (quarantined && quarantined.step < step) {
+    const manifest = reading.manifests.get(quarantined.prefix);
+    return manifest && manifest.step < step ? undefined : "before its manifest was written";
+  }
+  const { events } = verdictIn(facts, run, storage);
+  if (!events) return "though it is corrupt and not known to be quarantined";
+  if (!mayBeReady(run, listing, storage, reading.flavorPrefix)) return "though its runner was not done";
+  const missing = events.find(({ detail }) => !((run.acknowledged.get(String(detail.event_id)) ?? step) < step));
+  if (missing) return `before its ${missing.detailType} was acknowledged`;
+  const lost = events.find(({ detail }) => !((reading.delivered.get(String(detail.event_id)) ?? step) < step));
+  return lost && `before its ${lost.detailType} was delivered`;
+}
+
+function verdictIn({ reading, verdicts }: Facts, run: RunRead, storage: string): Verdict {
+  const cacheKey = `${run.id} ${storage}`;
+  const cached = verdicts.get(cacheKey);
+  if (cached) return cached;
+  const { config, payload } = run.begins;
+  const limits = { ...config, flavor: payload.flavor, objectsMax: config.maxObjectsPerRunner };
+  const objects = [...(run.listings.get(storage)?.values() ?? [])];
+  const prefix = `${reading.flavorPrefix}${storage}/`;
+  const verdict = verdictOn(storage, prefix, objects, reading.versionsOf, limits, {
+    job: run.jobs.get(storage),
+    takenForDead: !payload.runners,
+  });
+  // Of an object that can't be read its version can't be told either: one that came after the listing counts.
+  const cameUnreadable = reading.uploads.some(
+    ({ step, key, version }) =>
+      step > run.begins.step && version?.meaning.kind === "unreadable" && run.listings.get(storage)?.has(key),
+  );
+  const all = cameUnreadable ? { ...verdict, reasons: new Set([...verdict.reasons, "unreadable-object"]) } : verdict;
+  verdicts.set(cacheKey, all);
+  return all;
+}
+
+type Readiness = "surely" | "surely not" | "perhaps" | "excluded";
+
+function mayBeReady(
+  run: RunRead,
+  listing: ReadonlyMap<string, ListedObject>,
+  storage: string,
+  flavorPrefix: string,
+): boolean {
+  return !["surely not", "excluded"].includes(readiness(run, listing, storage, flavorPrefix));
+}
+
+function readiness(
+  { begins, ends, alive }: RunRead,
+  listing: ReadonlyMap<string, ListedObject>,
+  storage: string,
+  flavorPrefix: string,
+): Readiness {
+  const { runners, include, orphanAfterSeconds } = begins.payload;
+  if (runners) {
+    const isNamed = runners.has(storage) || runners.has(storage.split(":").at(-1) ?? "");
+    return isNamed === include ? "surely" : "excluded";
+  }
+  if (alive && (alive.has(storage) || alive.has(storage.split(":").at(-1) ?? ""))) return "excluded";
+  if ((listing.get(`${flavorPrefix}${storage}/${POST}`)?.size ?? 0) > 0) return "surely";
+  const newest = Math.max(0, ...[...listing.values()].map(({ lastModified }) => lastModified));
+  const silentSecondsMax = alive ? Math.min(orphanAfterSeconds, 15 * 60) : orphanAfterSeconds;
+  const orphanAt = newest + silentSecondsMax * 1000;
+  if (orphanAt < begins.time) return "surely";
+  return ends && orphanAt > ends.time ? "surely not" : "perhaps";
+}
+
+const DETAIL_TYPES = [
+  "RunnerInstalled",
+  "RunnerStart",
+  "RunnerStop",
+  "RunnerLost",
+  "RunnerInstallFailed",
+  "RunnerNeverUsed",
+  "MetricsQuarantined",
+];
+
+/** G3. Every event that a run sends is one that the files of its listing make, value for value. */
+function noPhantom(facts: Facts): void {
+  for (const run of facts.reading.runs.values()) {
+    for (const operation of run.operations) {
+      if (operation.kind !== "put") continue;
+      for (const entry of operation.entries) {
+        const why = whyPhantom(facts, run, entry, operation);
+        if (why) facts.violated("G3", operation.step, `run ${run.id} sent ${entry.detailType} ${entry.detail}: ${why}`);
+      }
+    }
+  }
+}
+
+function whyPhantom(facts: Facts, run: RunRead, entry: EventEntry, { step, time }: Operation): string | undefined {
+  const { reading } = facts;
+  const storage = storageOfEntry(reading, entry.resources);
+  const listing = storage === undefined ? undefined : run.listings.get(storage);
+  if (storage === undefined || !listing) return "of no storage that it had listed";
+  if (entry.source !== "runner-metrics" || entry.resources.length !== 1) return "not of our form";
+  const detail: Record<string, unknown> = JSON.parse(entry.detail);
+  const { events, reasons } = verdictIn(facts, run, storage);
+  if (entry.detailType !== "MetricsQuarantined") {
+    if (entry.resources[0] !== `${BUCKET_ARN}${reading.flavorPrefix}${storage}/`) return "of another place";
+    const expected = events?.find((event) => event.detailType === entry.detailType);
+    if (!expected || !isAsExpected(expected, detail)) return "its files don't say so";
+    const isInRun = !expected.since || isTimeOf(run, detail.timestamp, time);
+    return isInRun ? undefined : "its time is not that of the run";
+  }
+  const prefix = String(detail.quarantine_prefix);
+  const manifest = reading.manifests.get(prefix);
+  if (!manifest || manifest.step > step) return "there is no manifest";
+  if (!reasons.has(String(detail.reason))) return `admissible reasons are ${[...reasons].join(", ") || "none"}`;
+  if (entry.resources[0] !== BUCKET_ARN + prefix) return "of another place";
+  const objects = [...listing.values()];
+  if (detail.objects !== objects.length || detail.bytes !== objects.reduce((sum, { size }) => sum + size, 0))
+    return "miscounted";
+  return isTimeOf(run, detail.timestamp, time) ? undefined : "its time is not that of the run";
+}
+
+function isTimeOf({ begins }: RunRead, seconds: unknown, sentAt: number): boolean {
+  return Number(seconds) * 1000 >= begins.time - 1 && Number(seconds) * 1000 <= sentAt + 1;
+}
+
+/** G4. An id is sent again only where a fault, an upload or another run explains it; same quarantine, same id, and no other. */
+function stableIds({ reading, violated }: Facts): void {
+  const first = new Map<string, { run: RunRead; step: number }>();
+  const idOfPrefix = new Map<string, string>();
+  for (const event of reading.history) {
+    if (event.type !== "operation" || event.kind !== "put") continue;
+    const run = reading.runs.get(event.run);
+    if (!run) continue;
+    for (const [index, { detail, detailType, resources }] of event.entries.entries()) {
+      const id = idOf(detail);
+      const storage = storageOfEntry(reading, resources) ?? "";
+      const earlier = first.get(id);
+      if (earlier && !isExplained(reading, storage, earlier.run, run, event.step)) {
+        violated(
+          "G4",
+          event.step,
+          `run ${run.id} sent ${detailType} of ${storage} again; acknowledged in step ${earlier.step}`,
+        );
+      }
+      if (event.heard && event.answer?.[index] === "accepted") first.set(id, { run, step: event.step });
+      if (detailType !== "MetricsQuarantined") continue;
+      const prefix = String(resources[0]);
+      if (idOfPrefix.has(prefix) && idOfPrefix.get(prefix) !== id)
+        violated("G4", event.step, `another id for ${prefix}`);
+      idOfPrefix.set(prefix, id);
+    }
+  }
+  const prefixOfListing = new Map<string, string>();
+  for (const [prefix, { storage, objects, step }] of reading.manifests) {
+    const listing = `${storage}\n${objects
+      .map(({ key, etag }) => `${JSON.stringify(key)} ${etag}`)
+      .sort()
+      .join("\n")}`;
+    if (prefixOfListing.has(listing)) violated("G4", step, `the same objects are quarantined at ${prefix} once more`);
+    prefixOfListing.set(listing, prefix);
+  }
+}
+
+function isExplained(reading: Reading, storage: string, earlier: RunRead, later: RunRead, step: number): boolean {
+  if (earlier === later) return false;
+  const isDisturbed = earlier.faultsOn.has(storage) || earlier.ends?.end !== "done";
+  const isChanged = reading.changes.get(storage)?.some((at) => at > earlier.begins.step && at < step) ?? false;
+  return isDisturbed || isChanged || areOverlapping(earlier, later);
+}
+
+function areOverlapping(one: RunRead, two: RunRead): boolean {
+  const endOf = ({ ends }: RunRead) => ends?.step ?? Number.POSITIVE_INFINITY;
+  return one.begins.step < endOf(two) && two.begins.step < endOf(one);
+}
+
+/**
+ * G5. A run ends well unless the bus is missing; and what happens to one storage, by fault or by its owner, is nothing to the
+ * others: those that are ready, untouched by faults and unchanged are done at the end of the run.
+ */
+function isolation({ reading, violated }: Facts): void {
+  const runs = [...reading.runs.values()];
+  for (const run of runs) {
+    const { begins, ends } = run;
+    const exists = run.operations.find(({ kind }) => kind === "exists");
+    const hasBus = exists?.kind === "exists" && exists.heard && exists.answer === true;
+    if (ends?.end === "rejected" && hasBus)
+      violated("G5", ends.step, `run ${run.id} was stopped: ${String(ends.error)}`);
+    if (ends?.end === "done" && !hasBus) violated("G5", ends.step, `run ${run.id} went on without a bus`);
+    const isCalm = ends?.end === "done" && ends.summary?.stopped === "done" && !run.isListingDisturbed;
+    if (!isCalm || runs.some((other) => other !== run && areOverlapping(run, other))) continue;
+    for (const [storage, keys] of reading.keysOf) {
+      const changes = reading.changes.get(storage) ?? [];
+      if (run.faultsOn.has(storage) || changes.some((at) => at > begins.step && at < ends.step)) continue;
+      const there = [...keys].filter((key) => isThere(reading.presences.get(key), begins.step));
+      if (there.length === 0) continue;
+      const listing = run.listings.get(storage);
+      if (!listing) {
+        violated("G5", ends.step, `run ${run.id} did not list ${JSON.stringify(storage)}`);
+        continue;
+      }
+      const ready = readiness(run, listing, storage, reading.flavorPrefix);
+      const stays = [...listing.keys()].find((key) => isThere(reading.presences.get(key), ends.step));
+      if (ready === "surely" && stays)
+        violated("G5", ends.step, `run ${run.id} left ${JSON.stringify(stays)} behind, which was ready`);
+    }
+  }
+}
+
+function isThere(presences: readonly Presence[] | undefined, step: number): boolean {
+  return presences?.some(({ from, to }) => from < step && !(to !== undefined && to < step)) ?? false;
+}
+
+/** G6. What was rejected is in the manifest, copied or with a good reason why not, and nothing in quarantine is ever replaced. */
+function evidence(facts: Facts): void {
+  const { reading, violated } = facts;
+  const quarantine = new Map<string, string>();
+  for (const event of reading.history) {
+    if (event.type !== "operation") continue;
+    if (event.kind === "putIfAbsent" && event.hasWritten) {
+      if (!event.key.startsWith("quarantine/large/")) violated("G6", event.step, `${event.key} was written`);
+      if (quarantine.has(event.key)) violated("G6", event.step, `${event.key} was written again`);
+      quarantine.set(event.key, event.json);
+    }
+    if (event.kind === "copy" && event.wrote !== undefined) {
+      const before = quarantine.get(event.to);
+      if (!event.to.startsWith("quarantine/large/")) violated("G6", event.step, `a copy went to ${event.to}`);
+      if (event.wrote !== event.from.etag) violated("G6", event.step, `${event.to} is not what was asked for`);
+      if (before !== undefined && before !== event.wrote) violated("G6", event.step, `${event.to} was replaced`);
+      quarantine.set(event.to, event.wrote);
+    }
+    if (event.kind === "delete") {
+      const run = reading.runs.get(event.run);
+      for (const { key, etag } of event.removed) {
+        const why = run && whyNoEvidence(facts, run, key, etag, event.step, quarantine);
+        if (why) violated("G6", event.step, `${JSON.stringify(key)} was deleted, and ${why}`);
+      }
+    }
+  }
+}
+
+function whyNoEvidence(
+  facts: Facts,
+  run: RunRead,
+  key: string,
+  etag: string,
+  step: number,
+  quarantine: ReadonlyMap<string, string>,
+): string | undefined {
+  const { reading } = facts;
+  const storage = storageOf(key, reading.flavorPrefix);
+  const quarantined = run.quarantined.get(storage);
+  if (!quarantined || quarantined.step > step) return undefined; // G2 sees to it
+  const { reasons } = verdictIn(facts, run, storage);
+  const manifest = reading.manifests.get(quarantined.prefix);
+  if (reasons.size === 0) return "was quarantined though it is valid";
+  if (!quarantine.has(`${quarantined.prefix}manifest.json`)) return "there is no manifest";
+  const index = manifest?.objects.findIndex((object) => object.key === key && object.etag === etag) ?? -1;
+  const object = manifest?.objects[index];
+  if (!object) return "the manifest does not name it";
+  if (object.copied_to !== undefined) {
+    return quarantine.get(object.copied_to) === etag ? undefined : `its copy ${object.copied_to} is not there`;
+  }
+  const isUnreadable = reading.uploads.some(
+    (upload) => upload.key === key && upload.version?.meaning.kind === "unreadable",
+  );
+  const isGoodReason =
+    (object.not_copied === "too-large" && object.size > COPY_BYTES_MAX) ||
+    (object.not_copied === "too-many" && index >= run.begins.config.maxObjectsPerRunner) ||
+    (object.not_copied === "unreadable" && isUnreadable);
+  return isGoodReason ? undefined : `was not copied for "${object.not_copied}"`;
+}
+
+/** Attempts of `publish`, and of its calls in flight: what a run may have in progress at most. */
+const ATTEMPTS_MAX = 5;
+const SUMMARY_CHARACTERS_MAX = 12_000;
+
+/** G7. Requests, bytes, copies and log are bounded by what was listed and by the limits; who is not done costs nothing. */
+function bounds(facts: Facts): void {
+  const { reading, violated } = facts;
+  for (const run of reading.runs.values()) {
+    const { config, pageSize } = run.begins;
+    const perStorage = new Map<string, number>();
+    for (const operation of run.operations) {
+      const say = (why: string) => violated("G7", operation.step, `run ${run.id}: ${why}`);
+      if (operation.inFlight > config.concurrency * 4 + 2 * config.concurrency + 8)
+        say(`${operation.inFlight} in flight`);
+      for (const storage of storagesTouched(reading, operation)) {
+        const listing = run.listings.get(storage);
+        const cost = `${operation.kind} ${storage}`;
+        if (!operation.fault) perStorage.set(cost, (perStorage.get(cost) ?? 0) + 1);
+        const costMax = costMaxOf(operation.kind, config.maxObjectsPerRunner, listing?.size ?? 0);
+        if ((perStorage.get(cost) ?? 0) > costMax) say(`more than ${costMax} times ${cost}`);
+        const ready = listing && readiness(run, listing, storage, reading.flavorPrefix);
+        const isSound = () => verdictIn(facts, run, storage).reasons.size === 0;
+        if (ready === "excluded" || (ready === "surely not" && isSound())) say(`touched ${storage}, which is not done`);
+      }
+      if (operation.kind === "get" && operation.size > config.fileSizeBytesLimit) say(`read ${operation.size} bytes`);
+      if (operation.kind === "get" && !FILE_NAMES.some((name) => operation.key.endsWith(`/${name}`)))
+        say(`read ${operation.key}`);
+      if (operation.kind === "put" && operation.entries.length > 10) say("more than 10 entries");
+      if (operation.kind === "copy") {
+        const size =
+          run.listings.get(storageOf(operation.from.key, reading.flavorPrefix))?.get(operation.from.key)?.size ?? 0;
+        if (size > COPY_BYTES_MAX) say(`copied ${size} bytes`);
+      }
+    }
+    const step = run.begins.step;
+    for (const [storage, { size }] of run.listings) {
+      if (size > config.maxObjectsPerRunner + 2 * pageSize)
+        violated("G7", step, `run ${run.id} listed ${size} objects of ${storage}`);
+    }
+    const length = run.ends?.summary ? JSON.stringify(run.ends.summary).length : 0;
+    if (length > SUMMARY_CHARACTERS_MAX) violated("G7", step, `the summary of run ${run.id} has ${length} characters`);
+  }
+}
+
+function storagesTouched(reading: Reading, operation: Operation): string[] {
+  switch (operation.kind) {
+    case "head":
+    case "get":
+      return [storageOf(operation.key, reading.flavorPrefix)];
+    case "copy":
+      return [storageOf(operation.from.key, reading.flavorPrefix)];
+    case "list":
+      return operation.prefix === reading.flavorPrefix ? [] : [storageOf(operation.prefix, reading.flavorPrefix)];
+    case "putIfAbsent":
+      return [String((JSON.parse(operation.json) as { storage: unknown }).storage)];
+    case "delete":
+      return [...new Set(operation.objects.map(({ key }) => storageOf(key, reading.flavorPrefix)))];
+    case "put":
+      return [...new Set(operation.entries.map(({ resources }) => storageOfEntry(reading, resources) ?? "?"))];
+    case "jobs":
+      return [operation.storage];
+    case "exists":
+    case "alive":
+      return [];
+  }
+}
+
+/** How often an operation may concern one storage in one run. */
+function costMaxOf(kind: Operation["kind"], objectsMax: number, listed: number): number {
+  switch (kind) {
+    case "get":
+      return 4;
+    case "head":
+      return 4 + objectsMax; // a copy that is denied asks whose key it is
+    case "copy":
+      return objectsMax;
+    case "putIfAbsent":
+    case "jobs":
+      return 1;
+    case "put":
+      return 3 * ATTEMPTS_MAX;
+    case "delete":
+      return 1 + Math.ceil(listed / 1000);
+    case "list":
+      return 2 + 2 * (objectsMax + 1); // page by page at worst
+    case "exists":
+    case "alive":
+      return 1;
+  }
+}
+
+/** G8. Once all is quiet, the prefix is empty after a bounded number of runs, and the run after those writes nothing. */
+function convergence({ reading, violated }: Facts): void {
+  const { end } = reading;
+  if (!end) {
+    violated("G8", reading.history.at(-1)?.step ?? 0, "the world did not come to its end");
+    return;
+  }
+  for (const [key, presences] of reading.presences) {
+    if (presences.at(-1)?.to !== undefined) continue;
+    violated("G8", end.step, `${JSON.stringify(key)} is still there after ${end.quietRuns} quiet runs`);
+  }
+  const quiet = [...reading.runs.values()].filter(({ begins }) => begins.isQuiet);
+  for (const run of quiet) {
+    if (run.ends?.end !== "done")
+      violated("G8", run.begins.step, `quiet run ${run.id} ended as ${run.ends?.end ?? "never"}`);
+  }
+  const last = quiet.at(-1);
+  const kinds = last?.operations.map(({ kind }) => kind).join();
+  if (kinds !== "exists,list") violated("G8", last?.begins.step ?? 0, `the run on an empty prefix did ${kinds}`);
+}
+
+/** G9. All of the above hold of runs that overlap; besides, a run that has ended changes nothing any more. */
+function overlap({ reading, violated }: Facts): void {
+  for (const run of reading.runs.values()) {
+    const ended = run.ends?.step ?? Number.POSITIVE_INFINITY;
+    for (const { step, kind } of run.operations) {
+      if (step > ended && !["list", "head", "get"].includes(kind))
+        violated("G9", step, `run ${run.id} had ended, and did ${kind}`);
+    }
+  }
+}
+
+/** G10. What an attacker writes reaches events as data, and manifests; but no log, no name of a thing, no path. */
+function trust({ reading, violated }: Facts): void {
+  for (const event of reading.history) {
+    if (event.type === "run-ends" && JSON.stringify([event.summary, String(event.error)]).includes(MARK)) {
+      violated("G10", event.step, "the summary holds an attacker's text");
+    }
+    if (event.type !== "operation" || event.kind !== "put") continue;
+    for (const { source, detailType, resources, detail } of event.entries) {
+      if (!DETAIL_TYPES.includes(detailType)) violated("G10", event.step, `DetailType ${detailType}`);
+      const shown = [source, ...resources, detailType === "MetricsQuarantined" ? detail : ""].join();
+      if (shown.includes(MARK)) violated("G10", event.step, `an attacker's text in ${shown}`);
+    }
+  }
+}
+
+/** The accounting law; and the summary tells what happened. */
+function accounting({ reading, violated }: Facts): void {
+  for (const run of reading.runs.values()) {
+    const summary = run.ends?.summary;
+    if (!summary) continue;
+    const step = run.ends?.step ?? 0;
+    const { extracted, incomplete, quarantined, excluded, notReady, deferred, vanished } = summary;
+    const outcomes = extracted + incomplete + quarantined + excluded + notReady + deferred + vanished;
+    if (summary.listed !== outcomes)
+      violated("law", step, `run ${run.id}: ${summary.listed} listed, ${outcomes} outcomes`);
+    if (summary.stopped === "done" && summary.listed !== run.listings.size) {
+      violated("law", step, `run ${run.id}: ${summary.listed} listed, and ${run.listings.size} were there`);
+    }
+    const told = Object.values(summary.events).reduce((sum, { accepted }) => sum + accepted, 0);
+    if (told !== run.acknowledged.size)
+      violated("law", step, `run ${run.id}: ${told} events, ${run.acknowledged.size} acknowledged`);
+    const answers = run.operations.flatMap((operation) =>
+      operation.kind === "delete" && operation.heard ? (operation.answer ?? []) : [],
+    );
+    const deleted = answers.filter((answer) => answer === "deleted").length;
+    if (deleted !== summary.objects.deleted)
+      violated("law", step, `run ${run.id}: ${summary.objects.deleted} of ${deleted} deletes`);
+  }
+}

@@ -1,0 +1,81 @@
+/** All that can go wrong with one operation, and how often it does in a world. */
+
+import type { OperationKind } from "./history.ts";
+import type { Random } from "./random.ts";
+
+/**
+ * - `refused`, `throttled`: fails before its effect. `lost`: fails after it. `stalled`: fails before it, after 5 s
+ * - `repeated`: the SDK did not hear the first answer and did it again, which took effect twice
+ * - `crash-before`, `crash-after`: the worker dies
+ * - `denied`, `conflict`: S3's answer, without effect. `truncated`: the body is not as long as was announced
+ * - `some-keys`, `some-entries`: part of a batch fails inside of a success
+ * - `short-page`, `empty-page`: a page of fewer keys than there are, which S3 reserves the right to
+ * - `bus-missing`: the bus is not found. `no-answer`: GitHub does not say
+ */
+export const FAULTS = {
+  refused: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
+  throttled: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
+  lost: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
+  stalled: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
+  repeated: ["putIfAbsent", "copy", "delete", "put"],
+  "crash-before": ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"],
+  "crash-after": ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"],
+  denied: ["head", "get", "copy", "delete"],
+  conflict: ["get", "copy", "delete"],
+  truncated: ["get"],
+  "some-keys": ["delete"],
+  "some-entries": ["put"],
+  "short-page": ["list"],
+  "empty-page": ["list"],
+  "bus-missing": ["exists"],
+  "no-answer": ["jobs", "alive"],
+} as const satisfies Record<string, readonly OperationKind[]>;
+
+export type FaultName = keyof typeof FAULTS;
+
+export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
+
+/** The faults that an operation can have. */
+export const FAULTS_OF = Object.fromEntries(
+  (["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"] as const).map((kind) => [
+    kind,
+    FAULT_NAMES.filter((name) => (FAULTS[name] as readonly OperationKind[]).includes(kind)),
+  ]),
+) as Record<OperationKind, FaultName[]>;
+
+export function isCrash(fault: FaultName | undefined): boolean {
+  return fault === "crash-before" || fault === "crash-after";
+}
+
+/** How often faults come. */
+export interface Weather {
+  /** Of any kind, for each operation. */
+  readonly rate: number;
+  readonly crashRate: number;
+  /** One fault of one kind of operation that keeps coming. */
+  readonly storm?: { readonly kind: OperationKind; readonly fault: FaultName; readonly rate: number };
+}
+
+/** Operations of which there are few in a run: their faults come oftener. */
+const RARE: readonly OperationKind[] = ["exists", "alive", "put", "putIfAbsent", "delete", "jobs"];
+
+const STORMS = FAULT_NAMES.flatMap((fault) => FAULTS[fault].map((kind): [OperationKind, FaultName] => [kind, fault]));
+
+/** Some worlds are calm, some brutal; in some a single thing keeps failing. */
+export function drawWeather(random: Random): Weather {
+  const sky = random.pick(["calm", "mild", "mild", "brutal", "storm", "storm", "storm"] as const);
+  const rate = { calm: 0, mild: 0.01 + random.next() * 0.04, brutal: 0.1 + random.next() * 0.2, storm: 0 }[sky];
+  const crashRate = sky === "calm" ? 0 : random.pick([0, 0, 0.003, 0.01, 0.04]);
+  if (sky !== "storm") return { rate, crashRate };
+  const [kind, fault] = random.pick(STORMS);
+  return { rate, crashRate, storm: { kind, fault, rate: 0.2 + random.next() * 0.6 } };
+}
+
+export function drawFault(random: Random, weather: Weather, kind: OperationKind): FaultName | undefined {
+  const { rate, crashRate, storm } = weather;
+  if (storm?.kind === kind && random.chance(storm.rate)) return storm.fault;
+  if (random.chance(crashRate)) return random.pick(["crash-before", "crash-after"]);
+  if (!random.chance(RARE.includes(kind) ? 2 * rate : rate)) return undefined;
+  const faults = FAULTS_OF[kind].filter((fault) => !isCrash(fault));
+  return faults.length === 0 ? undefined : random.pick(faults);
+}

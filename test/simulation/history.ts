@@ -1,0 +1,147 @@
+/** What happened in a simulated world, in order. The checker reads nothing else. */
+
+import type { JobAnswer } from "../../functions/metrics/github-job.ts";
+import type {
+  DeleteResult,
+  EntryResult,
+  EventEntry,
+  ListedObject,
+  ObjectVersion,
+  RunConfig,
+} from "../../functions/ports.ts";
+import type { Payload } from "../../functions/run.ts";
+import type { Summary } from "../../functions/summary.ts";
+import type { FaultName } from "./faults.ts";
+
+interface Happening {
+  /** Its place in the history. */
+  readonly step: number;
+  /** Milliseconds since the epoch, by the world's clock. */
+  readonly time: number;
+}
+
+/** Somebody who may write under the storage's prefix put or removed an object there. */
+export interface Upload extends Happening {
+  readonly type: "upload";
+  readonly by: "honest" | "attacker";
+  readonly storage: string;
+  readonly key: string;
+  /** `there`: not stored, since the key exists (412). `failed`: had no effect. `removed`: the object was deleted. */
+  readonly outcome: "stored" | "there" | "failed" | "removed";
+  /** Absent where nothing was stored. */
+  readonly version?: UploadedVersion;
+}
+
+export interface UploadedVersion {
+  readonly etag: string;
+  readonly size: number;
+  readonly bytes?: Uint8Array;
+  /** What it is, as he says who made it. */
+  readonly meaning: Meaning;
+}
+
+/** What a body means under the key where it was put. The generator knows; the checker never parses. */
+export type Meaning =
+  | { readonly kind: "seconds"; readonly seconds: number }
+  | {
+      readonly kind: "pre-job";
+      readonly timestamp: number;
+      readonly workflow: string;
+      readonly workflow_run_id: string;
+      readonly repository: string;
+      readonly event: string;
+    }
+  | {
+      readonly kind: "post-job";
+      readonly timestamp: number;
+      readonly status: string;
+      readonly status_info?: { readonly code: number };
+    }
+  | { readonly kind: "corrupt"; readonly reason: string }
+  | { readonly kind: "unreadable" }
+  | { readonly kind: "empty" }
+  /** Not one of the four files, under a sane key. */
+  | { readonly kind: "other" }
+  | { readonly kind: "insane-key" };
+
+/** A runner has sent all it will ever send, and was told that all of it is stored. */
+export interface RunnerFinished extends Happening {
+  readonly type: "runner-finished";
+  readonly storage: string;
+}
+
+export interface RunBegins extends Happening {
+  readonly type: "run-begins";
+  readonly run: number;
+  readonly worker: number;
+  readonly payload: Payload;
+  readonly config: RunConfig;
+  readonly deadline: number;
+  readonly pageSize: number;
+  /** The world has come to rest: no faults and no uploads from here on. */
+  readonly isQuiet: boolean;
+}
+
+export interface RunEnds extends Happening {
+  readonly type: "run-ends";
+  readonly run: number;
+  readonly end: "done" | "rejected" | "crashed" | "timed-out";
+  readonly summary?: Summary;
+  readonly error?: unknown;
+}
+
+/** The bus was deleted or made again. */
+export interface BusChanges extends Happening {
+  readonly type: "bus";
+  readonly is: "deleted" | "created";
+}
+
+/** Nothing is left to do, or the bound of runs is reached. */
+export interface WorldEnds extends Happening {
+  readonly type: "end";
+  readonly quietRuns: number;
+  readonly quietRunsMax: number;
+}
+
+/** One operation of a run's, at the moment of its effect. */
+export type Operation = Happening & {
+  readonly type: "operation";
+  readonly run: number;
+  /** Operations of the same run that were waiting, with this one. */
+  readonly inFlight: number;
+  fault?: FaultName;
+  /** Whether the run was told `answer`; it was not if it crashed, or if the answer was lost. */
+  heard: boolean;
+} & (
+    | { readonly kind: "exists"; answer?: boolean }
+    | { readonly kind: "list"; readonly prefix: string; answer?: readonly ListedObject[] }
+    | { readonly kind: "head"; readonly key: string; answer?: string }
+    | { readonly kind: "get"; readonly key: string; readonly size: number; answer?: string }
+    | {
+        readonly kind: "putIfAbsent";
+        readonly key: string;
+        readonly json: string;
+        answer?: string;
+        hasWritten?: boolean;
+      }
+    | { readonly kind: "copy"; readonly from: ObjectVersion; readonly to: string; answer?: string; wrote?: string }
+    | {
+        readonly kind: "delete";
+        readonly objects: readonly ObjectVersion[];
+        readonly removed: ObjectVersion[];
+        answer?: readonly DeleteResult[];
+      }
+    | {
+        readonly kind: "put";
+        readonly entries: readonly EventEntry[];
+        readonly delivered: EventEntry[];
+        answer?: readonly EntryResult[];
+      }
+    | { readonly kind: "jobs"; readonly storage: string; answer?: JobAnswer | undefined }
+    | { readonly kind: "alive"; answer?: ReadonlySet<string> | undefined }
+  );
+
+export type OperationKind = Operation["kind"];
+
+export type Event = Upload | RunnerFinished | RunBegins | RunEnds | BusChanges | WorldEnds | Operation;
+export type History = Event[];

@@ -1,0 +1,96 @@
+/** A runner as the runner's side (`runner/`) makes it: four files in order, each step sending what went before again. */
+
+import {
+  type Body,
+  FILE_NAMES,
+  type FileName,
+  INSTALLED,
+  POST,
+  PRE,
+  postJobBody,
+  preJobBody,
+  START,
+  secondsBody,
+} from "./bodies.ts";
+import type { Random } from "./random.ts";
+
+/** What a runner does next: waits, or sends a file. */
+export type Act =
+  | { readonly wait: number; readonly wakesWhenTouched: boolean }
+  | { readonly send: FileName; readonly body: Body };
+
+export type SendResult = "stored" | "there" | "failed";
+
+export interface Life {
+  /** The files that this runner will have recorded, in order. */
+  readonly files: readonly FileName[];
+  /** Milliseconds before each step. */
+  readonly pauses: readonly number[];
+  /** Acts after which it is dead; Infinity for a long life. */
+  readonly actsMax: number;
+  /** Whether it goes on as soon as a run touches its storage: the worst moment there is. */
+  readonly wakesWhenTouched: boolean;
+  /** Seconds that its clock is ahead of S3's, at each step. */
+  readonly skews: readonly number[];
+}
+
+/** A life that mostly ends within so many milliseconds, while runs come and go. */
+export function drawLife(random: Random, withinMilliseconds: number, orphanAfterSeconds: number): Life {
+  const hasJob = random.chance(0.85);
+  const files = FILE_NAMES.filter((name) => (name === START ? random.chance(0.85) : name !== PRE || hasJob));
+  const longPause = Math.min(orphanAfterSeconds * 1000, withinMilliseconds) * 1.2;
+  const pause = () => random.pick([0, random.integer(0, 3_000), random.integer(0, withinMilliseconds / 4), longPause]);
+  return {
+    files,
+    pauses: files.map((_, index) => (index === 0 ? random.integer(0, withinMilliseconds / 2) : pause())),
+    actsMax: random.chance(0.15) ? random.integer(1, 12) : Number.POSITIVE_INFINITY,
+    wakesWhenTouched: random.chance(0.5),
+    skews: files.map(() => (random.chance(0.1) ? random.integer(-500, 500) : 0)),
+  };
+}
+
+/** Sends each file at its time, and after the last one those before it once more. Ends with whether it knows that all is stored. */
+export function* live(life: Life, name: string, now: () => number): Generator<Act, boolean, SendResult> {
+  const recorded: { send: FileName; body: Body }[] = [];
+  let acts = 0;
+  function* send(files: typeof recorded): Generator<Act, boolean, SendResult> {
+    for (const file of files) {
+      acts += 1;
+      if (acts > life.actsMax || (yield file) === "failed") return false;
+    }
+    return true;
+  }
+
+  let areAllSent = false;
+  for (const [index, file] of life.files.entries()) {
+    yield { wait: life.pauses[index] ?? 0, wakesWhenTouched: life.wakesWhenTouched && index > 0 };
+    recorded.push({ send: file, body: bodyOf(file, name, now() / 1000 + (life.skews[index] ?? 0)) });
+    areAllSent = yield* send(recorded);
+  }
+  for (let attempt = 1; attempt <= TRIES_AT_THE_END_MAX && acts <= life.actsMax; attempt++) {
+    if (areAllSent && (yield* send(recorded.slice(0, -1)))) return true;
+    yield { wait: 1_000, wakesWhenTouched: false };
+    areAllSent = yield* send(recorded);
+  }
+  return false;
+}
+
+const TRIES_AT_THE_END_MAX = 4;
+
+function bodyOf(file: FileName, name: string, seconds: number): Body {
+  switch (file) {
+    case START:
+    case INSTALLED:
+      return secondsBody(seconds);
+    case PRE:
+      return preJobBody({
+        timestamp: seconds,
+        workflow: `Tests of ${name} 😀`,
+        workflow_run_id: String(Math.floor(seconds)),
+        repository: "acme/widgets",
+        event: "push",
+      });
+    case POST:
+      return postJobBody({ timestamp: seconds, status: "normal", status_info: { code: 0 } });
+  }
+}

@@ -1,0 +1,103 @@
+/** What a history has seen: a thousand seeds in which some kind of trouble never came prove less than they seem to. */
+
+import { DEFERRAL_REASONS } from "../../functions/extract.ts";
+import { EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
+import { QUARANTINE_REASONS } from "../../functions/metrics/files.ts";
+import { DELETE_RESULTS } from "../../functions/ports.ts";
+import { OUTCOMES } from "../../functions/summary.ts";
+import { FAULTS } from "./faults.ts";
+import type { History, Operation } from "./history.ts";
+
+/** How often each thing occurred. */
+export type Luck = Map<string, number>;
+
+/** All that has to occur. */
+export const NEEDED: readonly string[] = [
+  ...Object.entries(FAULTS).flatMap(([fault, kinds]) => kinds.map((kind) => `fault: ${fault} of ${kind}`)),
+  ...OUTCOMES.map((outcome) => `outcome: ${outcome}`),
+  ...QUARANTINE_REASONS.map((reason) => `quarantined: ${reason}`),
+  ...DEFERRAL_REASONS.map((reason) => `deferred: ${reason}`),
+  ...DELETE_RESULTS.map((result) => `object: ${result}`),
+  ...Object.keys(EVENT_SCHEMAS).flatMap((type) => [`event: ${type} accepted`, `event: ${type} failed`]),
+  ...["done", "deadline", "listing-failed"].map((how) => `stopped: ${how}`),
+  ...["done", "rejected", "crashed", "timed-out"].map((how) => `run: ${how}`),
+  ...["too-large", "too-many", "unreadable"].map((why) => `not copied: ${why}`),
+  ...["stored", "there", "failed"].map((outcome) => `honest upload: ${outcome}`),
+  "the bus was deleted",
+  "two runs overlapped",
+  "a second look",
+  "a runner was collected and lived on",
+];
+
+export function noteLuck(luck: Luck, history: History): void {
+  const count = (name: string, by = 1) => luck.set(name, (luck.get(name) ?? 0) + by);
+  const running = new Set<number>();
+  const collected = new Set<string>();
+  for (const event of history) {
+    switch (event.type) {
+      case "operation":
+        count("operations");
+        if (event.fault) count(`fault: ${event.fault} of ${event.kind}`);
+        noteOperation(event, count, collected);
+        break;
+      case "upload": {
+        if (event.by !== "honest") break;
+        count(`honest upload: ${event.outcome}`);
+        if (event.outcome === "stored" && collected.delete(event.storage)) count("a runner was collected and lived on");
+        break;
+      }
+      case "run-begins":
+        count("runs");
+        running.add(event.run);
+        if (running.size > 1) count("two runs overlapped");
+        break;
+      case "run-ends":
+        running.delete(event.run);
+        count(`run: ${event.end}`);
+        if (event.summary) noteSummary(event.summary, count);
+        break;
+      case "bus":
+        count(`the bus was ${event.is}`);
+        break;
+      default:
+    }
+  }
+}
+
+type Count = (name: string, by?: number) => void;
+
+function noteOperation(operation: Operation, count: Count, collected: Set<string>): void {
+  if (operation.kind === "list" && operation.prefix.split("/").length > 3) count("a second look");
+  if (operation.kind === "putIfAbsent") {
+    const { objects } = JSON.parse(operation.json) as { objects: { not_copied?: string }[] };
+    for (const { not_copied } of objects) if (not_copied) count(`not copied: ${not_copied}`);
+  }
+  if (operation.kind === "delete") {
+    for (const { key } of operation.removed) collected.add(key.split("/")[2] ?? "");
+    if (operation.heard) for (const result of operation.answer ?? []) count(`object: ${result}`);
+  }
+}
+
+function noteSummary(
+  summary: NonNullable<Extract<History[number], { type: "run-ends" }>["summary"]>,
+  count: Count,
+): void {
+  count(`stopped: ${summary.stopped}`);
+  for (const outcome of OUTCOMES) if (summary[outcome]) count(`outcome: ${outcome}`, summary[outcome]);
+  for (const [reason, times] of Object.entries(summary.quarantineReasons))
+    if (times) count(`quarantined: ${reason}`, times);
+  for (const [reason, times] of Object.entries(summary.deferralReasons)) if (times) count(`deferred: ${reason}`, times);
+  for (const [type, { accepted, failed }] of Object.entries(summary.events)) {
+    if (accepted) count(`event: ${type} accepted`, accepted);
+    if (failed) count(`event: ${type} failed`, failed);
+  }
+}
+
+/** What should have occurred and has not. */
+export function missing(luck: Luck): string[] {
+  return NEEDED.filter((name) => !luck.has(name));
+}
+
+export function merge(into: Luck, luck: Iterable<readonly [string, number]>): void {
+  for (const [name, times] of luck) into.set(name, (into.get(name) ?? 0) + times);
+}

@@ -1,0 +1,206 @@
+/** The ports of one run, over the universe's models: every call waits for its turn, and may fail, or be the run's last. */
+
+import type { JobAnswer } from "../../functions/metrics/github-job.ts";
+import {
+  type Clock,
+  type DeleteResult,
+  type EntryResult,
+  type EventBus,
+  type JobLookup,
+  type ObjectStore,
+  type ObjectVersion,
+  type RunnerLookup,
+  ServiceError,
+} from "../../functions/ports.ts";
+import { isS3Error } from "../../local/s3.ts";
+import { modelEventBus, modelObjectStore } from "../model-ports.ts";
+import type { FaultName } from "./faults.ts";
+import type { Operation, OperationKind } from "./history.ts";
+import { BUCKET, BUS, type SimulatedRun, type Universe, type Unnoted } from "./universe.ts";
+
+/** What GitHub answers. */
+export interface Github {
+  job(storage: string): JobAnswer;
+  alive(): ReadonlySet<string>;
+}
+
+export interface SimulatedPorts {
+  readonly store: ObjectStore;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly jobs?: JobLookup;
+  readonly runners?: RunnerLookup;
+}
+
+type OperationOf<Kind extends OperationKind> = Extract<Operation, { kind: Kind }>;
+type Asked = "type" | "step" | "time" | "run" | "inFlight" | "heard" | "fault" | "answer";
+type Question<Kind extends OperationKind> = Omit<OperationOf<Kind>, Asked> & { readonly kind: Kind };
+
+export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Github | undefined): SimulatedPorts {
+  const { s3, eventBridge, director, pending } = universe;
+  const store = modelObjectStore(s3, BUCKET, { pageSize: run.pageSize });
+  const shortPages = modelObjectStore(s3, BUCKET, { pageSize: 1 });
+  const bus = modelEventBus(eventBridge, BUS);
+
+  function ask<Kind extends OperationKind, Answer>(
+    question: Question<Kind>,
+    perform: (operation: OperationOf<Kind>, fault: FaultName | undefined) => Promise<Answer>,
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      pending.push({ run, notBefore: 0, perform: take });
+
+      async function take(): Promise<void> {
+        const fault = director.fault(question.kind, run);
+        universe.advance(fault === "stalled" ? 5_000 : director.latency());
+        if (run.isDead || universe.now() >= run.deadline) return;
+        const operation = universe.note({
+          type: "operation",
+          ...question,
+          run: run.id,
+          inFlight: 1 + pending.reduce((count, other) => count + (other.run === run ? 1 : 0), 0),
+          heard: false,
+          ...(fault && { fault }),
+        } as Unnoted) as OperationOf<Kind>;
+        if (fault === "crash-before") return run.die("crashed");
+        const error = fault && ERRORS[fault];
+        if (error && fault !== "lost") return reject(error());
+        const answer = await perform(operation, fault);
+        for (const watch of universe.watchers) watch(operation);
+        if (fault === "crash-after") return run.die("crashed");
+        if (error) return reject(error());
+        operation.heard = true;
+        resolve(answer);
+      }
+    });
+  }
+
+  /** Does it once, or twice where the SDK did not hear the first answer. */
+  async function again<Answer>(fault: FaultName | undefined, act: () => Promise<Answer>): Promise<Answer> {
+    if (fault === "repeated") await act();
+    return act();
+  }
+
+  return {
+    clock: {
+      now: universe.now,
+      sleep: (milliseconds) =>
+        new Promise((resolve) => {
+          pending.push({ run, notBefore: universe.now() + milliseconds, perform: async () => resolve() });
+        }),
+    },
+    ...(github && {
+      jobs: {
+        find: ({ storage, preJob }) =>
+          ask({ kind: "jobs", storage }, async (operation, fault) => {
+            if (preJob) operation.answer = fault === "no-answer" ? { unknown: "timeout" } : github.job(storage);
+            return operation.answer;
+          }),
+      },
+      runners: {
+        alive: () =>
+          ask({ kind: "alive" }, async (operation, fault) => {
+            if (fault === "no-answer") return { unknown: "timeout" };
+            operation.answer = github.alive();
+            return operation.answer;
+          }),
+      },
+    }),
+    bus: {
+      exists: () =>
+        ask({ kind: "exists" }, async (operation, fault) => {
+          operation.answer = fault !== "bus-missing" && (await bus.exists());
+          return operation.answer;
+        }),
+      put: (entries) =>
+        ask({ kind: "put", entries, delivered: [] }, async (operation, fault) => {
+          const fails = entries.map((_, index) => fault === "some-entries" && (index + operation.step) % 2 === 0);
+          const sent = entries.filter((_, index) => !fails[index]);
+          const before = eventBridge.events().length;
+          const results = sent.length === 0 ? [] : await again(fault, () => bus.put(sent));
+          const taken = eventBridge.events().length - before;
+          if (taken > 0) operation.delivered.push(...sent);
+          const code = operation.step % 3 === 0 ? "MalformedDetail" : "ThrottlingException";
+          const failure: EntryResult = { code, retryable: code === "ThrottlingException" };
+          operation.answer = fails.map((hasFailed) => (hasFailed ? failure : (results.shift() ?? failure)));
+          return [...operation.answer];
+        }),
+    },
+    store: {
+      list: (prefix, from) =>
+        ask({ kind: "list", prefix }, async (operation, fault) => {
+          if (fault === "empty-page") {
+            operation.answer = [];
+            return { objects: [], next: from ?? { after: prefix } };
+          }
+          const page = await (fault === "short-page" ? shortPages : store).list(prefix, from);
+          operation.answer = page.objects;
+          return page;
+        }),
+      head: (key) =>
+        ask({ kind: "head", key }, async (operation, fault) => {
+          const head = fault === "denied" ? fault : await store.head(key);
+          operation.answer = typeof head === "string" ? head : head.etag;
+          return head;
+        }),
+      get: (object, size) =>
+        ask({ kind: "get", key: object.key, size }, async (operation, fault) => {
+          const bytes = refusalOf(fault) ?? (await store.get(object, size));
+          operation.answer = typeof bytes === "string" ? bytes : `${bytes.length} bytes`;
+          return bytes;
+        }),
+      putIfAbsent: (key, json) =>
+        ask({ kind: "putIfAbsent", key, json }, async (operation, fault) => {
+          const existed = etagAt(key) !== undefined;
+          operation.answer = await again(fault, () => store.putIfAbsent(key, json));
+          operation.hasWritten = !existed;
+          return operation.answer as "stored" | "exists";
+        }),
+      copy: (from, to) =>
+        ask({ kind: "copy", from, to }, async (operation, fault) => {
+          const copied = refusalOf(fault) ?? (await again(fault, () => store.copy(from, to)));
+          operation.answer = copied;
+          const etag = copied === "copied" ? etagAt(to) : undefined;
+          if (etag !== undefined) operation.wrote = etag;
+          return copied;
+        }),
+      delete: (objects) =>
+        ask({ kind: "delete", objects, removed: [] }, async (operation, fault) => {
+          const refusal = refusalOf(fault);
+          const fails = objects.map(
+            (_, index) =>
+              refusal ?? (fault === "some-keys" && (index + operation.step) % 2 === 0 ? "failed" : undefined),
+          );
+          const targets = objects.filter((_, index) => !fails[index]);
+          const before = targets.map(({ key }) => etagAt(key));
+          const results = await again(fault, () => store.delete(targets));
+          targets.forEach(({ key }, index) => {
+            const etag = before[index];
+            if (etag !== undefined && etagAt(key) === undefined) operation.removed.push({ key, etag });
+          });
+          operation.answer = fails.map((failure): DeleteResult => failure ?? results.shift() ?? "failed");
+          return [...operation.answer];
+        }),
+    },
+  };
+
+  function etagAt(key: string): ObjectVersion["etag"] | undefined {
+    const object = s3.headObject(BUCKET, key);
+    if (!isS3Error(object)) return object.etag;
+    // HEAD of an object under a customer's key is refused, but it is there.
+    if (object.httpStatus === 404) return undefined;
+    for (const { key: found, etag } of s3.objects(BUCKET, key)) return found === key ? etag : undefined;
+    return undefined;
+  }
+}
+
+function refusalOf(fault: FaultName | undefined): "denied" | "changed" | undefined {
+  if (fault === "denied") return "denied";
+  return fault === "conflict" || fault === "truncated" ? "changed" : undefined;
+}
+
+const ERRORS: { readonly [Name in FaultName]?: () => ServiceError } = {
+  refused: () => new ServiceError("InternalError", "InternalError (HTTP 500)", { retryable: true }),
+  throttled: () => new ServiceError("SlowDown", "SlowDown (HTTP 503)", { retryable: true }),
+  stalled: () => new ServiceError("TimeoutError", "TimeoutError", { retryable: true }),
+  lost: () => new ServiceError("ECONNRESET", "ECONNRESET", { retryable: true }),
+};

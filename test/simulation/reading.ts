@@ -1,0 +1,252 @@
+/** A history, read once and put in order for the checker: what each run saw, did and was told, and what was where and when. */
+
+import type { JobAnswer } from "../../functions/metrics/github-job.ts";
+import type { ListedObject } from "../../functions/ports.ts";
+import type { FaultName } from "./faults.ts";
+import type { History, Operation, RunBegins, RunEnds, Upload, UploadedVersion, WorldEnds } from "./history.ts";
+
+export const BUCKET_ARN = "arn:aws:s3:::metrics/";
+
+/** One run as the history shows it. */
+export interface RunRead {
+  readonly id: number;
+  readonly begins: RunBegins;
+  ends?: RunEnds;
+  readonly operations: Operation[];
+  /** What the run's listing showed of each storage, by key. */
+  readonly listings: Map<string, Map<string, ListedObject>>;
+  /** The steps at which it looked at one storage again. */
+  readonly looks: Map<string, number[]>;
+  /** Event id -> the step at which the run was told that it is accepted. */
+  readonly acknowledged: Map<string, number>;
+  /** Storage -> where it went, and when the run was told that this is known on the bus. */
+  readonly quarantined: Map<string, { readonly prefix: string; readonly step: number }>;
+  /** Storages that a fault befell in this run. */
+  readonly faultsOn: Set<string>;
+  isListingDisturbed: boolean;
+  /** What GitHub said of each storage's job. */
+  readonly jobs: Map<string, JobAnswer | undefined>;
+  /** Who lives, as GitHub said. */
+  alive?: ReadonlySet<string>;
+}
+
+/** How long an object was in place, in steps. */
+export interface Presence {
+  readonly etag: string;
+  readonly from: number;
+  /** When it was last modified, as S3 tells it. */
+  readonly time: number;
+  to?: number;
+  /** The run that removed it; absent where its uploader did, or where it is still there. */
+  removedBy?: number;
+}
+
+export interface Manifest {
+  readonly storage: string;
+  readonly reason: string;
+  readonly objects: readonly { key: string; etag: string; size: number; copied_to?: string; not_copied?: string }[];
+  readonly step: number;
+}
+
+export interface Reading {
+  readonly history: History;
+  readonly flavorPrefix: string;
+  readonly runs: Map<number, RunRead>;
+  readonly uploads: readonly Upload[];
+  /** Key -> when which version was there. */
+  readonly presences: Map<string, Presence[]>;
+  /** Storage -> its keys, ever. */
+  readonly keysOf: Map<string, Set<string>>;
+  /** Storage -> steps at which its uploader changed something. */
+  readonly changes: Map<string, number[]>;
+  readonly honest: ReadonlySet<string>;
+  readonly finished: ReadonlySet<string>;
+  /** Quarantine prefix -> its manifest. */
+  readonly manifests: Map<string, Manifest>;
+  /** Event id -> the first step at which it was delivered. */
+  readonly delivered: Map<string, number>;
+  readonly end: WorldEnds | undefined;
+  versionsOf(key: string, etag: string): readonly UploadedVersion[];
+}
+
+/** Faults that change nothing for the storages concerned. */
+const HARMLESS: readonly (FaultName | undefined)[] = [undefined, "short-page", "empty-page", "repeated", "no-answer"];
+
+export function read(history: History, flavorPrefix: string): Reading {
+  const versions = new Map<string, UploadedVersion[]>();
+  const uploads: Upload[] = [];
+  const honest = new Set<string>();
+  const finished = new Set<string>();
+  const reading = {
+    history,
+    flavorPrefix,
+    runs: new Map<number, RunRead>(),
+    uploads,
+    presences: new Map<string, Presence[]>(),
+    keysOf: new Map<string, Set<string>>(),
+    changes: new Map<string, number[]>(),
+    honest,
+    finished,
+    manifests: new Map<string, Manifest>(),
+    delivered: new Map<string, number>(),
+    end: undefined as WorldEnds | undefined,
+    versionsOf: (key: string, etag: string) => versions.get(`${key}\n${etag}`) ?? [],
+  } satisfies Reading;
+
+  for (const event of history) {
+    switch (event.type) {
+      case "upload":
+        uploads.push(event);
+        if (event.by === "honest") honest.add(event.storage);
+        if (event.version) add(versions, `${event.key}\n${event.version.etag}`, event.version);
+        readUpload(reading, event);
+        break;
+      case "runner-finished":
+        finished.add(event.storage);
+        break;
+      case "run-begins":
+        reading.runs.set(event.run, newRun(event));
+        break;
+      case "run-ends": {
+        const run = reading.runs.get(event.run);
+        if (run) run.ends = event;
+        break;
+      }
+      case "operation":
+        readOperation(reading, event);
+        break;
+      case "end":
+        reading.end = event;
+        break;
+      case "bus":
+        break;
+    }
+  }
+  return reading;
+}
+
+/** The storage of a key under the flavor's prefix. */
+export function storageOf(key: string, flavorPrefix: string): string {
+  return key.startsWith(flavorPrefix) ? (key.slice(flavorPrefix.length).split("/", 1)[0] ?? "") : "";
+}
+
+/** The storage that an entry tells of: by its ARN, or by the manifest there. */
+export function storageOfEntry(reading: Reading, resources: readonly string[]): string | undefined {
+  const location = resources[0]?.slice(BUCKET_ARN.length) ?? "";
+  if (location.startsWith(reading.flavorPrefix)) return storageOf(location, reading.flavorPrefix);
+  return reading.manifests.get(location)?.storage;
+}
+
+function newRun(begins: RunBegins): RunRead {
+  return {
+    id: begins.run,
+    begins,
+    operations: [],
+    listings: new Map(),
+    looks: new Map(),
+    acknowledged: new Map(),
+    quarantined: new Map(),
+    faultsOn: new Set(),
+    isListingDisturbed: false,
+    jobs: new Map(),
+  };
+}
+
+function readUpload(reading: Reading, { key, storage, outcome, version, step, time }: Upload): void {
+  if (outcome !== "stored" && outcome !== "removed") return;
+  add(reading.changes, storage, step);
+  close(reading, key, step);
+  if (!version) return;
+  add(reading.presences, key, { etag: version.etag, from: step, time: Math.floor(time / 1000) * 1000 });
+  const keys = reading.keysOf.get(storage) ?? new Set();
+  reading.keysOf.set(storage, keys.add(key));
+}
+
+/** The object at a key, if there was one, is gone or replaced. */
+function close(reading: Reading, key: string, step: number, removedBy?: number): void {
+  const presence = reading.presences.get(key)?.at(-1);
+  if (!presence || presence.to !== undefined) return;
+  presence.to = step;
+  if (removedBy !== undefined) presence.removedBy = removedBy;
+}
+
+function readOperation(reading: Reading, operation: Operation): void {
+  const run = reading.runs.get(operation.run);
+  if (!run) return;
+  const { flavorPrefix } = reading;
+  const { step, heard } = operation;
+  run.operations.push(operation);
+  const befallen = HARMLESS.includes(operation.fault) ? () => {} : (storage: string) => void run.faultsOn.add(storage);
+  switch (operation.kind) {
+    case "exists":
+      break;
+    case "jobs":
+      befallen(operation.storage);
+      if (heard) run.jobs.set(operation.storage, operation.answer);
+      break;
+    case "alive":
+      if (heard && operation.answer) run.alive = operation.answer;
+      break;
+    case "list": {
+      const storage = storageOf(operation.prefix, flavorPrefix);
+      if (operation.prefix !== flavorPrefix) {
+        befallen(storage);
+        if (heard) add(run.looks, storage, step);
+      } else if (!HARMLESS.includes(operation.fault)) run.isListingDisturbed = true;
+      else if (heard) for (const object of operation.answer ?? []) readListed(run, object, flavorPrefix);
+      break;
+    }
+    case "head":
+    case "get":
+      befallen(storageOf(operation.key, flavorPrefix));
+      break;
+    case "putIfAbsent": {
+      const manifest = { ...(JSON.parse(operation.json) as Omit<Manifest, "step">), step };
+      befallen(manifest.storage);
+      if (operation.hasWritten) reading.manifests.set(operation.key.slice(0, -"manifest.json".length), manifest);
+      break;
+    }
+    case "copy":
+      befallen(storageOf(operation.from.key, flavorPrefix));
+      break;
+    case "delete":
+      for (const { key } of operation.objects) befallen(storageOf(key, flavorPrefix));
+      for (const { key } of operation.removed) close(reading, key, step, run.id);
+      break;
+    case "put":
+      for (const entry of operation.entries) befallen(storageOfEntry(reading, entry.resources) ?? "");
+      for (const { detail } of operation.delivered) {
+        const id = idOf(detail);
+        if (!reading.delivered.has(id)) reading.delivered.set(id, step);
+      }
+      if (heard) readAcknowledged(reading, run, operation);
+      break;
+  }
+}
+
+function readListed(run: RunRead, object: ListedObject, flavorPrefix: string): void {
+  const storage = storageOf(object.key, flavorPrefix);
+  const listing = run.listings.get(storage) ?? new Map<string, ListedObject>();
+  run.listings.set(storage, listing.set(object.key, object));
+}
+
+function readAcknowledged(reading: Reading, run: RunRead, operation: Operation & { kind: "put" }): void {
+  for (const [index, { detail, resources }] of operation.entries.entries()) {
+    if (operation.answer?.[index] !== "accepted") continue;
+    const id = idOf(detail);
+    if (!run.acknowledged.has(id)) run.acknowledged.set(id, operation.step);
+    const prefix = resources[0]?.slice(BUCKET_ARN.length) ?? "";
+    const storage = reading.manifests.get(prefix)?.storage;
+    if (storage !== undefined) run.quarantined.set(storage, { prefix, step: operation.step });
+  }
+}
+
+export function idOf(detail: string): string {
+  return String((JSON.parse(detail) as { event_id?: unknown }).event_id);
+}
+
+export function add<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}

@@ -1,0 +1,30 @@
+/** A few hundred seeds and a sample of the small worlds, in seconds; `npm run simulate` plays the rest. */
+
+import { describe, expect, it } from "vitest";
+import { playSeeds } from "./batch.ts";
+import { printHistory } from "./print.ts";
+import { playSeed } from "./seed.ts";
+import { playSmallWorlds } from "./small-worlds.ts";
+
+const SEEDS = 500;
+/** Of the pairs of faults in the small worlds, one in so many. */
+const PAIRS_SAMPLED = 211;
+
+describe("the simulator", () => {
+  it("finds no violation of a guarantee in a few hundred worlds", { timeout: 120_000 }, async () => {
+    const { violations } = await playSeeds(1, SEEDS);
+    expect(violations).toEqual([]);
+  });
+
+  it("finds no violation with any fault, or with a sample of two, in the small worlds", {
+    timeout: 120_000,
+  }, async () => {
+    const worlds = await Array.fromAsync(playSmallWorlds((index) => index % PAIRS_SAMPLED === 0));
+    expect(worlds.flatMap(({ violations }) => violations)).toEqual([]);
+  });
+
+  it("plays the same world for the same seed", async () => {
+    const [once, twice] = [await playSeed(7), await playSeed(7)];
+    expect(printHistory(twice.history)).toBe(printHistory(once.history));
+  });
+});

@@ -1,0 +1,337 @@
+/** One seed: a fleet, an attacker, workers, bad weather; then rest, in which everything must come to its end. */
+
+import type { RunConfig } from "../../functions/ports.ts";
+import { type Payload, run } from "../../functions/run.ts";
+import { attack } from "./attacker.ts";
+import { INVALID_STORAGE_NAMES } from "./bodies.ts";
+import { drawFault, drawWeather } from "./faults.ts";
+import type { History } from "./history.ts";
+import { drawLife, type Life, live, type SendResult } from "./honest-runner.ts";
+import { type Github, simulatedPorts } from "./ports.ts";
+import { createRandom, type Random } from "./random.ts";
+import { BUCKET, BUS, createRun, createUniverse, drained, FLAVOR, PREFIX, type Universe } from "./universe.ts";
+
+/** What a seed draws. */
+interface World {
+  readonly universe: Universe;
+  readonly random: Random;
+  readonly config: RunConfig;
+  readonly pageSize: number;
+  readonly orphanAfterSeconds: number;
+  /** Milliseconds between the runs of a worker. */
+  readonly period: number;
+  readonly runsOfWorker: readonly number[];
+  readonly deadlineMilliseconds: number;
+  /** The caller knows which runners are alive, and names them. */
+  readonly knowsTheFleet: boolean;
+  readonly busIsFlaky: boolean;
+  readonly attackRate: number;
+  readonly attackers: readonly string[];
+  readonly github: Github | undefined;
+  /** GitHub is asked which runners live. */
+  readonly asksWhoIsAlive: boolean;
+  readonly runners: Runner[];
+  isQuiet: boolean;
+  runsBegun: number;
+  attacksLeft: number;
+}
+
+interface Runner {
+  readonly name: string;
+  readonly life: Life;
+  readonly acts: ReturnType<typeof live>;
+  readonly uploadFailureRate: number;
+  dueAt: number;
+  wakesWhenTouched: boolean;
+  last: SendResult;
+  hasBegun: boolean;
+  isDone: boolean;
+}
+
+/** As long as Lambda lets a function run: 15 minutes. */
+const LAMBDA_MILLISECONDS = 900_000;
+
+const HONEST_NAMES = ["r-1", "r-10", "r.1", "r0", "r", "R_2", "AROAEXAMPLE:i-0abc", "AROAEXAMPLE:i-0def", "no", "z"];
+const ATTACKER_NAMES = ["r-1-", "0", "r-0", "r-1.evil", "AROAEVIL:i-0abc", "zz"];
+
+/** Plays the world of a seed to its end and gives its history. */
+export async function playWorld(seed: number): Promise<History> {
+  const world = drawWorld(seed);
+  plantOtherFlavor(world.universe);
+  await untilStill(world, world.runsOfWorker);
+  world.isQuiet = true;
+  await finishLives(world);
+  await converge(world);
+  return world.universe.history;
+}
+
+function drawWorld(seed: number): World {
+  const random = createRandom(seed);
+  const weather = drawWeather(random);
+  const slowness = random.pick([5, 20, 200]);
+  const pageSize = random.pick([1, 2, 3, 5, 8, 50, 1000]);
+  const orphanAfterSeconds = random.pick([5, 20, 90, 86_400]);
+  const world: World = {
+    universe: createUniverse({
+      fault: (kind) => (world.isQuiet ? undefined : drawFault(random, weather, kind)),
+      latency: () => (random.chance(0.02) ? random.integer(0, 50 * slowness) : random.integer(1, slowness)),
+      choose: (length) => Math.floor(random.next() * length),
+    }),
+    random,
+    pageSize,
+    orphanAfterSeconds,
+    config: {
+      bucketName: BUCKET,
+      eventBusName: BUS,
+      runnersPrefix: "runners/",
+      quarantinePrefix: "quarantine/",
+      fileSizeBytesLimit: random.pick([256, 1024, 1024]),
+      maxObjectsPerRunner: random.pick([4, 6, 32]),
+      concurrency: random.pick([1, 2, 4, 32]),
+      partition: "aws",
+      quarantineMismatches: random.chance(0.5),
+    },
+    period: random.pick([5_000, 60_000]),
+    runsOfWorker: random.chance(0.4) ? [random.integer(3, 7)] : [random.integer(2, 5), random.integer(2, 5)],
+    deadlineMilliseconds: random.pick([10_200, 15_000, 60_000, 900_000, 900_000]),
+    knowsTheFleet: random.chance(0.15),
+    busIsFlaky: random.chance(0.05),
+    attackRate: random.pick([0, 0.02, 0.1, 0.3]),
+    attackers: drawAttackers(random),
+    github: random.chance(0.6) ? githubOf(() => world) : undefined,
+    asksWhoIsAlive: random.chance(0.5),
+    runners: [],
+    isQuiet: false,
+    runsBegun: 0,
+    attacksLeft: 40,
+  };
+  world.universe.watchers.push(({ kind, ...operation }) => {
+    if (kind === "exists" || kind === "put" || kind === "jobs") return;
+    const text = "key" in operation ? operation.key : "prefix" in operation ? operation.prefix : "";
+    for (const runner of world.runners) {
+      const isTouched = kind === "delete" || (text.startsWith(PREFIX) && text.startsWith(runner.name, PREFIX.length));
+      if (isTouched && runner.wakesWhenTouched) runner.dueAt = world.universe.now();
+    }
+  });
+  drawFleet(world);
+  return world;
+}
+
+function drawFleet({ random, runners, universe, orphanAfterSeconds, period, runsOfWorker }: World): void {
+  const names = new Set(Array.from({ length: random.integer(1, 8) }, () => random.pick(HONEST_NAMES)));
+  const withinMilliseconds = period * Math.max(...runsOfWorker);
+  const uploadFailureRate = random.pick([0, 0, 0.1, 0.3]);
+  for (const name of names) {
+    const life = drawLife(random, withinMilliseconds, orphanAfterSeconds);
+    const acts = live(life, name, universe.now);
+    const rest = {
+      uploadFailureRate,
+      wakesWhenTouched: false,
+      last: "stored",
+      hasBegun: false,
+      isDone: false,
+    } as const;
+    runners.push({ name, life, acts, dueAt: universe.now(), ...rest });
+  }
+}
+
+function drawAttackers(random: Random): string[] {
+  const count = random.pick([0, 1, 1, 2, 3]);
+  return Array.from({ length: count }, () =>
+    random.chance(0.2) ? random.pick(INVALID_STORAGE_NAMES) : random.pick(ATTACKER_NAMES),
+  );
+}
+
+/** Knows of the jobs of honest runners what is so, and of others this and that. */
+function githubOf(world: () => World): Github {
+  return {
+    job(storage) {
+      const { random, runners } = world();
+      const isHonest = runners.some(({ name }) => name === storage);
+      if (random.chance(0.2)) return { unknown: random.pick(["rate-limited", "run-not-found", "job-not-found"]) };
+      if (!isHonest && random.chance(0.5)) return { unknown: "job-not-found", isMismatch: true };
+      return {
+        ...(random.chance(0.8) && { queue_duration: random.integer(-2, 60) }),
+        ...(random.chance(0.7) && { conclusion: random.pick(["success", "failure"]) }),
+      };
+    },
+    alive() {
+      const { runners } = world();
+      return new Set(
+        runners.filter(({ hasBegun, isDone }) => hasBegun && !isDone).map(({ name }) => name.split(":").at(-1) ?? name),
+      );
+    },
+  };
+}
+
+/** Objects that are no business of this schedule's: another flavor, whose name begins alike, and a quarantine. */
+function plantOtherFlavor({ s3 }: Universe): void {
+  s3.putObject(BUCKET, `runners/${FLAVOR}-2/r-1/post-job-metrics.json`, { body: Buffer.from("{}") });
+  s3.putObject(BUCKET, "quarantine/other/r-1/0/manifest.json", { body: Buffer.from("{}") });
+}
+
+/** Lets workers, runners and attackers act in turn until the workers have done their runs, and none is in progress. */
+async function untilStill(world: World, runsOfWorker: readonly number[]): Promise<void> {
+  const { universe, random, attackers, attackRate } = world;
+  const areTogether = random.chance(0.5);
+  const workers = runsOfWorker.map((runs, id) => ({
+    id,
+    runsLeft: runs,
+    dueAt: universe.now() + (areTogether ? 0 : random.integer(0, world.period)),
+    isBusy: false,
+  }));
+  for (;;) {
+    await drained();
+    if (!world.isQuiet && attackers.length > 0 && world.attacksLeft > 0 && random.chance(attackRate)) {
+      world.attacksLeft -= 1;
+      attack(universe, random, random.pick(attackers), world.config.maxObjectsPerRunner);
+    }
+    const now = universe.now();
+    const isWaiting = workers.filter(({ isBusy, runsLeft }) => !isBusy && runsLeft > 0);
+    if (isWaiting.length === 0 && universe.runs.size === 0) return;
+    const choices: (() => Promise<void> | void)[] = [
+      ...universe.pending
+        .filter(({ notBefore }) => notBefore <= now)
+        .map((pending) => () => takeTurn(universe, pending)),
+      ...isWaiting.filter(({ dueAt }) => dueAt <= now).map((worker) => () => begin(worker)),
+      ...world.runners.filter(({ isDone, dueAt }) => !isDone && dueAt <= now).map((runner) => () => act(world, runner)),
+    ];
+    const choice = choices[choices.length === 0 ? -1 : universe.director.choose(choices.length)];
+    if (choice) await choice();
+    else universe.advance(untilNext(world, isWaiting));
+  }
+
+  function begin(worker: (typeof workers)[number]): void {
+    worker.isBusy = true;
+    worker.runsLeft -= 1;
+    worker.dueAt += world.period;
+    void oneRun(world, worker.id).then(() => {
+      worker.isBusy = false;
+    });
+  }
+}
+
+async function takeTurn(universe: Universe, pending: Universe["pending"][number]): Promise<void> {
+  universe.pending.splice(universe.pending.indexOf(pending), 1);
+  await pending.perform();
+}
+
+/** Milliseconds until somebody has something to do. */
+function untilNext({ universe, runners }: World, workers: readonly { readonly dueAt: number }[]): number {
+  const times = [
+    ...universe.pending.map(({ notBefore }) => notBefore),
+    ...workers.map(({ dueAt }) => dueAt),
+    ...runners.filter(({ isDone }) => !isDone).map(({ dueAt }) => dueAt),
+    ...[...universe.runs].map(({ deadline }) => deadline),
+  ];
+  return Math.max(1, Math.min(...times) - universe.now());
+}
+
+/** One run of the code under test. Resolves when it has ended or died; never rejects. */
+async function oneRun(world: World, worker: number): Promise<void> {
+  const { universe, random, config, pageSize, isQuiet } = world;
+  const isBusGone = !isQuiet && world.busIsFlaky && universe.runs.size === 0 && random.chance(0.3);
+  if (isBusGone) {
+    universe.eventBridge.deleteBus(BUS);
+    universe.note({ type: "bus", is: "deleted" });
+  }
+  world.runsBegun += 1;
+  const deadline = universe.now() + (isQuiet ? LAMBDA_MILLISECONDS : world.deadlineMilliseconds);
+  const { simulated, death } = createRun(universe, { id: world.runsBegun, worker, deadline, pageSize });
+  const payload = payloadOf(world);
+  universe.note({ type: "run-begins", run: simulated.id, worker, payload, config, deadline, pageSize, isQuiet });
+  const ports = simulatedPorts(universe, simulated, world.github);
+  const ended = run(payload, { ...ports, config, deadline }).then(
+    (summary) => ({ end: "done" as const, summary }),
+    (error: unknown) => ({ end: "rejected" as const, error }),
+  );
+  const end = await Promise.race([ended, death]);
+  universe.note({ type: "run-ends", run: simulated.id, ...end });
+  universe.runs.delete(simulated);
+  if (isBusGone) {
+    universe.eventBridge.createBus(BUS);
+    universe.note({ type: "bus", is: "created" });
+  }
+}
+
+function payloadOf({ isQuiet, knowsTheFleet, asksWhoIsAlive, runners, orphanAfterSeconds, random }: World): Payload {
+  const payload = { flavor: FLAVOR, include: false, orphanAfterSeconds };
+  if (isQuiet) return payload;
+  if (!knowsTheFleet) return asksWhoIsAlive ? { ...payload, githubRunners: "acme" } : payload;
+  const areDone = runners.filter(({ isDone }) => isDone);
+  const areAlive = runners.filter(({ isDone }) => !isDone);
+  const include = random.chance(0.3);
+  return { ...payload, include, runners: new Set((include ? areDone : areAlive).map(({ name }) => name)) };
+}
+
+/** One act of a runner's, or all that it can do now: sometimes it is fast, and nobody comes between. */
+function act(world: World, runner: Runner): void {
+  const { universe, random } = world;
+  const isFast = random.chance(0.3);
+  do {
+    const next = runner.acts.next(runner.last);
+    if (next.done) {
+      runner.isDone = true;
+      if (next.value) universe.note({ type: "runner-finished", storage: runner.name });
+      return;
+    }
+    if ("wait" in next.value) {
+      runner.dueAt = universe.now() + next.value.wait;
+      runner.wakesWhenTouched = next.value.wakesWhenTouched;
+      return;
+    }
+    runner.wakesWhenTouched = false;
+    runner.hasBegun = true;
+    runner.last = send(world, runner, next.value.send, next.value.body);
+  } while (isFast);
+}
+
+function send(
+  { universe, random, isQuiet }: World,
+  runner: Runner,
+  ...[name, body]: [string, Parameters<Universe["upload"]>[3]]
+): SendResult {
+  const fails = !isQuiet && random.chance(runner.uploadFailureRate);
+  if (fails && random.chance(0.5)) {
+    const key = `${PREFIX}${runner.name}/${name}`;
+    universe.note({ type: "upload", by: "honest", storage: runner.name, key, outcome: "failed" });
+    return "failed";
+  }
+  const outcome = universe.upload("honest", runner.name, name, body, { onlyIfAbsent: true });
+  return fails || outcome === "removed" ? "failed" : outcome;
+}
+
+/** The runners that live on finish, with no run in between. */
+async function finishLives(world: World): Promise<void> {
+  for (const runner of world.runners) {
+    while (!runner.isDone) {
+      act(world, runner);
+      world.universe.advance(Math.max(1, runner.dueAt - world.universe.now()));
+    }
+  }
+}
+
+/** Runs without faults until nothing is left, and one more; or until there have been more than it may take. */
+async function converge(world: World): Promise<void> {
+  const { universe, config } = world;
+  universe.advance((world.orphanAfterSeconds + 2) * 1000);
+  const sizes = new Map<string, number>();
+  for (const { key } of universe.s3.objects(BUCKET, PREFIX)) {
+    const storage = key.slice(PREFIX.length).split("/")[0] ?? "";
+    sizes.set(storage, (sizes.get(storage) ?? 0) + 1);
+  }
+  // A flood goes by what one run sees of it.
+  const quietRunsMax =
+    1 + Math.max(1, ...[...sizes.values()].map((size) => Math.ceil(size / config.maxObjectsPerRunner)));
+  let quietRuns = 0;
+  while (quietRuns < quietRunsMax && !isEmpty(universe)) {
+    await untilStill(world, [1]);
+    quietRuns += 1;
+  }
+  await untilStill(world, [1]);
+  universe.note({ type: "end", quietRuns, quietRunsMax });
+}
+
+function isEmpty({ s3 }: Universe): boolean {
+  return s3.objects(BUCKET, PREFIX).next().done === true;
+}
