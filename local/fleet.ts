@@ -123,10 +123,19 @@ const STORIES: readonly FleetMember[] = [
   { runner: "orphan", story: "started a job and died; nothing new from it for a while" },
   { runner: "running", story: "is doing a job" },
   { runner: "idle", story: "waits for a job" },
+  { runner: "impostor", story: "hostile: claims the job that finished-1 did" },
   { runner: "corrupt", story: "hostile: its pre-job file claims the repository ../../orgs/evil" },
   { runner: "oversized", story: "hostile: its pre-job file has 5 MB" },
   { runner: "flooding", story: "hostile: uploads 500 files of junk" },
 ];
+
+/** What GitHub knows of the jobs of this fleet: by workflow run, the runner, how long its job was queued, and how it ended. */
+export const GITHUB_JOBS = {
+  "7000000001": { runner: "finished-1", queuedSeconds: 42, conclusion: "success" },
+  "7000000002": { runner: "finished-2", queuedSeconds: 7, conclusion: "failure" },
+  "7000000003": { runner: "finished-3", queuedSeconds: 130, conclusion: "success" },
+  "7000000004": { runner: "orphan", queuedSeconds: 3, conclusion: "cancelled" },
+} as const;
 
 /** Names of the runners that do a job from beginning to end. */
 export const FINISHED = STORIES.map(({ runner }) => runner).filter((runner) => runner.startsWith("finished"));
@@ -163,6 +172,7 @@ export async function live(fleet: Fleet, record: Recorder, tell: (member: FleetM
     finish("finished-1", 38, job("CI", "7000000001"), 1),
     finish("finished-2", 45, job("release", "7000000002"), 2),
     finish("finished-3", -120, job('say "hi" 👋', "7000000003"), 1),
+    finish("impostor", 40, job("CI", "7000000001"), 1),
   ]);
   await Promise.all([
     put(fleet, "corrupt/pre-job-metrics.json", JSON.stringify(forged)),

@@ -39,3 +39,21 @@ export function printSummary(summary: Summary): void {
   say(`objects: ${deleted} deleted, ${changed} changed meanwhile, ${denied + failed} could not be deleted`);
   for (const error of summary.errors) say(styleText("red", error));
 }
+
+/** What GitHub said of each runner's job, and which claims it contradicted. */
+export function printVerifications(events: readonly ReceivedEvent[], summary: Summary): void {
+  const ofJobs = (type: string) => events.filter(({ detailType }) => detailType === type);
+  for (const { detail } of ofJobs("RunnerStart")) {
+    const end = [...ofJobs("RunnerStop"), ...ofJobs("RunnerLost")].find(
+      (stop) => stop.detail.runner_name === detail.runner_name,
+    );
+    const queued = `queued ${detail.queue_duration ?? "?"} s`;
+    say(`${String(detail.runner_name).padEnd(12)} ${detail.verification}: ${queued}, ${end?.detail.job_conclusion}`);
+  }
+  for (const { runner_name, reason } of summary.quarantines.filter(({ reason }) => reason === "job-mismatch")) {
+    say(
+      `${runner_name.padEnd(12)} ${styleText("red", reason)}: GitHub says that it did no job of the run that it claims`,
+    );
+  }
+  say(`${summary.github?.requests} calls; ${summary.github?.rateLimit?.remaining} left of this hour's.`);
+}

@@ -1,6 +1,7 @@
 /**
- * `npm start`: the whole thing at work. A small fleet of runners writes to S3, the exported Lambda handler collects, and events
- * come out of EventBridge: on local AWS, or on the endpoint that AWS_ENDPOINT_URL names. With `--watch` it stays up.
+ * `npm start`: the whole thing at work. A small fleet of runners writes to S3, the exported Lambda handler collects, a local
+ * GitHub is asked, and events come out of EventBridge: on local AWS, or on the endpoint that AWS_ENDPOINT_URL names. With
+ * `--watch` it stays up.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -9,9 +10,11 @@ import { CreateBucketCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
 import type { Context } from "aws-lambda";
 import { createClients } from "../functions/aws/clients.ts";
 import type { Summary } from "../functions/summary.ts";
-import { createRecorder, FINISHED, live, ORPHAN_AFTER_SECONDS } from "./fleet.ts";
-import { printEvents, printMember, printSummary, say, title } from "./print.ts";
+import { createRecorder, FINISHED, GITHUB_JOBS, live, ORPHAN_AFTER_SECONDS } from "./fleet.ts";
+import { startLocalGithub } from "./github.ts";
+import { printEvents, printMember, printSummary, printVerifications, say, title } from "./print.ts";
 import { type Receiver, receiveFromModel, receiveFromQueue } from "./receive-events.ts";
+import { startLocalSecretsManager } from "./secrets-manager.ts";
 import { startLocalAws } from "./server.ts";
 
 const NAME = "runner-metrics-demo";
@@ -23,6 +26,8 @@ const { values: options } = parseArgs({
 });
 
 const local = process.env.AWS_ENDPOINT_URL ? undefined : await startLocalAws({ port: Number(options.port) });
+const github = await startLocalGithub();
+const secretsManager = await startLocalSecretsManager({ github: github.secret });
 const endpoint = local?.endpoint ?? process.env.AWS_ENDPOINT_URL ?? "";
 prepareEnvironment();
 const { s3, eventBridge } = createClients(8, true);
@@ -34,6 +39,8 @@ try {
 } finally {
   await receiver.end();
   await local?.close();
+  await secretsManager.close();
+  await github.close();
 }
 
 /** As the stack sets it for the Lambda; an emulator asks for no credentials. */
@@ -45,7 +52,14 @@ function prepareEnvironment(): void {
     POWERTOOLS_TRACE_ENABLED: "false",
   };
   const lambda = { AWS_ENDPOINT_URL: endpoint, BUCKET_NAME: NAME, EVENT_BUS_NAME: NAME };
-  process.env = { ...emulated, ...process.env, ...quiet, ...lambda };
+  const askGithub = {
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.endpoint,
+    GITHUB_SECRET_ID: "github",
+    GITHUB_API_URL: github.apiUrl,
+    GITHUB_OWNERS: "acme",
+    GITHUB_MISMATCH: "quarantine",
+  };
+  process.env = { ...emulated, ...process.env, ...quiet, ...lambda, ...askGithub };
 }
 
 async function createIfMissing(): Promise<void> {
@@ -72,6 +86,7 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
   );
   await live(fleet, recorder.record, printMember);
   await recorder.end();
+  doJobs();
 
   title("2. The Lambda's handler makes one run");
   const summary = await invoke({ flavor: FLAVOR, orphanAfterSeconds: ORPHAN_AFTER_SECONDS });
@@ -88,6 +103,9 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
   }
   say("Runners that are not done (running, idle) were left alone.");
 
+  title(`5. What GitHub told (a local one at ${github.apiUrl})`);
+  printVerifications(events, summary);
+
   const missing = FINISHED.filter(
     (runner) => events.filter(({ detail }) => detail.runner_name === runner).length !== 3,
   );
@@ -95,6 +113,19 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
     missing.length === 0 ? "Every finished runner has its three events." : `Events are missing: ${missing.join(", ")}`,
   );
   return missing.length === 0;
+}
+
+/** GitHub, too, knows of the fleet's jobs. */
+function doJobs(): void {
+  const startedAt = Date.now();
+  for (const [runId, { runner, queuedSeconds, conclusion }] of Object.entries(GITHUB_JOBS)) {
+    const times = { createdAt: isoTime(startedAt - queuedSeconds * 1_000), startedAt: isoTime(startedAt) };
+    github.addJobs("acme/widgets", runId, [{ runner, conclusion, ...times }]);
+  }
+}
+
+function isoTime(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
 async function invoke(payload: { flavor: string; orphanAfterSeconds?: number }): Promise<Summary> {
