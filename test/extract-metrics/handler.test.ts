@@ -84,9 +84,9 @@ test("its metrics have one closed set of dimensions", async () => {
   const { lines } = await invoke({ flavor: "large" });
   const [emf, ...others] = lines.filter((line) => "_aws" in line);
   expect(others).toEqual([]);
-  const { CloudWatchMetrics: directives } = emf?._aws as { CloudWatchMetrics: unknown[] };
-  expect(directives).toHaveLength(1);
-  expect(directives[0]).toMatchObject({ Namespace: "RunnerMetrics", Dimensions: [["service", "flavor"]] });
+  expect(emf?._aws).toMatchObject({
+    CloudWatchMetrics: [{ Namespace: "RunnerMetrics", Dimensions: [["service", "flavor"]] }],
+  });
   expect(emf).toMatchObject({
     service: "extract-metrics",
     flavor: "large",
