@@ -1,0 +1,94 @@
+/** Emulators of AWS that need no Docker, from PyPI, each in a virtual environment of its own. */
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const VENVS = new URL("../../.venv/", import.meta.url).pathname;
+const START_SECONDS_MAX = 90;
+
+interface Release {
+  readonly name: string;
+  readonly package: string;
+  /** Below the virtual environment. */
+  readonly command: readonly [string, ...string[]];
+  readonly health: string;
+  environment(home: string, port: number): Readonly<Record<string, string>>;
+}
+
+/** Runs Lambda functions and fires schedules. */
+export const MINISTACK: Release = {
+  name: "ministack",
+  package: "ministack==1.5.33",
+  command: ["bin/ministack"],
+  health: "/_ministack/health",
+  environment: (_, port) => ({ BIND_HOST: "127.0.0.1", GATEWAY_PORT: String(port) }),
+};
+
+/** The last release that is free to use, on the host: there it runs no Lambda functions. */
+export const LOCALSTACK: Release = {
+  name: "localstack",
+  package: "localstack-core[runtime]==4.14.0",
+  command: ["bin/python", "-m", "localstack.runtime.main"],
+  health: "/_localstack/health",
+  environment: (home, port) => ({
+    GATEWAY_LISTEN: `127.0.0.1:${port}`,
+    SKIP_SSL_CERT_DOWNLOAD: "1",
+    DISABLE_EVENTS: "1",
+    FILESYSTEM_ROOT: join(home, "localstack"),
+  }),
+};
+
+export interface Emulator {
+  readonly endpoint: string;
+  /** Ends it, and whatever it has started. */
+  stop(): void;
+}
+
+/** Installs the pinned release unless it is there, and starts it on a free port of loopback. Keeps all its files in `home`. */
+export async function startEmulator(release: Release, home: string): Promise<Emulator> {
+  const venv = join(VENVS, release.name);
+  install(release, venv);
+  const port = await freePort();
+  const log = join(home, `${release.name}.log`);
+  const output = openSync(log, "w");
+  const [command, ...parameters] = release.command;
+  const server = spawn(join(venv, command), parameters, {
+    cwd: home,
+    // A group of its own, so that its Lambda processes end with it.
+    detached: true,
+    stdio: ["ignore", output, output],
+    env: { ...process.env, HOME: home, TMPDIR: home, ...release.environment(home, port) },
+  });
+  const endpoint = `http://127.0.0.1:${port}`;
+  const stop = () => {
+    if (server.pid !== undefined && server.exitCode === null) process.kill(-server.pid, "SIGTERM");
+  };
+  for (let second = 0; second < START_SECONDS_MAX; second += 0.2) {
+    const health = await fetch(new URL(release.health, endpoint)).catch(() => undefined);
+    if (health?.ok) return { endpoint, stop };
+    if (server.exitCode !== null) break;
+    await sleep(200);
+  }
+  stop();
+  throw new Error(`${release.package} did not start:\n${readFileSync(log, "utf8")}`);
+}
+
+function install({ package: wanted }: Release, venv: string): void {
+  const stamp = join(venv, "package");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8").trim() === wanted) return;
+  execFileSync(process.env.PYTHON ?? "python3", ["-m", "venv", venv], { stdio: "inherit" });
+  const options = ["install", "--quiet", "--disable-pip-version-check", wanted];
+  execFileSync(join(venv, "bin/pip"), options, { stdio: "inherit" });
+  writeFileSync(stamp, `${wanted}\n`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("There is no free port.");
+  return address.port;
+}
