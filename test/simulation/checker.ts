@@ -286,8 +286,9 @@ function whyPhantom(facts: Facts, run: RunRead, entry: EventEntry, { step, time 
   return isTimeOf(run, detail.timestamp, time) ? undefined : "its time is not that of the run";
 }
 
+/** Within the run, to the second. */
 function isTimeOf({ begins }: RunRead, seconds: unknown, sentAt: number): boolean {
-  return Number(seconds) * 1000 >= begins.time - 1 && Number(seconds) * 1000 <= sentAt + 1;
+  return Number(seconds) * 1000 > begins.time - 1000 && Number(seconds) * 1000 <= sentAt + 1;
 }
 
 /** G4. An id is sent again only where a fault, an upload or another run explains it; same quarantine, same id, and no other. */
@@ -437,15 +438,19 @@ function whyNoEvidence(
   return isGoodReason ? undefined : `was not copied for "${object.not_copied}"`;
 }
 
-/** Attempts of `publish`, and of its calls in flight: what a run may have in progress at most. */
+/** How often an event is sent in one run. */
 const ATTEMPTS_MAX = 5;
+/** So long before its deadline a run begins no runner any more. */
+const FINISHING_MILLISECONDS = 10_000;
 const SUMMARY_CHARACTERS_MAX = 12_000;
 
 /** G7. Requests, bytes, copies and log are bounded by what was listed and by the limits; who is not done costs nothing. */
 function bounds(facts: Facts): void {
   const { reading, violated } = facts;
   for (const run of reading.runs.values()) {
-    const { config, pageSize } = run.begins;
+    const { config, pageSize, deadline } = run.begins;
+    const sent = new Map<string, number>();
+    const begun = new Set<string>();
     const perStorage = new Map<string, number>();
     for (const operation of run.operations) {
       const say = (why: string) => violated("G7", operation.step, `run ${run.id}: ${why}`);
@@ -453,8 +458,13 @@ function bounds(facts: Facts): void {
         say(`${operation.inFlight} in flight`);
       for (const storage of storagesTouched(reading, operation)) {
         const listing = run.listings.get(storage);
+        const isTooLate = operation.askedAt >= deadline - FINISHING_MILLISECONDS;
+        const isBeginning = operation.kind === "head" || operation.kind === "copy";
+        if (isBeginning && isTooLate && !begun.has(storage)) say(`began ${storage} too late`);
+        begun.add(storage);
         const cost = `${operation.kind} ${storage}`;
-        if (!operation.fault) perStorage.set(cost, (perStorage.get(cost) ?? 0) + 1);
+        const isPage = operation.fault === "empty-page" || operation.fault === "short-page";
+        if (!isPage) perStorage.set(cost, (perStorage.get(cost) ?? 0) + 1);
         const costMax = costMaxOf(operation.kind, config.maxObjectsPerRunner, listing?.size ?? 0);
         if ((perStorage.get(cost) ?? 0) > costMax) say(`more than ${costMax} times ${cost}`);
         const ready = listing && readiness(run, listing, storage, reading.flavorPrefix);
@@ -465,6 +475,11 @@ function bounds(facts: Facts): void {
       if (operation.kind === "get" && !FILE_NAMES.some((name) => operation.key.endsWith(`/${name}`)))
         say(`read ${operation.key}`);
       if (operation.kind === "put" && operation.entries.length > 10) say("more than 10 entries");
+      for (const { detail } of operation.kind === "put" ? operation.entries : []) {
+        const id = idOf(detail);
+        sent.set(id, (sent.get(id) ?? 0) + 1);
+        if ((sent.get(id) ?? 0) > ATTEMPTS_MAX) say(`sent ${id} more than ${ATTEMPTS_MAX} times`);
+      }
       if (operation.kind === "copy") {
         const size =
           run.listings.get(storageOf(operation.from.key, reading.flavorPrefix))?.get(operation.from.key)?.size ?? 0;
@@ -588,6 +603,8 @@ function accounting({ reading, violated }: Facts): void {
     if (summary.stopped === "done" && summary.listed !== run.listings.size) {
       violated("law", step, `run ${run.id}: ${summary.listed} listed, and ${run.listings.size} were there`);
     }
+    const gone = [...run.listings].filter(([, listing]) => haveAllGone(reading, run, listing)).length;
+    if (vanished > gone) violated("law", step, `run ${run.id}: ${vanished} vanished, and ${gone} had gone`);
     const told = Object.values(summary.events).reduce((sum, { accepted }) => sum + accepted, 0);
     if (told !== run.acknowledged.size)
       violated("law", step, `run ${run.id}: ${told} events, ${run.acknowledged.size} acknowledged`);
@@ -598,4 +615,15 @@ function accounting({ reading, violated }: Facts): void {
     if (deleted !== summary.objects.deleted)
       violated("law", step, `run ${run.id}: ${summary.objects.deleted} of ${deleted} deletes`);
   }
+}
+
+/** Whether each file of a listing that may be read was gone at some time in the run. */
+function haveAllGone(reading: Reading, { begins, ends }: RunRead, listing: ReadonlyMap<string, ListedObject>): boolean {
+  const end = ends?.step ?? Number.POSITIVE_INFINITY;
+  return [...listing.values()].every(({ key, size }) => {
+    if (size === 0 || !FILE_NAMES.some((name) => key.endsWith(`/${name}`))) return true;
+    const presences = reading.presences.get(key) ?? [];
+    const next = (to: number) => presences.find(({ from }) => from >= to)?.from ?? Number.POSITIVE_INFINITY;
+    return presences.some(({ to }) => to !== undefined && to > begins.step && to < end && next(to) > to);
+  });
 }

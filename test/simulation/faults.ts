@@ -52,6 +52,8 @@ export interface Weather {
   /** Of any kind, for each operation. */
   readonly rate: number;
   readonly crashRate: number;
+  /** Of pages that are not full. */
+  readonly pageRate: number;
   /** One fault of one kind of operation that keeps coming. */
   readonly storm?: { readonly kind: OperationKind; readonly fault: FaultName; readonly rate: number };
 }
@@ -59,23 +61,32 @@ export interface Weather {
 /** Operations of which there are few in a run: their faults come oftener. */
 const RARE: readonly OperationKind[] = ["exists", "alive", "put", "putIfAbsent", "delete", "jobs"];
 
-const STORMS = FAULT_NAMES.flatMap((fault) => FAULTS[fault].map((kind): [OperationKind, FaultName] => [kind, fault]));
+/** A success of which a part has failed is what is easiest to overlook: so it comes oftener. */
+const PARTIAL: readonly [OperationKind, FaultName][] = Array.from({ length: 5 }, () => ["put", "some-entries"]);
+
+const STORMS = [
+  ...FAULT_NAMES.flatMap((fault) => FAULTS[fault].map((kind): [OperationKind, FaultName] => [kind, fault])),
+  ...PARTIAL,
+];
 
 /** Some worlds are calm, some brutal; in some a single thing keeps failing. */
 export function drawWeather(random: Random): Weather {
   const sky = random.pick(["calm", "mild", "mild", "brutal", "storm", "storm", "storm"] as const);
   const rate = { calm: 0, mild: 0.01 + random.next() * 0.04, brutal: 0.1 + random.next() * 0.2, storm: 0 }[sky];
   const crashRate = sky === "calm" ? 0 : random.pick([0, 0, 0.003, 0.01, 0.04]);
-  if (sky !== "storm") return { rate, crashRate };
+  const pageRate = random.pick([0, 0, 0.05, 0.4]);
+  if (sky !== "storm") return { rate, crashRate, pageRate };
   const [kind, fault] = random.pick(STORMS);
-  return { rate, crashRate, storm: { kind, fault, rate: 0.2 + random.next() * 0.6 } };
+  return { rate, crashRate, pageRate, storm: { kind, fault, rate: 0.3 + random.next() * 0.65 } };
 }
 
 export function drawFault(random: Random, weather: Weather, kind: OperationKind): FaultName | undefined {
-  const { rate, crashRate, storm } = weather;
+  const { rate, crashRate, pageRate, storm } = weather;
   if (storm?.kind === kind && random.chance(storm.rate)) return storm.fault;
+  if (kind === "list" && random.chance(pageRate)) return random.pick(["short-page", "empty-page"]);
   if (random.chance(crashRate)) return random.pick(["crash-before", "crash-after"]);
   if (!random.chance(RARE.includes(kind) ? 2 * rate : rate)) return undefined;
+  if (kind === "put" && random.chance(0.4)) return "some-entries";
   const faults = FAULTS_OF[kind].filter((fault) => !isCrash(fault));
   return faults.length === 0 ? undefined : random.pick(faults);
 }

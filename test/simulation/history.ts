@@ -107,6 +107,8 @@ export interface WorldEnds extends Happening {
 export type Operation = Happening & {
   readonly type: "operation";
   readonly run: number;
+  /** When the run asked for it, in milliseconds since the epoch. */
+  readonly askedAt: number;
   /** Operations of the same run that were waiting, with this one. */
   readonly inFlight: number;
   fault?: FaultName;

@@ -12,11 +12,12 @@ import {
   START,
   secondsBody,
 } from "./bodies.ts";
+import type { OperationKind } from "./history.ts";
 import type { Random } from "./random.ts";
 
 /** What a runner does next: waits, or sends a file. */
 export type Act =
-  | { readonly wait: number; readonly wakesWhenTouched: boolean }
+  | { readonly wait: number; readonly wakesAt: OperationKind | undefined }
   | { readonly send: FileName; readonly body: Body };
 
 export type SendResult = "stored" | "there" | "failed";
@@ -28,26 +29,34 @@ export interface Life {
   readonly pauses: readonly number[];
   /** Acts after which it is dead; Infinity for a long life. */
   readonly actsMax: number;
-  /** Whether it goes on as soon as a run touches its storage: the worst moment there is. */
-  readonly wakesWhenTouched: boolean;
+  /** It goes on as soon as a run does this to its storage: at the worst moment there is. */
+  readonly wakesAt: OperationKind | undefined;
   /** Seconds that its clock is ahead of S3's, at each step. */
   readonly skews: readonly number[];
 }
 
-/** A life that mostly ends within so many milliseconds, while runs come and go. */
-export function drawLife(random: Random, withinMilliseconds: number, orphanAfterSeconds: number): Life {
+/** A life that mostly ends within so many milliseconds, while runs come and go. `isLate`: it is given up before its end. */
+export function drawLife(
+  random: Random,
+  withinMilliseconds: number,
+  orphanAfterSeconds: number,
+  isLate: boolean,
+): Life {
   const hasJob = random.chance(0.85);
   const files = FILE_NAMES.filter((name) => (name === START ? random.chance(0.85) : name !== PRE || hasJob));
-  const longPause = Math.min(orphanAfterSeconds * 1000, withinMilliseconds) * 1.2;
+  const longPause = isLate ? orphanAfterSeconds * 2000 : Math.min(orphanAfterSeconds * 1000, withinMilliseconds) * 1.2;
   const pause = () => random.pick([0, random.integer(0, 3_000), random.integer(0, withinMilliseconds / 4), longPause]);
+  const begin = random.integer(0, withinMilliseconds / (isLate ? 8 : 2));
   return {
     files,
-    pauses: files.map((_, index) => (index === 0 ? random.integer(0, withinMilliseconds / 2) : pause())),
+    pauses: files.map((file, index) => (index === 0 ? begin : isLate && file === POST ? longPause : pause())),
     actsMax: random.chance(0.15) ? random.integer(1, 12) : Number.POSITIVE_INFINITY,
-    wakesWhenTouched: random.chance(0.5),
+    wakesAt: random.chance(0.7) ? random.pick(WAKING) : undefined,
     skews: files.map(() => (random.chance(0.1) ? random.integer(-500, 500) : 0)),
   };
 }
+
+const WAKING: readonly OperationKind[] = ["head", "get", "list", "list", "delete", "delete"];
 
 /** Sends each file at its time, and after the last one those before it once more. Ends with whether it knows that all is stored. */
 export function* live(life: Life, name: string, now: () => number): Generator<Act, boolean, SendResult> {
@@ -63,13 +72,13 @@ export function* live(life: Life, name: string, now: () => number): Generator<Ac
 
   let areAllSent = false;
   for (const [index, file] of life.files.entries()) {
-    yield { wait: life.pauses[index] ?? 0, wakesWhenTouched: life.wakesWhenTouched && index > 0 };
+    yield { wait: life.pauses[index] ?? 0, wakesAt: index > 0 ? life.wakesAt : undefined };
     recorded.push({ send: file, body: bodyOf(file, name, now() / 1000 + (life.skews[index] ?? 0)) });
     areAllSent = yield* send(recorded);
   }
   for (let attempt = 1; attempt <= TRIES_AT_THE_END_MAX && acts <= life.actsMax; attempt++) {
     if (areAllSent && (yield* send(recorded.slice(0, -1)))) return true;
-    yield { wait: 1_000, wakesWhenTouched: false };
+    yield { wait: 1_000, wakesAt: undefined };
     areAllSent = yield* send(recorded);
   }
   return false;

@@ -33,7 +33,7 @@ export interface SimulatedPorts {
 }
 
 type OperationOf<Kind extends OperationKind> = Extract<Operation, { kind: Kind }>;
-type Asked = "type" | "step" | "time" | "run" | "inFlight" | "heard" | "fault" | "answer";
+type Asked = "type" | "step" | "time" | "run" | "askedAt" | "inFlight" | "heard" | "fault" | "answer";
 type Question<Kind extends OperationKind> = Omit<OperationOf<Kind>, Asked> & { readonly kind: Kind };
 
 export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Github | undefined): SimulatedPorts {
@@ -47,6 +47,7 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
     perform: (operation: OperationOf<Kind>, fault: FaultName | undefined) => Promise<Answer>,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      const askedAt = universe.now();
       pending.push({ run, notBefore: 0, perform: take });
 
       async function take(): Promise<void> {
@@ -57,6 +58,7 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
           type: "operation",
           ...question,
           run: run.id,
+          askedAt,
           inFlight: 1 + pending.reduce((count, other) => count + (other.run === run ? 1 : 0), 0),
           heard: false,
           ...(fault && { fault }),
@@ -64,7 +66,12 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
         if (fault === "crash-before") return run.die("crashed");
         const error = fault && ERRORS[fault];
         if (error && fault !== "lost") return reject(error());
-        const answer = await perform(operation, fault);
+        let answer: Answer;
+        try {
+          answer = await perform(operation, fault);
+        } catch (refused) {
+          return reject(refused);
+        }
         for (const watch of universe.watchers) watch(operation);
         if (fault === "crash-after") return run.die("crashed");
         if (error) return reject(error());
@@ -113,13 +120,14 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
         }),
       put: (entries) =>
         ask({ kind: "put", entries, delivered: [] }, async (operation, fault) => {
-          const fails = entries.map((_, index) => fault === "some-entries" && (index + operation.step) % 2 === 0);
+          const failing = fault === "some-entries" ? 1 + director.choose(entries.length) : 0;
+          const fails = entries.map((_, index) => index < failing);
           const sent = entries.filter((_, index) => !fails[index]);
           const before = eventBridge.events().length;
           const results = sent.length === 0 ? [] : await again(fault, () => bus.put(sent));
           const taken = eventBridge.events().length - before;
           if (taken > 0) operation.delivered.push(...sent);
-          const code = operation.step % 3 === 0 ? "MalformedDetail" : "ThrottlingException";
+          const code = operation.step % 8 === 0 ? "MalformedDetail" : "ThrottlingException";
           const failure: EntryResult = { code, retryable: code === "ThrottlingException" };
           operation.answer = fails.map((hasFailed) => (hasFailed ? failure : (results.shift() ?? failure)));
           return [...operation.answer];
@@ -166,10 +174,8 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
       delete: (objects) =>
         ask({ kind: "delete", objects, removed: [] }, async (operation, fault) => {
           const refusal = refusalOf(fault);
-          const fails = objects.map(
-            (_, index) =>
-              refusal ?? (fault === "some-keys" && (index + operation.step) % 2 === 0 ? "failed" : undefined),
-          );
+          const failing = fault === "some-keys" ? 1 + director.choose(objects.length) : 0;
+          const fails = objects.map((_, index) => refusal ?? (index < failing ? "failed" : undefined));
           const targets = objects.filter((_, index) => !fails[index]);
           const before = targets.map(({ key }) => etagAt(key));
           const results = await again(fault, () => store.delete(targets));

@@ -5,7 +5,7 @@ import { type Payload, run } from "../../functions/run.ts";
 import { attack } from "./attacker.ts";
 import { INVALID_STORAGE_NAMES } from "./bodies.ts";
 import { drawFault, drawWeather } from "./faults.ts";
-import type { History } from "./history.ts";
+import type { History, OperationKind } from "./history.ts";
 import { drawLife, type Life, live, type SendResult } from "./honest-runner.ts";
 import { type Github, simulatedPorts } from "./ports.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -25,6 +25,7 @@ interface World {
   /** The caller knows which runners are alive, and names them. */
   readonly knowsTheFleet: boolean;
   readonly busIsFlaky: boolean;
+  readonly areLate: boolean;
   readonly attackRate: number;
   readonly attackers: readonly string[];
   readonly github: Github | undefined;
@@ -42,7 +43,7 @@ interface Runner {
   readonly acts: ReturnType<typeof live>;
   readonly uploadFailureRate: number;
   dueAt: number;
-  wakesWhenTouched: boolean;
+  wakesAt: OperationKind | undefined;
   last: SendResult;
   hasBegun: boolean;
   isDone: boolean;
@@ -70,7 +71,9 @@ function drawWorld(seed: number): World {
   const weather = drawWeather(random);
   const slowness = random.pick([5, 20, 200]);
   const pageSize = random.pick([1, 2, 3, 5, 8, 50, 1000]);
-  const orphanAfterSeconds = random.pick([5, 20, 90, 86_400]);
+  // Runners that are given up, and live after all.
+  const areLate = random.chance(0.3);
+  const orphanAfterSeconds = areLate ? 3 : random.pick([5, 20, 90, 86_400]);
   const world: World = {
     universe: createUniverse({
       fault: (kind) => (world.isQuiet ? undefined : drawFault(random, weather, kind)),
@@ -91,10 +94,13 @@ function drawWorld(seed: number): World {
       partition: "aws",
       quarantineMismatches: random.chance(0.5),
     },
-    period: random.pick([5_000, 60_000]),
-    runsOfWorker: random.chance(0.4) ? [random.integer(3, 7)] : [random.integer(2, 5), random.integer(2, 5)],
+    period: areLate ? random.pick([1_000, 2_000, 5_000]) : random.pick([5_000, 60_000]),
+    runsOfWorker: random.chance(0.4)
+      ? [random.integer(3, areLate ? 12 : 7)]
+      : [random.integer(2, 5), random.integer(2, 5)],
     deadlineMilliseconds: random.pick([10_200, 15_000, 60_000, 900_000, 900_000]),
     knowsTheFleet: random.chance(0.15),
+    areLate,
     busIsFlaky: random.chance(0.05),
     attackRate: random.pick([0, 0.02, 0.1, 0.3]),
     attackers: drawAttackers(random),
@@ -110,23 +116,31 @@ function drawWorld(seed: number): World {
     const text = "key" in operation ? operation.key : "prefix" in operation ? operation.prefix : "";
     for (const runner of world.runners) {
       const isTouched = kind === "delete" || (text.startsWith(PREFIX) && text.startsWith(runner.name, PREFIX.length));
-      if (isTouched && runner.wakesWhenTouched) runner.dueAt = world.universe.now();
+      if (isTouched && runner.wakesAt === kind) runner.dueAt = world.universe.now();
     }
+  });
+  // Between HEAD and GET is where a swap hurts most.
+  world.universe.watchers.push((operation) => {
+    if (operation.kind !== "head" || world.isQuiet) return;
+    const storage = world.attackers.find((name) => operation.key.startsWith(`${PREFIX}${name}/`));
+    if (storage === undefined || world.attacksLeft === 0 || !random.chance(2 * world.attackRate)) return;
+    world.attacksLeft -= 1;
+    attack(world.universe, random, storage, world.config.maxObjectsPerRunner);
   });
   drawFleet(world);
   return world;
 }
 
-function drawFleet({ random, runners, universe, orphanAfterSeconds, period, runsOfWorker }: World): void {
+function drawFleet({ random, runners, universe, orphanAfterSeconds, period, runsOfWorker, areLate }: World): void {
   const names = new Set(Array.from({ length: random.integer(1, 8) }, () => random.pick(HONEST_NAMES)));
   const withinMilliseconds = period * Math.max(...runsOfWorker);
   const uploadFailureRate = random.pick([0, 0, 0.1, 0.3]);
   for (const name of names) {
-    const life = drawLife(random, withinMilliseconds, orphanAfterSeconds);
+    const life = drawLife(random, withinMilliseconds, orphanAfterSeconds, areLate);
     const acts = live(life, name, universe.now);
     const rest = {
       uploadFailureRate,
-      wakesWhenTouched: false,
+      wakesAt: undefined,
       last: "stored",
       hasBegun: false,
       isDone: false,
@@ -277,10 +291,10 @@ function act(world: World, runner: Runner): void {
     }
     if ("wait" in next.value) {
       runner.dueAt = universe.now() + next.value.wait;
-      runner.wakesWhenTouched = next.value.wakesWhenTouched;
+      runner.wakesAt = next.value.wakesAt;
       return;
     }
-    runner.wakesWhenTouched = false;
+    runner.wakesAt = undefined;
     runner.hasBegun = true;
     runner.last = send(world, runner, next.value.send, next.value.body);
   } while (isFast);
