@@ -3,7 +3,7 @@
 import type { RunConfig } from "../../functions/ports.ts";
 import { type Payload, run } from "../../functions/run.ts";
 import { attack } from "./attacker.ts";
-import { INVALID_STORAGE_NAMES } from "./bodies.ts";
+import { FILE_NAMES, INVALID_STORAGE_NAMES, validBody } from "./bodies.ts";
 import { drawFault, drawWeather } from "./faults.ts";
 import type { History, OperationKind } from "./history.ts";
 import { drawLife, type Life, live, type SendResult } from "./honest-runner.ts";
@@ -125,7 +125,8 @@ function drawWorld(seed: number): World {
     const storage = world.attackers.find((name) => operation.key.startsWith(`${PREFIX}${name}/`));
     if (storage === undefined || world.attacksLeft === 0 || !random.chance(2 * world.attackRate)) return;
     world.attacksLeft -= 1;
-    attack(world.universe, random, storage, world.config.maxObjectsPerRunner);
+    const name = FILE_NAMES.find((file) => operation.key === `${PREFIX}${storage}/${file}`);
+    if (name) world.universe.upload("attacker", storage, name, validBody(random, name));
   });
   drawFleet(world);
   return world;
