@@ -29,7 +29,8 @@ export class RunnerMetricsStack extends Stack {
   }
 
   private output(): void {
-    const { bucket, eventBus, alarmTopic, extractMetrics, eventLog, dashboard, runnerAccess } = this.runnerMetrics;
+    const { bucket, eventBus, alarmTopic, extractMetrics, eventLog, githubSecretArn, dashboard, runnerAccess } =
+      this.runnerMetrics;
     const outputs: Record<string, string> = {
       BucketName: bucket.bucketName,
       EventBusName: eventBus.eventBusName,
@@ -38,6 +39,7 @@ export class RunnerMetricsStack extends Stack {
       EventLogGroupName: eventLog.logGroup.logGroupName,
       DashboardUrl: `https://console.aws.amazon.com/cloudwatch/home?region=${this.region}#dashboards/dashboard/${dashboard.name}`,
     };
+    if (githubSecretArn) outputs.GithubSecretArn = githubSecretArn;
     for (const [flavor, { instancePolicy, instanceProfile, sessionPolicy }] of Object.entries(runnerAccess)) {
       const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
       outputs[`${words.join("")}InstancePolicyArn`] = instancePolicy.managedPolicyArn;

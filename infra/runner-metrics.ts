@@ -9,6 +9,7 @@ import { DeadLetters } from "./constructs/dead-letters.ts";
 import { EventLog } from "./constructs/event-log.ts";
 import { EventSchemas } from "./constructs/event-schemas.ts";
 import { ExtractMetrics } from "./constructs/extract-metrics.ts";
+import { GithubSecret } from "./constructs/github-secret.ts";
 import { MetricsBucket } from "./constructs/metrics-bucket.ts";
 import { MetricsDashboard } from "./constructs/metrics-dashboard.ts";
 import { MetricsEventBus } from "./constructs/metrics-event-bus.ts";
@@ -34,6 +35,8 @@ export class RunnerMetrics extends Construct {
   readonly alarmTopic: ITopic;
   readonly extractMetrics: ExtractMetrics;
   readonly eventLog: EventLog;
+  /** Of the secret with the credentials for GitHub; absent where GitHub is not asked. */
+  readonly githubSecretArn?: string | undefined;
   readonly dashboard: MetricsDashboard;
   /** What to give to runners, by flavor. */
   readonly runnerAccess: Readonly<Record<string, RunnerAccess>>;
@@ -56,11 +59,13 @@ export class RunnerMetrics extends Construct {
     const deadLetters = new DeadLetters(this, "DeadLetters").queue;
     if (settings.schemaRegistry) new EventSchemas(this, "EventSchemas");
 
+    const github = settings.github && new GithubSecret(this, "Github", { ...settings.github, removalPolicy });
     const extractMetrics = new ExtractMetrics(this, "ExtractMetrics", {
       settings,
       bucket,
       encryptionKey,
       bus,
+      githubSecretArn: github?.secretArn,
       deadLetters,
       removalPolicy,
     });
@@ -99,6 +104,7 @@ export class RunnerMetrics extends Construct {
     this.alarmTopic = alarms.topic;
     this.extractMetrics = extractMetrics;
     this.eventLog = eventLog;
+    this.githubSecretArn = github?.secretArn;
     this.dashboard = dashboard;
   }
 }

@@ -20,6 +20,29 @@ const flavor = z.strictObject({
   everyMinutes: z.int().min(1).max(1_440).default(5),
   /** Seconds without an upload after which a runner is taken for dead. */
   orphanAfterSeconds: z.int().nonnegative().default(ORPHAN_AFTER_SECONDS),
+  /** Organisation (`acme`) or repository (`acme/widgets`) whose runners GitHub is asked for: those that it names live. */
+  githubRunners: payload.shape.githubRunners,
+});
+
+const github = z.strictObject({
+  /** Only of repositories of these owners GitHub is asked. */
+  owners: z
+    .array(z.string())
+    .min(1, "must name at least one owner")
+    .superRefine((owners, context) => checkVariable("GITHUB_OWNERS", owners.join(","), context)),
+  /** Of a secret that exists already. Without it the stack makes one, to be filled in: see docs/github.md. */
+  secretArn: arn("secretsmanager").optional(),
+  /** Of GitHub Enterprise Server (`https://HOST/api/v3`) or GHE.com (`https://api.SUBDOMAIN.ghe.com`). */
+  apiUrl: z
+    .string()
+    .superRefine((url, context) => checkVariable("GITHUB_API_URL", url, context))
+    .optional(),
+  /** How long one run may wait for GitHub in all. */
+  timeBudgetSeconds: variable("GITHUB_TIME_BUDGET_SECONDS", 60),
+  /** How many calls one run may make. */
+  requestsMax: variable("GITHUB_REQUESTS_MAX", 500),
+  /** What becomes of a runner that claims a job which GitHub says it did not do. */
+  mismatch: z.enum(["flag", "quarantine"]).default("flag"),
 });
 
 const days = (byDefault: number) => z.int().min(1).max(3_650).default(byDefault);
@@ -33,6 +56,8 @@ const shape = {
     .refine((flavors) => Object.keys(flavors).length > 0, "must name at least one flavor"),
   /** Bytes that a file of a runner's may have. */
   fileSizeBytesLimit: variable("FILE_SIZE_BYTES_LIMIT", 1_024),
+  /** Without it GitHub is not asked. */
+  github: github.optional(),
   maxObjectsPerRunner: variable("MAX_OBJECTS_PER_RUNNER", 32),
   /** Runners in progress at once in one run. */
   concurrency: variable("CONCURRENCY", 32),
@@ -64,12 +89,9 @@ const shape = {
 };
 
 /** What the `RunnerMetrics` construct is told. */
-export const settings = z.strictObject(shape).superRefine(checkTimes);
+export const settings = z.strictObject(shape).superRefine(checkTogether);
 export type Settings = z.output<typeof settings>;
 export type SettingsInput = z.input<typeof settings>;
-
-const arn = (service: string) =>
-  z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:`), `must be an ARN of ${service}`);
 
 /** What the stock app is told in cdk.json: as above, with names and ARNs of what exists already. */
 export const stackSettings = z
@@ -85,7 +107,7 @@ export const stackSettings = z
     eventBusName: z.string().min(1).max(256).optional(),
     alarmTopicArn: arn("sns").optional(),
   })
-  .superRefine(checkTimes)
+  .superRefine(checkTogether)
   .superRefine(({ alarmEmail, alarmTopicArn }, context) => {
     if (!alarmEmail || !alarmTopicArn) return;
     context.addIssue({
@@ -125,14 +147,32 @@ function shortestIntervalSeconds(flavors: Settings["flavors"]): number {
   return 60 * Math.min(...Object.values(flavors).map(({ everyMinutes }) => everyMinutes));
 }
 
-interface Times
+interface Together
   extends Pick<
     Settings,
-    "flavors" | "timeoutSeconds" | "uncollectedRetentionDays" | "noRunAlarmAfterIntervals" | "deferredAlarmAfterRuns"
+    | "flavors"
+    | "github"
+    | "timeoutSeconds"
+    | "uncollectedRetentionDays"
+    | "noRunAlarmAfterIntervals"
+    | "deferredAlarmAfterRuns"
   > {}
 
 /** What the settings must be to each other. */
-function checkTimes(times: Times, { addIssue }: z.RefinementCtx): void {
+function checkTogether(settings: Together, context: z.RefinementCtx): void {
+  checkTimes(settings, context);
+  checkGithub(settings, context);
+}
+
+/** Whose runners GitHub is asked for, it can be asked for only where there is GitHub. */
+function checkGithub({ flavors, github }: Together, { addIssue }: z.RefinementCtx): void {
+  for (const [name, { githubRunners }] of Object.entries(flavors)) {
+    if (!githubRunners || github) continue;
+    addIssue({ code: "custom", path: ["flavors", name, "githubRunners"], message: "needs github" });
+  }
+}
+
+function checkTimes(times: Together, { addIssue }: z.RefinementCtx): void {
   const { flavors, uncollectedRetentionDays } = times;
   const problem = (path: string[], message: string) => addIssue({ code: "custom", path, message });
   if (times.timeoutSeconds !== undefined && times.timeoutSeconds >= shortestIntervalSeconds(flavors)) {
@@ -153,13 +193,26 @@ function checkTimes(times: Times, { addIssue }: z.RefinementCtx): void {
   }
 }
 
+type NumberVariable =
+  | "FILE_SIZE_BYTES_LIMIT"
+  | "MAX_OBJECTS_PER_RUNNER"
+  | "CONCURRENCY"
+  | "GITHUB_TIME_BUDGET_SECONDS"
+  | "GITHUB_REQUESTS_MAX";
+
 /** A number that the Lambda will read from its environment, checked as the Lambda checks it. */
-function variable(name: "FILE_SIZE_BYTES_LIMIT" | "MAX_OBJECTS_PER_RUNNER" | "CONCURRENCY", byDefault: number) {
+function variable(name: NumberVariable, byDefault: number) {
   return z
     .int()
-    .superRefine((value, context) => {
-      const parsed = environment.shape[name].safeParse(String(value));
-      for (const { message } of parsed.error?.issues ?? []) context.addIssue({ code: "custom", message });
-    })
+    .superRefine((value, context) => checkVariable(name, String(value), context))
     .default(byDefault);
+}
+
+function checkVariable(name: keyof typeof environment.shape, value: string, context: z.RefinementCtx): void {
+  const parsed = environment.shape[name].safeParse(value);
+  for (const { message } of parsed.error?.issues ?? []) context.addIssue({ code: "custom", message });
+}
+
+function arn(service: string) {
+  return z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:`), `must be an ARN of ${service}`);
 }

@@ -6,6 +6,9 @@ import { createJobLookup } from "./job-lookup.ts";
 import { createRunnerLookup } from "./runner-lookup.ts";
 import { createTimeBudget } from "./time-budget.ts";
 
+/** Of a run's time, waiting for GitHub may take this share, whatever the budget: else a short run would do nothing else. */
+const TIME_SHARE_MAX = 0.25;
+
 /** GitHub for the runs of one process. Tokens, and answers to be asked for conditionally, serve them all. */
 export interface Github {
   /** `deadline`, in milliseconds since the epoch: nobody waits for GitHub any longer then. */
@@ -37,7 +40,8 @@ export function createGithub(config: GithubConfig, options: GithubOptions): Gith
   return {
     beginRun(deadline) {
       const usage = { requests: 0, rateLimited: 0, statuses: {} };
-      const budget = createTimeBudget(config.timeBudgetMilliseconds, clock, deadline);
+      const milliseconds = Math.min(config.timeBudgetMilliseconds, (deadline - clock.now()) * TIME_SHARE_MAX);
+      const budget = createTimeBudget(milliseconds, clock, deadline);
       const fetch = guardedFetch({ ...config, ...options, signal: budget.signal, memory, usage });
       const api = createGithubApi(config.apiUrl, { fetch, budget, credentials, pauseMilliseconds });
       return {

@@ -19,6 +19,8 @@ export interface ExtractMetricsProps {
   readonly bucket: IBucket;
   readonly encryptionKey?: IKey | undefined;
   readonly bus: IEventBus;
+  /** Of the secret with the credentials for GitHub, where GitHub is asked. */
+  readonly githubSecretArn?: string | undefined;
   readonly deadLetters: IQueue;
   readonly removalPolicy: RemovalPolicy;
 }
@@ -50,7 +52,7 @@ export class ExtractMetrics extends Construct {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
     });
     this.function = this.createFunction(props);
-    const statements = [readAndCleanUp, quarantine, encryption, publish, tellOfFailure].flatMap((grant) =>
+    const statements = [readAndCleanUp, quarantine, encryption, publish, askGithub, tellOfFailure].flatMap((grant) =>
       grant(props),
     );
     for (const statement of statements) this.role.addToPolicy(statement);
@@ -66,7 +68,8 @@ export class ExtractMetrics extends Construct {
     }
   }
 
-  private createFunction({ settings, bucket, encryptionKey, bus, deadLetters }: ExtractMetricsProps): NodejsFunction {
+  private createFunction(props: ExtractMetricsProps): NodejsFunction {
+    const { settings, bucket, encryptionKey, bus, deadLetters } = props;
     const environment = {
       BUCKET_NAME: bucket.bucketName,
       EVENT_BUS_NAME: bus.eventBusName,
@@ -76,6 +79,7 @@ export class ExtractMetrics extends Construct {
       MAX_OBJECTS_PER_RUNNER: String(settings.maxObjectsPerRunner),
       CONCURRENCY: String(settings.concurrency),
       ...(encryptionKey && { KMS_KEY_ARN: encryptionKey.keyArn }),
+      ...githubEnvironment(props),
     } satisfies Environment;
     return new NodejsFunction(this, "Function", {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
@@ -150,6 +154,24 @@ function encryption({ encryptionKey }: ExtractMetricsProps): PolicyStatement[] {
 function publish({ bus }: ExtractMetricsProps): PolicyStatement[] {
   const actions = ["events:DescribeEventBus", "events:PutEvents"];
   return [new PolicyStatement({ sid: "PublishEvents", actions, resources: [bus.eventBusArn] })];
+}
+
+function githubEnvironment({ settings: { github }, githubSecretArn }: ExtractMetricsProps) {
+  if (!github || !githubSecretArn) return {};
+  return {
+    GITHUB_SECRET_ID: githubSecretArn,
+    GITHUB_OWNERS: github.owners.join(","),
+    GITHUB_TIME_BUDGET_SECONDS: String(github.timeBudgetSeconds),
+    GITHUB_REQUESTS_MAX: String(github.requestsMax),
+    GITHUB_MISMATCH: github.mismatch,
+    ...(github.apiUrl && { GITHUB_API_URL: github.apiUrl }),
+  } satisfies Partial<Environment>;
+}
+
+function askGithub({ githubSecretArn }: ExtractMetricsProps): PolicyStatement[] {
+  if (!githubSecretArn) return [];
+  const actions = ["secretsmanager:GetSecretValue"];
+  return [new PolicyStatement({ sid: "ReadGithubSecret", actions, resources: [githubSecretArn] })];
 }
 
 function tellOfFailure({ deadLetters }: ExtractMetricsProps): PolicyStatement[] {

@@ -33,8 +33,8 @@ export class Schedules extends Construct {
       description: "Starts runs of runner-metrics",
     });
     acknowledgeWildcard(role, `${target.functionArn}:*`, "CDK's grant to invoke includes the function's versions");
-    for (const [flavor, { everyMinutes, orphanAfterSeconds }] of Object.entries(flavors)) {
-      const input: ScheduleInput = { flavor, orphanAfterSeconds };
+    for (const [flavor, { everyMinutes, orphanAfterSeconds, githubRunners }] of Object.entries(flavors)) {
+      const input: ScheduleInput = { flavor, orphanAfterSeconds, ...(githubRunners && { githubRunners }) };
       new Schedule(this, flavor, {
         description: `Extracts the metrics of runners of flavor ${flavor}`,
         scheduleGroup,
