@@ -145,9 +145,10 @@ describe("a runner that claims a job which GitHub says somebody else did", () =>
 
 describe("what it costs", () => {
   test.each([
-    ["1,000 runners of 100 workflow runs", 1000, 100],
-    ["1,000 runners of a workflow run each", 1000, 1000],
-  ])("%s: a call for each run, and one for the token", async (title, runners, runs) => {
+    ["100 workflow runs", 1000, 100, 100],
+    ["1,000 workflow runs", 1000, 1000, 1000],
+    ["4 workflow runs, of 3 pages each", 1000, 4, 12],
+  ])("1,000 runners of %s: a call for each page, and one for the token", async (title, runners, runs, calls) => {
     const world = createWorld();
     const { github, beginRun, asked } = await startGithubWorld({ requestsMax: 5_000, timeBudgetMilliseconds: 60_000 });
     for (let index = 0; index < runners; index++) {
@@ -158,10 +159,10 @@ describe("what it costs", () => {
     const run = beginRun();
     const summary = await world.run({}, { ...run });
     expect(summary).toMatchObject({ extracted: runners, verifications: { verified: runners } });
-    expect(asked()).toHaveLength(runs);
-    expect(github.requests).toHaveLength(runs + 1);
+    expect(asked()).toHaveLength(calls);
+    expect(github.requests).toHaveLength(calls + 1);
     expect(world.events()).toHaveLength(3 * runners);
-    console.log(`${title}: ${run.usage().requests} calls`);
+    console.log(`1,000 runners of ${title}: ${run.usage().requests} calls`);
   });
 
   test("a matrix of 256 jobs in 3 attempts: 8 pages for its 256 runners", async () => {
