@@ -306,6 +306,14 @@ describe("time", () => {
     expect(await jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
   });
 
+  test("waiting takes at most a quarter of a short run, whatever the budget", async () => {
+    const { beginRun, clock } = await worldThatFails({ kind: "hang" });
+    const began = performance.now();
+    expect(await beginRun(clock.now() + 4_000).jobs.find(claimOf("r-1"))).toEqual({ unknown: "time-budget" });
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+
   test("nobody waits beyond the run's own deadline", async () => {
     const { beginRun, clock } = await worldThatFails({ kind: "hang" });
     const began = performance.now();

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { GithubApi } from "../../functions/github/api.ts";
+import { createJobLookup } from "../../functions/github/job-lookup.ts";
 import type { LocalJob } from "../../local/github.ts";
 import { claimOf, QUEUED_80_SECONDS, REPOSITORY, RUN_ID, startGithubWorld } from "./github-world.ts";
 
@@ -184,6 +186,24 @@ describe("what is asked", () => {
       expect(await beginRun().jobs.find(claimOf("r-1", { workflow_run_id }))).toEqual({ unknown: "run-not-found" });
     }
     expect(github.requests).toEqual([]);
+  });
+
+  test("is kept in memory for 100,000 jobs, and forgotten beyond that", async () => {
+    const asked = new Map<string, number>();
+    const api: GithubApi = {
+      within: (task) => task(),
+      async get(path) {
+        const runId = path[5] ?? "";
+        asked.set(runId, (asked.get(runId) ?? 0) + 1);
+        const job = { run_id: Number(runId), status: "completed", runner_name: `r-${runId}`, created_at: "" };
+        return { total_count: 100, jobs: Array.from({ length: 100 }, () => job) };
+      },
+    };
+    const jobs = createJobLookup(api, new Set(["acme"]), Date);
+    const find = (runId: number) => jobs.find(claimOf(`r-${runId}`, { workflow_run_id: String(runId) }));
+    for (let runId = 1; runId <= 1_001; runId++) expect(await find(runId)).toEqual({});
+    for (const runId of [1_001, 1, 3]) await find(runId);
+    expect([asked.get("1001"), asked.get("1"), asked.get("3")]).toEqual([1, 2, 1]);
   });
 
   test("is asked for conditionally the next time, which GitHub does not count", async () => {
