@@ -25,14 +25,19 @@ export function createClients(
     maxAttempts: 3,
     logger: silent,
   };
-  return {
-    s3: new S3Client({
-      ...shared,
-      forcePathStyle: usePathStyle,
-      // S3 checks the length; the SDK's own checksums of uploads are needed only where S3 demands them.
-      requestChecksumCalculation: "WHEN_REQUIRED",
-      responseChecksumValidation: "WHEN_REQUIRED",
-    }),
-    eventBridge: new EventBridgeClient(shared),
+  const s3 = new S3Client({
+    ...shared,
+    forcePathStyle: usePathStyle,
+    // S3 checks the length; the SDK's own checksums of uploads are needed only where S3 demands them.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+  });
+  // An uploader sets it, nobody here reads it, and the SDK throws at one that is empty.
+  const withoutExpires: Parameters<typeof s3.middlewareStack.add>[0] = (next) => async (args) => {
+    const result = await next(args);
+    delete (result.response as { headers?: Record<string, string> }).headers?.expires;
+    return result;
   };
+  s3.middlewareStack.add(withoutExpires, { step: "deserialize", priority: "low" });
+  return { s3, eventBridge: new EventBridgeClient(shared) };
 }

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { ListPosition, ObjectStore } from "../../functions/ports.ts";
 import { BUCKET, createWorld, FILES } from "../harness.ts";
+import { startLocalWorld } from "../local-world.ts";
 import { modelObjectStore } from "../model-ports.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -51,5 +52,19 @@ describe("what the simulator found", () => {
 
     expect(world.eventsOf("r-1").map(({ detailType }) => detailType)).toContain("RunnerStop");
     expect(world.keys("runners/")).toEqual([]);
+  });
+
+  // Fuzzed headers: the SDK threw at the answers to HEAD and GET, so that the runner was deferred in every run, for ever.
+  it.each(["", " ", "0", "never"])("A14 an Expires header of %j is nobody's business", async (expires) => {
+    const world = await startLocalWorld();
+    try {
+      for (const [name, content] of Object.entries(FILES)) {
+        const body = Buffer.from(content);
+        world.s3.putObject(BUCKET, `runners/large/r-1/${name}`, { body, headers: { expires } });
+      }
+      expect(await world.run()).toMatchObject({ extracted: 1, deferred: 0, errors: [] });
+    } finally {
+      await world.close();
+    }
   });
 });
