@@ -1,9 +1,4 @@
-import {
-  type MetricsFileName,
-  POST_JOB_METRICS_FILE_NAME,
-  PRE_JOB_METRICS_FILE_NAME,
-  RUNNER_INSTALLED_TS_FILE_NAME,
-} from "../metrics/files.ts";
+import { METRICS_FILE_NAMES, type MetricsFileName, POST_JOB_METRICS_FILE_NAME } from "../metrics/files.ts";
 import { runnerName } from "../metrics/issue-events.ts";
 import type { StorageListing } from "./layout.ts";
 
@@ -44,13 +39,9 @@ export function hasPostJob(listing: StorageListing): boolean {
   return hasFile(listing, POST_JOB_METRICS_FILE_NAME);
 }
 
-/** Whether nothing is missing that a whole job makes. */
+/** Whether nothing is missing that a runner leaves which did a job. */
 export function hasWholeJob(listing: StorageListing): boolean {
-  return (
-    hasPostJob(listing) &&
-    hasFile(listing, RUNNER_INSTALLED_TS_FILE_NAME) &&
-    hasFile(listing, PRE_JOB_METRICS_FILE_NAME)
-  );
+  return METRICS_FILE_NAMES.every((name) => hasFile(listing, name));
 }
 
 function hasFile({ objects, prefix }: StorageListing, name: MetricsFileName): boolean {

@@ -54,6 +54,25 @@ describe("what the simulator found", () => {
     expect(world.keys("runners/")).toEqual([]);
   });
 
+  // Seed 73845, G1: its first file alone was collected while it went on; its last came before it had sent the first again.
+  it("a run leaves a job in place whose runner is just sending the start of its installation again", async () => {
+    const world = createWorld();
+    const { "runner-installation-start.timestamp": start, ...others } = FILES;
+    world.upload("r-1", others);
+    const { store } = world.dependencies;
+    async function head(key: string) {
+      world.upload("r-1", { "runner-installation-start.timestamp": start });
+      return store.head(key);
+    }
+
+    const summary = await world.run({}, { store: { ...store, head } });
+    expect(summary).toMatchObject({ deferred: 1, deferralReasons: { changed: 1 } });
+    await world.run();
+
+    expect(world.eventsOf("r-1").map(({ detailType }) => detailType)).toContain("RunnerInstalled");
+    expect(world.keys("runners/")).toEqual([]);
+  });
+
   // Fuzzed headers: the SDK threw at the answers to HEAD and GET, so that the runner was deferred in every run, for ever.
   it.each(["", " ", "0", "never"])("A14 an Expires header of %j is nobody's business", async (expires) => {
     const world = await startLocalWorld();
