@@ -52,17 +52,16 @@ export class EventLog extends Construct {
 
   private allow(rule: CfnRule, { deadLetters }: EventLogProps): void {
     const conditions = { ArnEquals: { "aws:SourceArn": rule.attrArn } };
+    const principals = [
+      new ServicePrincipal("events.amazonaws.com"),
+      new ServicePrincipal("delivery.logs.amazonaws.com"),
+    ];
+    const resources = [this.logGroup.logGroupArn];
     new ResourcePolicy(this, "Policy", {
       policyStatements: [
-        new PolicyStatement({
-          principals: [
-            new ServicePrincipal("events.amazonaws.com"),
-            new ServicePrincipal("delivery.logs.amazonaws.com"),
-          ],
-          actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
-          resources: [this.logGroup.logGroupArn],
-          conditions,
-        }),
+        // The stream is created in no rule's name: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+        new PolicyStatement({ principals, actions: ["logs:CreateLogStream"], resources }),
+        new PolicyStatement({ principals, actions: ["logs:PutLogEvents"], resources, conditions }),
       ],
     });
     deadLetters.addToResourcePolicy(
@@ -97,6 +96,8 @@ export class EventLog extends Construct {
 function filterPattern({ event, field, dimension }: JobMetric): string {
   const terms = [
     `($.detail.event = "${event}")`,
+    // A field that is a value or a dimension has to be in the pattern.
+    '($.detail.flavor = "*")',
     ...(field ? [`($.detail.${field} >= 0)`, "($.detail.clamped NOT EXISTS)"] : []),
     ...(dimension ? [`($.detail.${dimension} = "*")`] : []),
   ];

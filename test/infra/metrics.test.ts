@@ -103,6 +103,8 @@ describe("metrics of the jobs", () => {
       const paths = [pattern, MetricValue, ...Dimensions.map(({ Value }) => Value)].flatMap((text) => [
         ...text.matchAll(/\$\.detail\.(\w+)/g),
       ]);
+      for (const { Value } of Dimensions) expect(pattern).toContain(Value);
+      if (MetricValue !== "1") expect(pattern).toContain(MetricValue);
       expect(Object.keys(schema?.shape ?? {})).toEqual(expect.arrayContaining(paths.map(([, field]) => field)));
     }
   });

@@ -160,8 +160,12 @@ describe("the events", () => {
       },
     ]);
     const [, policy] = only(template, "AWS::Logs::ResourcePolicy");
-    const [statement] = statementsOf(template, JSON.parse(String(resolve(template, policy.Properties.PolicyDocument))));
-    expect(statement).toMatchObject({ Condition: { ArnEquals: { "aws:SourceArn": [arnOf(ruleId)] } } });
+    const document = JSON.parse(String(resolve(template, policy.Properties.PolicyDocument)));
+    const sources = statementsOf(template, document).map(({ Action, Condition }) => [...Action, Condition]);
+    expect(sources).toEqual([
+      ["logs:CreateLogStream", {}],
+      ["logs:PutLogEvents", { ArnEquals: { "aws:SourceArn": [arnOf(ruleId)] } }],
+    ]);
   });
 
   test("may go to a bus that exists: then its policy is its owner's", () => {
