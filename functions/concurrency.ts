@@ -34,6 +34,8 @@ interface Finished<Result> {
 
 function begin<Result>(mapped: Promise<Result>): Promise<Finished<Result>> {
   const task: Promise<Finished<Result>> = mapped.then((result) => ({ task, result }));
+  // An error is met where the tasks are raced; until then nobody listens, and Node would end the process.
+  task.catch(() => {});
   return task;
 }
 

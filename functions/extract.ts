@@ -8,7 +8,7 @@ import {
   runnerMetrics,
   type UnfinishedInstallation,
 } from "./metrics/runner-metrics.ts";
-import type { Clock, JobLookup } from "./ports.ts";
+import { type Clock, type JobLookup, ServiceError } from "./ports.ts";
 import type { StorageListing } from "./storage/layout.ts";
 import type { NotNow } from "./storage/read.ts";
 import { type Filter, hasPostJob, select } from "./storage/select.ts";
@@ -110,8 +110,14 @@ async function extractOrDefer(
     const isLost = !filter.runners && !hasPostJob(listing);
     return await extraction(storageManager, { listing, isLost }, found, job);
   } catch (cause) {
-    return { outcome: "deferred", why: "failed", cause };
+    return deferral(cause);
   }
+}
+
+/** What becomes of a storage at which something failed. */
+export function deferral(cause: unknown): Extraction {
+  const isDenied = cause instanceof ServiceError && cause.isAccessDenied;
+  return { outcome: "deferred", why: isDenied ? "denied" : "failed", cause };
 }
 
 async function readMetrics(

@@ -148,6 +148,8 @@ export interface RunConfig {
   readonly concurrency: number;
   /** ARN of the bucket's own KMS key, where it has one. */
   readonly kmsKeyArn?: string | undefined;
+  /** Our AWS account, where it is known: an object encrypted with a key of another one is its uploader's doing. */
+  readonly accountId?: string | undefined;
   /** `aws`, `aws-cn` or `aws-us-gov`. */
   readonly partition: string;
   /** Whether a runner that claims a job which GitHub says it did not do is quarantined; else its events are flagged. */
@@ -178,5 +180,10 @@ export class ServiceError extends Error {
     super(message, { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable;
+  }
+
+  /** Our role may not. */
+  get isAccessDenied(): boolean {
+    return this.code.startsWith("AccessDenied");
   }
 }

@@ -12,9 +12,12 @@ const CALL_CONCURRENCY = 4;
 const ATTEMPTS_MAX = 5;
 const PAUSE_MILLISECONDS = 100;
 
+/** So long before the deadline no call is begun any more: what has been acknowledged has yet to be cleaned up. */
+const CLEANING_MILLISECONDS = 2_000;
+
 export interface PublishOptions {
   readonly clock: Clock;
-  /** No entry is sent again after this, in milliseconds since the epoch. */
+  /** When this process will be stopped, in milliseconds since the epoch. */
   readonly deadline: number;
 }
 
@@ -64,27 +67,33 @@ async function send(
   const results = new Map<EventEntry, EntryResult>();
   let unsent = call;
   for (let attempt = 1; unsent.length > 0; attempt++) {
-    const outcome = await putOrFail(bus, unsent);
+    const isTooLate = clock.now() > deadline - CLEANING_MILLISECONDS;
+    const outcome = isTooLate ? unsent.map(() => TOO_LATE) : await putOrFail(bus, unsent);
     unsent.forEach((entry, index) => {
       results.set(entry, outcome[index] ?? { code: "MissingResult", retryable: true });
     });
     unsent = unsent.filter((entry) => isRetryable(results.get(entry)));
-    const pause = PAUSE_MILLISECONDS * 2 ** (attempt - 1);
-    if (attempt === ATTEMPTS_MAX || clock.now() + pause > deadline) break;
-    if (unsent.length > 0) await clock.sleep(pause);
+    if (attempt === ATTEMPTS_MAX) break;
+    if (unsent.length > 0) await clock.sleep(PAUSE_MILLISECONDS * 2 ** (attempt - 1));
   }
   return results;
 }
 
+const TOO_LATE: EntryResult = { code: "DeadlineReached", retryable: false };
+
 /**
  * A call that fails as a whole (the SDK has tried it several times by then) fails each of its entries. Whether they arrived is
- * unknown; the next run sends them again under the same ids.
+ * unknown; the next run sends them again under the same ids. If it was refused for good, one of them may be to blame: then each is
+ * sent by itself, so that it takes no other runner along.
  */
 async function putOrFail(bus: EventBus, entries: readonly EventEntry[]): Promise<EntryResult[]> {
   try {
     return await bus.put(entries);
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
+    if (!error.retryable && !error.isAccessDenied && entries.length > 1) {
+      return (await Promise.all(entries.map((entry) => putOrFail(bus, [entry])))).flat();
+    }
     return entries.map(() => ({ code: error.code, retryable: false }));
   }
 }

@@ -1,7 +1,7 @@
 import { mapConcurrently } from "./concurrency.ts";
 import { type Extraction, extract, objectsOf } from "./extract.ts";
 import type { Dependencies } from "./ports.ts";
-import { settle } from "./settle.ts";
+import { missingBus, settle } from "./settle.ts";
 import { DELETE_OBJECTS_MAX } from "./storage/clean-up.ts";
 import type { Filter } from "./storage/select.ts";
 import { createStorageManager } from "./storage/storage-manager.ts";
@@ -28,9 +28,7 @@ export async function run(payload: Payload, dependencies: Dependencies): Promise
   const { bus, store, clock, config, deadline } = dependencies;
   // PutEvents to a missing bus reports success and loses the event.
   if (!(await bus.exists())) {
-    throw new Error(
-      `The event bus "${config.eventBusName}" (EVENT_BUS_NAME) does not exist. Nothing was read or deleted.`,
-    );
+    throw new Error(missingBus(config.eventBusName));
   }
   const layout = { ...config, flavor: payload.flavor };
   const limits = { ...config, objectsMax: config.maxObjectsPerRunner };

@@ -23,6 +23,7 @@ export const CONFIG: RunConfig = {
   fileSizeBytesLimit: 1024,
   maxObjectsPerRunner: 32,
   concurrency: 8,
+  accountId: "111111111111",
   partition: "aws",
 };
 

@@ -16,8 +16,13 @@ export function createClients(
   usePathStyle: boolean,
   requestTimeout = REQUEST_TIMEOUT_MILLISECONDS,
 ): { s3: S3Client; eventBridge: EventBridgeClient } {
-  // Without throwOnRequestTimeout the SDK only warns.
-  const timeouts = { connectionTimeout: 1_000, requestTimeout, throwOnRequestTimeout: true };
+  // The request's time-out ends with the headers, the socket's counts for the body. Without throwOnRequestTimeout the SDK only warns.
+  const timeouts = {
+    connectionTimeout: 1_000,
+    requestTimeout,
+    socketTimeout: requestTimeout,
+    throwOnRequestTimeout: true,
+  };
   const agent = { keepAlive: true, maxSockets: concurrency * REQUESTS_PER_RUNNER };
   const shared = {
     requestHandler: { ...timeouts, httpAgent: agent, httpsAgent: agent },

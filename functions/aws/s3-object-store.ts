@@ -18,6 +18,12 @@ const BODY_TIMEOUT_MILLISECONDS = 5_000;
 /** What XML carries unchanged. One key with a control character would fail a whole DeleteObjects (MalformedXML). */
 const BATCHABLE_KEY = /^[ -~]+$/;
 
+/** What KMS answers through S3 of a key that will not work by itself again. */
+const FINAL_KMS_CODES = ["KMS.DisabledException", "KMS.NotFoundException", "KMS.KMSInvalidStateException"];
+
+/** Archived (GET and COPY say it differently), or encrypted with a key that only the uploader has (SSE-C). */
+const UNREADABLE_CODES = ["InvalidObjectState", "ObjectNotInActiveTierError", "InvalidRequest"];
+
 /** Single deletes in progress, for keys that can't go in a batch. */
 const SINGLE_DELETES = 16;
 
@@ -76,7 +82,8 @@ export function s3ObjectStore(
 
     async putIfAbsent(key, json) {
       try {
-        const document = { Body: json, ContentType: "application/json" };
+        // A bucket with Object Lock demands a checksum.
+        const document = { Body: json, ContentType: "application/json", ChecksumAlgorithm: "CRC32" } as const;
         await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, IfNoneMatch: "*", ...document }));
         return "stored";
       } catch (error) {
@@ -95,6 +102,8 @@ export function s3ObjectStore(
             CopySourceIfMatch: etag,
             // What an uploader wrote into the headers is no evidence that anyone needs.
             MetadataDirective: "REPLACE",
+            // To copy tags takes privileges of its own, and without them a tagged object would be denied to us for ever.
+            TaggingDirective: "REPLACE",
             ContentType: "application/octet-stream",
           }),
         );
@@ -126,9 +135,13 @@ export function copySource(bucket: string, key: string): string {
   return [bucket, ...key.split("/")].map(encodeURIComponent).join("/");
 }
 
-/** The SDK leaves keys as `EncodingType: url` has them. */
+/** The SDK leaves keys as `EncodingType: url` has them. What is no UTF-8 comes out as no valid key, and the listing goes on. */
 export function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll("+", " "));
+  try {
+    return decodeURIComponent(encoded.replaceAll("+", " "));
+  } catch {
+    return encoded.replaceAll("%", "\uFFFD");
+  }
 }
 
 /** All of a body of `size` bytes, or `changed` where it is longer: no more is read then. */
@@ -160,8 +173,11 @@ async function deleteBatch(
     .send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }))
     .catch(rethrow(`DELETE in bucket "${bucket}"`));
   const codes = new Map(Errors.map(({ Key, Code }) => [Key, Code]));
+  // An error of an unknown key is that of one of ours, of which we can't tell.
+  const keys = new Set(objects.map(({ key }) => key));
+  const otherwise = Errors.every(({ Key = "" }) => keys.has(Key)) ? "deleted" : "failed";
   return new Map(
-    objects.map((object) => [object, codes.has(object.key) ? deleteResult(codes.get(object.key)) : "deleted"]),
+    objects.map((object) => [object, codes.has(object.key) ? deleteResult(codes.get(object.key)) : otherwise]),
   );
 }
 
@@ -204,10 +220,8 @@ function refusal(error: unknown, doing: string): Refusal {
   const code = errorCode(error);
   if (status === 404 && code !== "NoSuchBucket") return "gone";
   if (status === 412 || status === 409) return "changed";
-  // KMS answers through S3: KMS.DisabledException, KMS.NotFoundException, …
-  if (code === "AccessDenied" || code.startsWith("KMS.")) return "denied";
-  // Archived; or encrypted with a key that only the uploader has (SSE-C).
-  if (code === "InvalidObjectState" || code === "InvalidRequest") return "unreadable";
+  if (code === "AccessDenied" || FINAL_KMS_CODES.includes(code)) return "denied";
+  if (UNREADABLE_CODES.includes(code)) return "unreadable";
   throw toServiceError(error, doing);
 }
 

@@ -42,8 +42,11 @@ export const environment = z
     QUARANTINE_PREFIX: prefix.default("quarantine/"),
     FILE_SIZE_BYTES_LIMIT: integer(1, FILE_SIZE_BYTES_LIMIT_MAX, FILE_SIZE_BYTES_LIMIT),
     MAX_OBJECTS_PER_RUNNER: integer(4, 1_000, 32),
-    CONCURRENCY: integer(1, 256, 32),
-    KMS_KEY_ARN: z.string().startsWith("arn:", "must be the ARN of a key").optional(),
+    CONCURRENCY: integer(1, 128, 32),
+    KMS_KEY_ARN: z
+      .string()
+      .regex(/^arn:[^:]+:kms:[^:]+:[0-9]{12}:key\//, "must be the ARN of a key, and not of an alias")
+      .optional(),
     AWS_REGION: z.string().default("us-east-1"),
     /** Of the secret that holds GitHub's credentials. Without it GitHub is not asked. */
     GITHUB_SECRET_ID: z.string().min(1).max(2_048).optional(),

@@ -42,7 +42,7 @@ export async function handler(input: unknown, context: Context): Promise<Summary
   // What has been read by then needs time to be published.
   const githubRun = (await github)?.beginRun(deadline - FINISHING_MILLISECONDS);
   const summary = await traced("extract-metrics", () =>
-    run(payload, { store, bus, clock, config, deadline, ...githubRun }),
+    run(payload, { store, bus, clock, config: { ...config, accountId: accountOf(context) }, deadline, ...githubRun }),
   );
   if (githubRun) summary.github = githubRun.usage();
   report(summary, clock.now() - began);
@@ -57,6 +57,11 @@ async function loadGithub(config: GithubConfig): Promise<Github> {
     import("../aws/secret.ts"),
   ]);
   return createGithub(config, { clock, readSecret: secretReader(config.secretId) });
+}
+
+/** `arn:aws:lambda:<region>:<account>:function:<name>` */
+function accountOf({ invokedFunctionArn }: Context): string | undefined {
+  return invokedFunctionArn?.split(":")[4];
 }
 
 function report(summary: Summary, durationMilliseconds: number): void {

@@ -18,6 +18,8 @@ export interface StorageLimits {
   readonly objectsMax: number;
   /** ARN of the bucket's own KMS key, where it has one. */
   readonly kmsKeyArn?: string | undefined;
+  /** Our AWS account. */
+  readonly accountId?: string | undefined;
 }
 
 /** A metrics storage as the listing shows it: all that one runner has uploaded. */
@@ -70,9 +72,14 @@ export function quarantineName(name: string): string {
   return isStorageName(name) ? name : `invalid-${sha256(name).slice(0, 32)}`;
 }
 
-/** `quarantine/<flavor>/<storage>/<id>/`; the id is derived from the keys and ETags, so that a second try finds the first. */
+/**
+ * `quarantine/<flavor>/<storage>/<id>/`; the id is derived from keys, ETags and times, so that a second try finds the first, and
+ * other content does not, even where it has the same ETag (MD5 collisions can be made).
+ */
 export function quarantineLocation(layout: Layout, listing: StorageListing): { id: string; prefix: string } {
-  const versions = listing.objects.map(({ key, etag }) => JSON.stringify([key, etag])).sort();
+  const versions = listing.objects
+    .map(({ key, etag, lastModified }) => JSON.stringify([key, etag, lastModified]))
+    .sort();
   const id = sha256(versions.join("\n")).slice(0, 32);
   const { quarantinePrefix, flavor } = layout;
   return { id, prefix: `${quarantinePrefix}${flavor}/${quarantineName(listing.name)}/${id}/` };

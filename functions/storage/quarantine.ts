@@ -9,7 +9,7 @@ import {
   type StorageLimits,
   type StorageListing,
 } from "./layout.ts";
-import { isForeignKey, type NotNow } from "./read.ts";
+import { isOutOfReach, type NotNow } from "./read.ts";
 
 /** Larger objects are recorded, not copied. */
 export const COPY_BYTES_MAX = 1024 * 1024;
@@ -56,10 +56,9 @@ export async function moveToQuarantine(
     const copy = quarantineKey(prefix, object.key, listing.prefix);
     const result = await store.copy(object, copy);
     if (result === "copied") return { copied_to: copy };
-    if (result === "unreadable") return { not_copied: "unreadable" };
-    if (result !== "denied") return result;
-    const head = await store.head(object.key);
-    return typeof head !== "string" && isForeignKey(head, limits) ? { not_copied: "unreadable" } : "denied";
+    if (result !== "denied" && result !== "unreadable") return result;
+    // A copy may also be refused for its destination: a HEAD says whether it is the object's fault.
+    return isOutOfReach(await store.head(object.key), limits) ? { not_copied: "unreadable" } : "denied";
   }
 }
 

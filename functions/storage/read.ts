@@ -36,11 +36,20 @@ export async function readStorage(
 }
 
 /**
- * Whether a refusal to read an object is final: it is encrypted with a KMS key that is not the bucket's, so its uploader has
- * seen to it. With the bucket's own key the fault is in our permissions, and nothing must be thrown away for that.
+ * Whether nobody's permissions would help to read an object that was refused: its uploader has seen to it. It is archived,
+ * encrypted with the uploader's own key (SSE-C), or with a KMS key of another account that is not the bucket's. With any other key
+ * the fault may be in our permissions, and nothing must be thrown away for that.
  */
-export function isForeignKey({ kmsKeyId }: ObjectHead, limits: StorageLimits): boolean {
-  return kmsKeyId !== undefined && kmsKeyId !== limits.kmsKeyArn;
+export function isOutOfReach(head: ObjectHead | Refusal, { kmsKeyArn, accountId }: StorageLimits): boolean {
+  if (typeof head === "string") return head === "unreadable";
+  if (ARCHIVE_CLASSES.includes(head.storageClass)) return true;
+  if (head.kmsKeyId === undefined || head.kmsKeyId === kmsKeyArn || accountId === undefined) return false;
+  return accountOf(head.kmsKeyId) !== accountId;
+}
+
+/** `arn:aws:kms:<region>:<account>:key/<id>` */
+function accountOf(arn: string): string | undefined {
+  return arn.split(":")[4];
 }
 
 interface ListedFile {
@@ -72,7 +81,7 @@ async function content(
 ): Promise<{ name: MetricsFileName; file: MetricsFile } | Failure> {
   const bytes = await store.get({ key: object.key, etag: head.etag }, head.size);
   if (bytes === "unreadable") return corrupt("unreadable-object", name);
-  if (bytes === "denied" && isForeignKey(head, limits)) return corrupt("unreadable-object", name);
+  if (bytes === "denied" && isOutOfReach(head, limits)) return corrupt("unreadable-object", name);
   if (typeof bytes === "string") return bytes;
   return { name, file: { bytes, lastModified: head.lastModified } };
 }

@@ -77,6 +77,35 @@ describe("over HTTP", () => {
     expect(world.requests.counts()).toEqual({ DescribeEventBus: 1 });
   });
 
+  test("A41 a bus that goes away in the middle of a run loses nothing: what it swallowed is deferred with its files", async () => {
+    let reads = 0;
+    world.faults.use(({ operation }) => {
+      if (operation === "GetObject" && ++reads === 5) world.eventBridge.deleteBus(BUS);
+      return undefined;
+    });
+    const summary = await world.run();
+    expect(summary).toMatchObject({ extracted: 0, deferred: 2, deferralReasons: { unpublished: 2 } });
+    expect(summary.errors[0]).toContain(`The event bus "${BUS}" (EVENT_BUS_NAME) does not exist`);
+    expect(world.keys("runners/")).toHaveLength(8);
+    world.faults.clear();
+    world.eventBridge.createBus(BUS);
+    expect(await world.run()).toMatchObject({ extracted: 2 });
+  });
+
+  test.each(["ListObjectsV2", "CopyObject", "DeleteObjects", "PutEvents", "PutObject"])(
+    "A18 the answer to %s that stalls in its body ends in time, and loses nothing",
+    async (stalled) => {
+      world.upload("a", { "pre-job-metrics.json": "{" });
+      failing({ kind: "stalled-body" }, ({ operation }) => operation === stalled);
+      const summary = await world.run();
+      expect(isBalanced(summary)).toBe(true);
+      world.faults.clear();
+      await world.run();
+      expect(world.keys("runners/")).toEqual([]);
+      expect(new Set(ids()).size).toBe(4);
+    },
+  );
+
   const refusals: [string, Fault, string][] = [
     ["503 SlowDown", { kind: "error", status: 503, code: "SlowDown" }, "failed"],
     ["500", { kind: "error", status: 500, code: "InternalError" }, "failed"],
@@ -103,7 +132,8 @@ describe("over HTTP", () => {
     async (code) => {
       const status = code === "AccessDenied" ? 403 : 500;
       failing({ kind: "error", status, code }, ({ operation }) => operation === "DeleteObjects");
-      expect(await world.run()).toMatchObject({ extracted: 2, objects: { deleted: 0, failed: 8 } });
+      const counted = code === "AccessDenied" ? { denied: 8, failed: 0 } : { denied: 0, failed: 8 };
+      expect(await world.run()).toMatchObject({ extracted: 2, objects: { deleted: 0, ...counted } });
       world.faults.clear();
       await world.run();
       expect(world.keys()).toEqual([]);

@@ -172,7 +172,11 @@ test.each([
 test("A13 an unreadable object beside corrupt files does not keep them from quarantine", async () => {
   const world = createWorld();
   world.upload("evil", { "pre-job-metrics.json": "{", "post-job-metrics.json": "{" });
-  world.s3.plant(BUCKET, `${EVIL}/x`, { body: Buffer.from("x"), kmsKeyId: "arn:aws:kms:x", denied: true });
+  world.s3.plant(BUCKET, `${EVIL}/x`, {
+    body: Buffer.from("x"),
+    kmsKeyId: "arn:aws:kms:us-east-1:999999999999:key/x",
+    denied: true,
+  });
   expect(await world.run()).toMatchObject({ quarantined: 1 });
   expect(world.manifests()[0].objects.at(-1)).toMatchObject({ key: `${EVIL}/x`, not_copied: "unreadable" });
   expect(world.keys("runners/")).toEqual([]);
@@ -187,6 +191,88 @@ test("A13 what the bucket's own key encrypts and we may not read is deferred, no
   const config = { ...world.dependencies.config, kmsKeyArn: kmsKeyId };
   expect(await world.run({}, { config })).toMatchObject({ deferred: 1, deferralReasons: { denied: 1 } });
   expect(world.keys("runners/")).toHaveLength(4);
+});
+
+test("A13 an object under another key of our own account that is denied is deferred: it may have been the bucket's", async () => {
+  const world = createWorld();
+  world.upload("honest");
+  const key = "runners/large/honest/pre-job-metrics.json";
+  const kmsKeyId = "arn:aws:kms:us-east-1:111111111111:key/yesterdays";
+  world.s3.plant(BUCKET, key, { body: Buffer.from("{}"), kmsKeyId, denied: true });
+  expect(await world.run()).toMatchObject({ deferred: 1, quarantined: 0, deferralReasons: { denied: 1 } });
+  expect(world.keys("runners/")).toHaveLength(4);
+});
+
+test("A13 a copy that is refused though the object can be read is our fault: nothing is thrown away", async () => {
+  const world = createWorld();
+  world.upload("evil", { ...FILES, "pre-job-metrics.json": "{" });
+  for (const refusal of ["denied", "unreadable"] as const) {
+    const store = { ...world.dependencies.store, copy: async () => refusal };
+    expect(await world.run({}, { store })).toMatchObject({ deferred: 1, deferralReasons: { denied: 1 } });
+  }
+  expect(world.manifests()).toEqual([]);
+  expect(world.keys("runners/")).toHaveLength(4);
+});
+
+test("A11 an object of 1 MiB is copied, one byte more is recorded only", async () => {
+  const world = createWorld();
+  world.upload("evil", { "pre-job-metrics.json": "{", "post-job-metrics.json": "{" });
+  world.s3.plant(BUCKET, `${EVIL}/a`, { size: 1024 ** 2 });
+  world.s3.plant(BUCKET, `${EVIL}/b`, { size: 1024 ** 2 + 1 });
+  await world.run();
+  const [a, b] = world.manifests()[0].objects;
+  expect(a).toHaveProperty("copied_to");
+  expect(b).toMatchObject({ not_copied: "too-large" });
+});
+
+test("A19 evidence is never overwritten by other content with the same ETag", async () => {
+  const world = createWorld();
+  for (const content of ["{EVIDENCE", "{INNOCENT"]) {
+    world.upload("evil", { "post-job-metrics.json": FILES["post-job-metrics.json"] });
+    world.s3.plant(BUCKET, PRE, { body: Buffer.from(content), etag: '"collision"' });
+    await world.run();
+    world.clock.time += 60_000;
+  }
+  const copies = world.manifests().map(({ objects }) => world.text(objects[1].copied_to));
+  expect(copies.toSorted()).toEqual(["{EVIDENCE", "{INNOCENT"]);
+  expect(new Set(world.events().map(({ detail }) => detail.event_id)).size).toBe(2);
+});
+
+test("a quarantine that is not acknowledged leaves its sources in place", async () => {
+  const world = createWorld();
+  world.upload("evil", { ...FILES, "pre-job-metrics.json": "{" });
+  const bus = { ...world.dependencies.bus, put: async () => [{ code: "MalformedDetail", retryable: false }] };
+  expect(await world.run({}, { bus })).toMatchObject({ quarantined: 0, deferred: 1 });
+  expect(world.keys("runners/")).toHaveLength(4);
+  expect(await world.run()).toMatchObject({ quarantined: 1 });
+  expect(world.manifests()).toHaveLength(1);
+});
+
+test("an orphan is told by its newest object", async () => {
+  const world = createWorld();
+  world.upload("runner", { "runner-installed.timestamp": "1" });
+  world.clock.time += 86_400_000;
+  world.upload("runner", { "pre-job-metrics.json": FILES["pre-job-metrics.json"] });
+  world.clock.time += 86_400_000;
+  expect(await world.run()).toMatchObject({ notReady: 1 });
+  world.clock.time += 1_000;
+  expect(await world.run()).toMatchObject({ extracted: 1 });
+});
+
+test("more objects than one DeleteObjects takes are deleted in several", async () => {
+  const { cleanUp } = await import("../../functions/storage/clean-up.ts");
+  const sizes: number[] = [];
+  const objects = Array.from({ length: 2_001 }, (_, number) => ({ key: String(number), etag: "e" }));
+  const store = createWorld().dependencies.store;
+  const counted: ObjectStore = {
+    ...store,
+    async delete(some) {
+      sizes.push(some.length);
+      return some.map(() => "deleted" as const);
+    },
+  };
+  expect(await cleanUp(counted, objects)).toMatchObject({ deleted: 2_001 });
+  expect(sizes).toEqual([1_000, 1_000, 1]);
 });
 
 test("A16 a multipart ETag is as good as any", async () => {

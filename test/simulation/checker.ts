@@ -321,7 +321,7 @@ function stableIds({ reading, violated }: Facts): void {
   const prefixOfListing = new Map<string, string>();
   for (const [prefix, { storage, objects, step }] of reading.manifests) {
     const listing = `${storage}\n${objects
-      .map(({ key, etag }) => `${JSON.stringify(key)} ${etag}`)
+      .map(({ key, etag, last_modified }) => `${JSON.stringify(key)} ${etag} ${last_modified}`)
       .sort()
       .join("\n")}`;
     if (prefixOfListing.has(listing)) violated("G4", step, `the same objects are quarantined at ${prefix} once more`);
@@ -331,9 +331,14 @@ function stableIds({ reading, violated }: Facts): void {
 
 function isExplained(reading: Reading, storage: string, earlier: RunRead, later: RunRead, step: number): boolean {
   if (earlier === later) return false;
-  const isDisturbed = earlier.faultsOn.has(storage) || earlier.ends?.end !== "done";
+  const isDisturbed = earlier.faultsOn.has(storage) || earlier.ends?.end !== "done" || lostItsBus(earlier);
   const isChanged = reading.changes.get(storage)?.some((at) => at > earlier.begins.step && at < step) ?? false;
   return isDisturbed || isChanged || areOverlapping(earlier, later);
+}
+
+/** Told later in the run that the bus is missing, it can't rely on what that bus acknowledged. */
+function lostItsBus({ operations }: RunRead): boolean {
+  return operations.some((operation) => operation.kind === "exists" && operation.heard && operation.answer === false);
 }
 
 function areOverlapping(one: RunRead, two: RunRead): boolean {
@@ -354,7 +359,8 @@ function isolation({ reading, violated }: Facts): void {
     if (ends?.end === "rejected" && hasBus)
       violated("G5", ends.step, `run ${run.id} was stopped: ${String(ends.error)}`);
     if (ends?.end === "done" && !hasBus) violated("G5", ends.step, `run ${run.id} went on without a bus`);
-    const isCalm = ends?.end === "done" && ends.summary?.stopped === "done" && !run.isListingDisturbed;
+    const isCalm =
+      ends?.end === "done" && ends.summary?.stopped === "done" && !run.isListingDisturbed && !lostItsBus(run);
     if (!isCalm || runs.some((other) => other !== run && areOverlapping(run, other))) continue;
     for (const [storage, keys] of reading.keysOf) {
       const changes = reading.changes.get(storage) ?? [];

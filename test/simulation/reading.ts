@@ -44,7 +44,14 @@ export interface Presence {
 export interface Manifest {
   readonly storage: string;
   readonly reason: string;
-  readonly objects: readonly { key: string; etag: string; size: number; copied_to?: string; not_copied?: string }[];
+  readonly objects: readonly {
+    key: string;
+    etag: string;
+    size: number;
+    last_modified: string;
+    copied_to?: string;
+    not_copied?: string;
+  }[];
   readonly step: number;
 }
 

@@ -176,6 +176,7 @@ const CONFIG: RunConfig = {
   fileSizeBytesLimit: 1024,
   maxObjectsPerRunner: 6,
   concurrency: 2,
+  accountId: "111111111111",
   partition: "aws",
 };
 

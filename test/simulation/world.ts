@@ -91,6 +91,7 @@ function drawWorld(seed: number): World {
       fileSizeBytesLimit: random.pick([256, 1024, 1024]),
       maxObjectsPerRunner: random.pick([4, 6, 32]),
       concurrency: random.pick([1, 2, 4, 32]),
+      accountId: "111111111111",
       partition: "aws",
       quarantineMismatches: random.chance(0.5),
     },

@@ -1,0 +1,68 @@
+import { Readable } from "node:stream";
+import type { S3Client } from "@aws-sdk/client-s3";
+import { expect, test } from "vitest";
+import { s3ObjectStore } from "../../functions/aws/s3-object-store.ts";
+
+/** A client that answers every command with the same; what it was sent. */
+function clientThat(answer: () => unknown) {
+  const sent: { name: string; input: Record<string, unknown> }[] = [];
+  const send = async (command: { constructor: { name: string }; input: Record<string, unknown> }) => {
+    sent.push({ name: command.constructor.name, input: command.input });
+    return answer();
+  };
+  return { client: { send } as unknown as S3Client, sent };
+}
+
+test("A18 no more of a body is read than was announced", async () => {
+  let produced = 0;
+  const endless = Readable.from(
+    (function* () {
+      for (;;) {
+        produced++;
+        yield Buffer.alloc(100);
+      }
+    })(),
+    { highWaterMark: 1 },
+  );
+  const store = s3ObjectStore(clientThat(() => ({ Body: endless })).client, "b");
+  expect(await store.get({ key: "k", etag: "e" }, 1_000)).toBe("changed");
+  expect(endless.destroyed).toBe(true);
+  expect(produced).toBeLessThan(20);
+});
+
+test.each([
+  ["AccessDenied", "denied"],
+  ["InternalError", "failed"],
+  ["PreconditionFailed", "changed"],
+  ["NoSuchKey", "gone"],
+])("an object that DeleteObjects lists with the error %s is %s", async (Code, result) => {
+  const store = s3ObjectStore(clientThat(() => ({ Errors: [{ Key: "b", Code }] })).client, "bucket");
+  const objects = ["a", "b", "c"].map((key) => ({ key, etag: "e" }));
+  expect(await store.delete(objects)).toEqual(["deleted", result, "deleted"]);
+});
+
+test("an error of DeleteObjects that can't be matched leaves all in doubt", async () => {
+  const store = s3ObjectStore(clientThat(() => ({ Errors: [{ Key: "?", Code: "InternalError" }] })).client, "bucket");
+  expect(await store.delete([{ key: "a", etag: "e" }])).toEqual(["failed"]);
+});
+
+test("a copy carries none of the uploader's headers or tags, and only the version that was asked for", async () => {
+  const { client, sent } = clientThat(() => ({}));
+  await s3ObjectStore(client, "bucket").copy({ key: "a b", etag: '"e"' }, "to");
+  expect(sent[0]).toMatchObject({
+    name: "CopyObjectCommand",
+    input: {
+      CopySource: "bucket/a%20b",
+      CopySourceIfMatch: '"e"',
+      MetadataDirective: "REPLACE",
+      TaggingDirective: "REPLACE",
+      Key: "to",
+    },
+  });
+});
+
+test("a key that is no UTF-8 does not end the listing, and is no valid key", async () => {
+  const Contents = [{ Key: "runners/large/x/%FF" }, { Key: "runners/large/y/a+b" }];
+  const { objects } = await s3ObjectStore(clientThat(() => ({ Contents })).client, "bucket").list("runners/large/");
+  expect(objects.map(({ key }) => key)).toEqual(["runners/large/x/\ufffdFF", "runners/large/y/a b"]);
+});
