@@ -2,7 +2,7 @@ import { SecretsProvider } from "@aws-lambda-powertools/parameters/secrets";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 
 /** Without `throwOnRequestTimeout` the SDK only warns. */
-const TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 5_000, throwOnRequestTimeout: true };
+const TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 5_000, socketTimeout: 5_000, throwOnRequestTimeout: true };
 
 /** How long a secret is kept, in seconds: a change takes effect that much later, or when GitHub refuses the old one. */
 const KEPT_SECONDS = 300;
