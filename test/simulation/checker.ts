@@ -197,9 +197,8 @@ function verdictIn({ reading, verdicts }: Facts, run: RunRead, storage: string):
     takenForDead: !payload.runners,
   });
   // Of an object that can't be read its version can't be told either: one that came after the listing counts.
-  const cameUnreadable = reading.uploads.some(
-    ({ step, key, version }) =>
-      step > run.begins.step && version?.meaning.kind === "unreadable" && run.listings.get(storage)?.has(key),
+  const cameUnreadable = reading.unreadable.some(
+    ({ step, key }) => step > run.begins.step && run.listings.get(storage)?.has(key),
   );
   const all = cameUnreadable ? { ...verdict, reasons: new Set([...verdict.reasons, "unreadable-object"]) } : verdict;
   verdicts.set(cacheKey, all);
@@ -342,8 +341,7 @@ function lostItsBus({ operations }: RunRead): boolean {
 }
 
 function areOverlapping(one: RunRead, two: RunRead): boolean {
-  const endOf = ({ ends }: RunRead) => ends?.step ?? Number.POSITIVE_INFINITY;
-  return one.begins.step < endOf(two) && two.begins.step < endOf(one);
+  return one.overlapping.has(two.id);
 }
 
 /**
@@ -361,7 +359,7 @@ function isolation({ reading, violated }: Facts): void {
     if (ends?.end === "done" && !hasBus) violated("G5", ends.step, `run ${run.id} went on without a bus`);
     const isCalm =
       ends?.end === "done" && ends.summary?.stopped === "done" && !run.isListingDisturbed && !lostItsBus(run);
-    if (!isCalm || runs.some((other) => other !== run && areOverlapping(run, other))) continue;
+    if (!isCalm || run.overlapping.size > 0) continue;
     for (const [storage, keys] of reading.keysOf) {
       const changes = reading.changes.get(storage) ?? [];
       if (run.faultsOn.has(storage) || changes.some((at) => at > begins.step && at < ends.step)) continue;
@@ -434,9 +432,7 @@ function whyNoEvidence(
   if (object.copied_to !== undefined) {
     return quarantine.get(object.copied_to) === etag ? undefined : `its copy ${object.copied_to} is not there`;
   }
-  const isUnreadable = reading.uploads.some(
-    (upload) => upload.key === key && upload.version?.meaning.kind === "unreadable",
-  );
+  const isUnreadable = reading.unreadable.some((upload) => upload.key === key);
   const isGoodReason =
     (object.not_copied === "too-large" && object.size > COPY_BYTES_MAX) ||
     (object.not_copied === "too-many" && index >= run.begins.config.maxObjectsPerRunner) ||

@@ -24,6 +24,8 @@ export interface RunRead {
   /** Storages that a fault befell in this run. */
   readonly faultsOn: Set<string>;
   isListingDisturbed: boolean;
+  /** Runs that were in progress at the same time. */
+  readonly overlapping: Set<number>;
   /** What GitHub said of each storage's job. */
   readonly jobs: Map<string, JobAnswer | undefined>;
   /** Who lives, as GitHub said. */
@@ -59,7 +61,8 @@ export interface Reading {
   readonly history: History;
   readonly flavorPrefix: string;
   readonly runs: Map<number, RunRead>;
-  readonly uploads: readonly Upload[];
+  /** Uploads that nobody can read. */
+  readonly unreadable: readonly Upload[];
   /** Key -> when which version was there. */
   readonly presences: Map<string, Presence[]>;
   /** Storage -> its keys, ever. */
@@ -81,14 +84,15 @@ const HARMLESS: readonly (FaultName | undefined)[] = [undefined, "short-page", "
 
 export function read(history: History, flavorPrefix: string): Reading {
   const versions = new Map<string, UploadedVersion[]>();
-  const uploads: Upload[] = [];
+  const unreadable: Upload[] = [];
+  const running = new Set<RunRead>();
   const honest = new Set<string>();
   const finished = new Set<string>();
   const reading = {
     history,
     flavorPrefix,
     runs: new Map<number, RunRead>(),
-    uploads,
+    unreadable,
     presences: new Map<string, Presence[]>(),
     keysOf: new Map<string, Set<string>>(),
     changes: new Map<string, number[]>(),
@@ -103,7 +107,7 @@ export function read(history: History, flavorPrefix: string): Reading {
   for (const event of history) {
     switch (event.type) {
       case "upload":
-        uploads.push(event);
+        if (event.version?.meaning.kind === "unreadable") unreadable.push(event);
         if (event.by === "honest") honest.add(event.storage);
         if (event.version) add(versions, `${event.key}\n${event.version.etag}`, event.version);
         readUpload(reading, event);
@@ -111,12 +115,21 @@ export function read(history: History, flavorPrefix: string): Reading {
       case "runner-finished":
         finished.add(event.storage);
         break;
-      case "run-begins":
-        reading.runs.set(event.run, newRun(event));
+      case "run-begins": {
+        const run = newRun(event);
+        for (const other of running) {
+          other.overlapping.add(run.id);
+          run.overlapping.add(other.id);
+        }
+        running.add(run);
+        reading.runs.set(run.id, run);
         break;
+      }
       case "run-ends": {
         const run = reading.runs.get(event.run);
-        if (run) run.ends = event;
+        if (!run) break;
+        run.ends = event;
+        running.delete(run);
         break;
       }
       case "operation":
@@ -155,6 +168,7 @@ function newRun(begins: RunBegins): RunRead {
     quarantined: new Map(),
     faultsOn: new Set(),
     isListingDisturbed: false,
+    overlapping: new Set(),
     jobs: new Map(),
   };
 }
