@@ -3,7 +3,7 @@
  * A test compares them with the schemas.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { type DetailType, EVENT_SCHEMAS } from "../functions/metrics/events.ts";
 
 const ROOT = new URL("../", import.meta.url);

@@ -1,5 +1,5 @@
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
-import { z } from "zod";
+import * as z from "zod";
 import { environment } from "../functions/extract-metrics/config.ts";
 import { ORPHAN_AFTER_SECONDS, payload } from "../functions/extract-metrics/payload.ts";
 

@@ -1,6 +1,6 @@
 import { CfnRegistry, CfnSchema } from "aws-cdk-lib/aws-eventschemas";
 import { Construct } from "constructs";
-import { z } from "zod";
+import * as z from "zod";
 import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE, SCHEMA_VERSION } from "../../functions/metrics/events.ts";
 
 /** The schemas of the events in EventBridge's schema registry, whose code bindings consumers can download. */
