@@ -66,8 +66,9 @@ async function isStillThere({ bus, config, summary }: Settling): Promise<boolean
     return false;
   } catch (cause) {
     if (!(cause instanceof ServiceError)) throw cause;
-    // No answer is no news: it was there before, and has acknowledged.
-    return true;
+    // Not known: then the events come once more, under the same ids, which costs less than to lose them.
+    noteError(summary, cause);
+    return false;
   }
 }
 

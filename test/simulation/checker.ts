@@ -335,9 +335,9 @@ function isExplained(reading: Reading, storage: string, earlier: RunRead, later:
   return isDisturbed || isChanged || areOverlapping(earlier, later);
 }
 
-/** Told later in the run that the bus is missing, it can't rely on what that bus acknowledged. */
+/** Where a run is not told that the bus is still there, it can't rely on what that bus has acknowledged. */
 function lostItsBus({ operations }: RunRead): boolean {
-  return operations.some((operation) => operation.kind === "exists" && operation.heard && operation.answer === false);
+  return operations.some((operation) => operation.kind === "exists" && !(operation.heard && operation.answer === true));
 }
 
 function areOverlapping(one: RunRead, two: RunRead): boolean {
@@ -357,8 +357,8 @@ function isolation({ reading, violated }: Facts): void {
     if (ends?.end === "rejected" && hasBus)
       violated("G5", ends.step, `run ${run.id} was stopped: ${String(ends.error)}`);
     if (ends?.end === "done" && !hasBus) violated("G5", ends.step, `run ${run.id} went on without a bus`);
-    const isCalm =
-      ends?.end === "done" && ends.summary?.stopped === "done" && !run.isListingDisturbed && !lostItsBus(run);
+    const isWhole = ends?.end === "done" && ends.summary?.stopped === "done" && !run.isListingDisturbed;
+    const isCalm = isWhole && ends.time < begins.deadline - CLEANING_MILLISECONDS && !lostItsBus(run);
     if (!isCalm || run.overlapping.size > 0) continue;
     for (const [storage, keys] of reading.keysOf) {
       const changes = reading.changes.get(storage) ?? [];
@@ -440,8 +440,10 @@ function whyNoEvidence(
   return isGoodReason ? undefined : `was not copied for "${object.not_copied}"`;
 }
 
-/** How often an event is sent in one run. */
-const ATTEMPTS_MAX = 5;
+/** How often an event is sent in one run: where the call that it was in is refused for good, once more by itself. */
+const ATTEMPTS_MAX = 2 * 5;
+/** So long before its deadline a run sends nothing any more. */
+const CLEANING_MILLISECONDS = 2_000;
 /** So long before its deadline a run begins no runner any more. */
 const FINISHING_MILLISECONDS = 10_000;
 const SUMMARY_CHARACTERS_MAX = 12_000;

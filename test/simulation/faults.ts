@@ -5,6 +5,7 @@ import type { Random } from "./random.ts";
 
 /**
  * - `refused`, `throttled`: fails before its effect. `lost`: fails after it. `stalled`: fails before it, after 5 s
+ * - `forbidden`: our role may not. `invalid`: refused for good, whatever the reason
  * - `repeated`: the SDK did not hear the first answer and did it again, which took effect twice
  * - `crash-before`, `crash-after`: the worker dies
  * - `denied`, `conflict`: S3's answer, without effect. `truncated`: the body is not as long as was announced
@@ -17,6 +18,8 @@ export const FAULTS = {
   throttled: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
   lost: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
   stalled: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
+  forbidden: ["list", "putIfAbsent", "delete", "put"],
+  invalid: ["put"],
   repeated: ["putIfAbsent", "copy", "delete", "put"],
   "crash-before": ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"],
   "crash-after": ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"],

@@ -1,8 +1,8 @@
 /** What the simulator found, as it was found, each by itself. The seeds are those of the simulator of that day. */
 
 import { describe, expect, it } from "vitest";
-import type { ListPosition, ObjectStore } from "../../functions/ports.ts";
-import { BUCKET, createWorld, FILES } from "../harness.ts";
+import { type ListPosition, type ObjectStore, ServiceError } from "../../functions/ports.ts";
+import { BUCKET, BUS, createWorld, FILES } from "../harness.ts";
 import { startLocalWorld } from "../local-world.ts";
 import { modelObjectStore } from "../model-ports.ts";
 
@@ -70,6 +70,27 @@ describe("what the simulator found", () => {
     await world.run();
 
     expect(world.eventsOf("r-1").map(({ detailType }) => detailType)).toContain("RunnerInstalled");
+    expect(world.keys("runners/")).toEqual([]);
+  });
+
+  // Seed 748, G2: the bus was deleted during the run, and the question whether it was still there got no answer.
+  it("a run deletes nothing while it can't tell whether the bus still has what it acknowledged", async () => {
+    const world = createWorld();
+    world.upload("r-1");
+    const { bus } = world.dependencies;
+    let asked = 0;
+    async function exists() {
+      asked++;
+      if (asked > 1) throw new ServiceError("ThrottlingException", "ThrottlingException", { retryable: true });
+      world.eventBridge.deleteBus(BUS);
+      return true;
+    }
+
+    expect(await world.run({}, { bus: { ...bus, exists } })).toMatchObject({ deferralReasons: { unpublished: 1 } });
+    world.eventBridge.createBus(BUS);
+    await world.run();
+
+    expect(world.eventsOf("r-1")).toHaveLength(3);
     expect(world.keys("runners/")).toEqual([]);
   });
 

@@ -208,5 +208,7 @@ const ERRORS: { readonly [Name in FaultName]?: () => ServiceError } = {
   refused: () => new ServiceError("InternalError", "InternalError (HTTP 500)", { retryable: true }),
   throttled: () => new ServiceError("SlowDown", "SlowDown (HTTP 503)", { retryable: true }),
   stalled: () => new ServiceError("TimeoutError", "TimeoutError", { retryable: true }),
+  forbidden: () => new ServiceError("AccessDenied", "AccessDenied (HTTP 403)", { retryable: false }),
+  invalid: () => new ServiceError("ValidationException", "ValidationException (HTTP 400)", { retryable: false }),
   lost: () => new ServiceError("ECONNRESET", "ECONNRESET", { retryable: true }),
 };

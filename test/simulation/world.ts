@@ -102,7 +102,7 @@ function drawWorld(seed: number): World {
     deadlineMilliseconds: random.pick([10_200, 15_000, 60_000, 900_000, 900_000]),
     knowsTheFleet: random.chance(0.15),
     areLate,
-    busIsFlaky: random.chance(0.05),
+    busIsFlaky: random.chance(0.08),
     attackRate: random.pick([0, 0.02, 0.1, 0.3]),
     attackers: drawAttackers(random),
     github: random.chance(0.6) ? githubOf(() => world) : undefined,
@@ -246,11 +246,8 @@ function untilNext({ universe, runners }: World, workers: readonly { readonly du
 /** One run of the code under test. Resolves when it has ended or died; never rejects. */
 async function oneRun(world: World, worker: number): Promise<void> {
   const { universe, random, config, pageSize, isQuiet } = world;
-  const isBusGone = !isQuiet && world.busIsFlaky && universe.runs.size === 0 && random.chance(0.3);
-  if (isBusGone) {
-    universe.eventBridge.deleteBus(BUS);
-    universe.note({ type: "bus", is: "deleted" });
-  }
+  const isBusInTrouble = !isQuiet && world.busIsFlaky && universe.runs.size === 0 && random.chance(0.5);
+  const spare = isBusInTrouble ? deleteBusAfter(universe, random.pick([0, random.integer(1, 30)])) : () => {};
   world.runsBegun += 1;
   const deadline = universe.now() + (isQuiet ? LAMBDA_MILLISECONDS : world.deadlineMilliseconds);
   const { simulated, death } = createRun(universe, { id: world.runsBegun, worker, deadline, pageSize });
@@ -264,10 +261,30 @@ async function oneRun(world: World, worker: number): Promise<void> {
   const end = await Promise.race([ended, death]);
   universe.note({ type: "run-ends", run: simulated.id, ...end });
   universe.runs.delete(simulated);
-  if (isBusGone) {
+  spare();
+  // A bus that is there again before the run has asked once more can't be told from one that always was.
+  if (universe.runs.size === 0 && typeof universe.eventBridge.describeBus(BUS) !== "string") {
     universe.eventBridge.createBus(BUS);
     universe.note({ type: "bus", is: "created" });
   }
+}
+
+/** Somebody deletes the bus, now or after so many operations; or does not, if the function that this gives is called before. */
+function deleteBusAfter(universe: Universe, operations: number): () => void {
+  let left = operations;
+  function watch(): void {
+    if (left-- > 0) return;
+    spare();
+    universe.eventBridge.deleteBus(BUS);
+    universe.note({ type: "bus", is: "deleted" });
+  }
+  function spare(): void {
+    const index = universe.watchers.indexOf(watch);
+    if (index >= 0) universe.watchers.splice(index, 1);
+  }
+  universe.watchers.push(watch);
+  if (operations === 0) watch();
+  return spare;
 }
 
 function payloadOf({ isQuiet, knowsTheFleet, asksWhoIsAlive, runners, orphanAfterSeconds, random }: World): Payload {
