@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { DeleteObjectCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { SettingsInput } from "../../infra/settings.ts";
+import { MINISTACK, startEmulator } from "../emulators.ts";
 import {
   checkCleanedUp,
   checkEvents,
@@ -21,7 +22,6 @@ import {
   uploadFleet,
 } from "./acceptance.ts";
 import { cloudDevelopmentKit, type Outputs } from "./cloud-development-kit.ts";
-import { MINISTACK, startEmulator } from "./emulator.ts";
 import { type Fleet, putFiles } from "./fleet.ts";
 
 /** The shortest that a schedule can have, and what the emulator does not know switched off. */

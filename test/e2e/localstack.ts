@@ -19,6 +19,7 @@ import {
 import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, DeleteQueueCommand, GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { EVENT_SOURCE } from "../../functions/metrics/events.ts";
+import { LOCALSTACK, startEmulator } from "../emulators.ts";
 import {
   checkCleanedUp,
   checkEvents,
@@ -28,7 +29,6 @@ import {
   keys,
   uploadFleet,
 } from "./acceptance.ts";
-import { LOCALSTACK, startEmulator } from "./emulator.ts";
 
 const USUAL_ENDPOINT = "http://127.0.0.1:4566";
 const REGION = "us-east-1";

@@ -11,8 +11,7 @@ const REGION = "us-east-1";
 
 /** Where moto is not installed, tests that need it say so. */
 export const hasMoto = existsSync(MOTO);
-export const HOW_TO_GET_MOTO =
-  "LEFT OUT: no moto. python3 -m venv .venv/moto && .venv/moto/bin/pip install 'moto[server]==5.2.5'";
+export const HOW_TO_GET_MOTO = "LEFT OUT: there is no moto here; npm run test:emulators installs it";
 
 export async function startMoto() {
   const port = await freePort();

@@ -5,23 +5,33 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const VENVS = new URL("../../.venv/", import.meta.url).pathname;
+const VENVS = new URL("../.venv/", import.meta.url).pathname;
 const START_SECONDS_MAX = 90;
 
 interface Release {
   readonly name: string;
-  readonly package: string;
-  /** Below the virtual environment. */
-  readonly command: readonly [string, ...string[]];
+  /** For pip, pinned. */
+  readonly packages: readonly string[];
+  /** Below the virtual environment, with its parameters. */
+  command(port: number): readonly [string, ...string[]];
   readonly health: string;
   environment(home: string, port: number): Readonly<Record<string, string>>;
 }
 
+/** Enforces policies, without their conditions. */
+export const MOTO: Release = {
+  name: "moto",
+  packages: ["moto[server]==5.2.5"],
+  command: (port) => ["bin/moto_server", "-H", "127.0.0.1", "-p", String(port)],
+  health: "/moto-api/",
+  environment: () => ({}),
+};
+
 /** Runs Lambda functions and fires schedules. */
 export const MINISTACK: Release = {
   name: "ministack",
-  package: "ministack==1.5.33",
-  command: ["bin/ministack"],
+  packages: ["ministack==1.5.33"],
+  command: () => ["bin/ministack"],
   health: "/_ministack/health",
   environment: (_, port) => ({ BIND_HOST: "127.0.0.1", GATEWAY_PORT: String(port) }),
 };
@@ -29,11 +39,13 @@ export const MINISTACK: Release = {
 /** The last release that is free to use, on the host: there it runs no Lambda functions. */
 export const LOCALSTACK: Release = {
   name: "localstack",
-  package: "localstack-core[runtime]==4.14.0",
-  command: ["bin/python", "-m", "localstack.runtime.main"],
+  // Its own list of dependencies lets in versions that it fails with, and forgets one.
+  packages: ["localstack-core[runtime]==4.14.0", "cbor2<6", "pyopenssl<26", "service-identity"],
+  command: () => ["bin/python", "-m", "localstack.runtime.main"],
   health: "/_localstack/health",
   environment: (home, port) => ({
     GATEWAY_LISTEN: `127.0.0.1:${port}`,
+    DNS_ADDRESS: "0",
     SKIP_SSL_CERT_DOWNLOAD: "1",
     DISABLE_EVENTS: "1",
     FILESYSTEM_ROOT: join(home, "localstack"),
@@ -53,7 +65,7 @@ export async function startEmulator(release: Release, home: string): Promise<Emu
   const port = await freePort();
   const log = join(home, `${release.name}.log`);
   const output = openSync(log, "w");
-  const [command, ...parameters] = release.command;
+  const [command, ...parameters] = release.command(port);
   const server = spawn(join(venv, command), parameters, {
     cwd: home,
     // A group of its own, so that its Lambda processes end with it.
@@ -72,14 +84,15 @@ export async function startEmulator(release: Release, home: string): Promise<Emu
     await sleep(200);
   }
   stop();
-  throw new Error(`${release.package} did not start:\n${readFileSync(log, "utf8")}`);
+  throw new Error(`${release.packages[0]} did not start:\n${readFileSync(log, "utf8")}`);
 }
 
-function install({ package: wanted }: Release, venv: string): void {
-  const stamp = join(venv, "package");
+function install({ packages }: Release, venv: string): void {
+  const stamp = join(venv, "packages");
+  const wanted = packages.join(" ");
   if (existsSync(stamp) && readFileSync(stamp, "utf8").trim() === wanted) return;
   execFileSync(process.env.PYTHON ?? "python3", ["-m", "venv", venv], { stdio: "inherit" });
-  const options = ["install", "--quiet", "--disable-pip-version-check", wanted];
+  const options = ["install", "--quiet", "--disable-pip-version-check", ...packages];
   execFileSync(join(venv, "bin/pip"), options, { stdio: "inherit" });
   writeFileSync(stamp, `${wanted}\n`);
 }
