@@ -1,5 +1,5 @@
 /** Emulators of AWS that need no Docker, from PyPI, each in a virtual environment of its own. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -12,6 +12,8 @@ interface Release {
   readonly name: string;
   /** For pip, pinned. */
   readonly packages: readonly string[];
+  /** Minor version of the oldest Python 3 that runs it; the environment's `PYTHON` names the interpreter. */
+  readonly pythonMinor: number;
   /** Below the virtual environment, with its parameters. */
   command(port: number): readonly [string, ...string[]];
   readonly health: string;
@@ -22,6 +24,7 @@ interface Release {
 export const MOTO: Release = {
   name: "moto",
   packages: ["moto[server]==5.2.5"],
+  pythonMinor: 10,
   command: (port) => ["bin/moto_server", "-H", "127.0.0.1", "-p", String(port)],
   health: "/moto-api/",
   environment: () => ({}),
@@ -31,6 +34,7 @@ export const MOTO: Release = {
 export const MINISTACK: Release = {
   name: "ministack",
   packages: ["ministack==1.5.33"],
+  pythonMinor: 10,
   command: () => ["bin/ministack"],
   health: "/_ministack/health",
   environment: (_, port) => ({ BIND_HOST: "127.0.0.1", GATEWAY_PORT: String(port) }),
@@ -41,6 +45,7 @@ export const LOCALSTACK: Release = {
   name: "localstack",
   // Its own list of dependencies lets in versions that it fails with, and forgets one.
   packages: ["localstack-core[runtime]==4.14.0", "cbor2<6", "pyopenssl<26", "service-identity"],
+  pythonMinor: 12,
   command: () => ["bin/python", "-m", "localstack.runtime.main"],
   health: "/_localstack/health",
   environment: (home, port) => ({
@@ -87,11 +92,15 @@ export async function startEmulator(release: Release, home: string): Promise<Emu
   throw new Error(`${release.packages[0]} did not start:\n${readFileSync(log, "utf8")}`);
 }
 
-function install({ packages }: Release, venv: string): void {
+function install({ name, packages, pythonMinor }: Release, venv: string): void {
   const stamp = join(venv, "packages");
   const wanted = packages.join(" ");
   if (existsSync(stamp) && readFileSync(stamp, "utf8").trim() === wanted) return;
-  execFileSync(process.env.PYTHON ?? "python3", ["-m", "venv", venv], { stdio: "inherit" });
+  const python = process.env.PYTHON ?? "python3";
+  const { status } = spawnSync(python, ["-c", `import sys; sys.exit(sys.version_info < (3, ${pythonMinor}))`]);
+  if (status !== 0)
+    throw new Error(`${name} needs Python 3.${pythonMinor} or later: name it in PYTHON (now ${python})`);
+  execFileSync(python, ["-m", "venv", venv], { stdio: "inherit" });
   const options = ["install", "--quiet", "--disable-pip-version-check", ...packages];
   execFileSync(join(venv, "bin/pip"), options, { stdio: "inherit" });
   writeFileSync(stamp, `${wanted}\n`);
