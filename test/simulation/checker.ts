@@ -440,8 +440,8 @@ function whyNoEvidence(
   return isGoodReason ? undefined : `was not copied for "${object.not_copied}"`;
 }
 
-/** How often an event is sent in one run: where the call that it was in is refused for good, once more by itself. */
-const ATTEMPTS_MAX = 2 * 5;
+/** How often an event is sent in one run, but for calls that were refused for good: then it is sent by itself. */
+const ATTEMPTS_MAX = 5;
 /** So long before its deadline a run sends nothing any more. */
 const CLEANING_MILLISECONDS = 2_000;
 /** So long before its deadline a run begins no runner any more. */
@@ -478,10 +478,11 @@ function bounds(facts: Facts): void {
       if (operation.kind === "get" && operation.size > config.fileSizeBytesLimit) say(`read ${operation.size} bytes`);
       if (operation.kind === "get" && !FILE_NAMES.some((name) => operation.key.endsWith(`/${name}`)))
         say(`read ${operation.key}`);
+      if (operation.kind === "put" && operation.askedAt > deadline - CLEANING_MILLISECONDS) say("sent too late");
       if (operation.kind === "put" && operation.entries.length > 10) say("more than 10 entries");
       for (const { detail } of operation.kind === "put" ? operation.entries : []) {
         const id = idOf(detail);
-        sent.set(id, (sent.get(id) ?? 0) + 1);
+        if (operation.fault !== "invalid") sent.set(id, (sent.get(id) ?? 0) + 1);
         if ((sent.get(id) ?? 0) > ATTEMPTS_MAX) say(`sent ${id} more than ${ATTEMPTS_MAX} times`);
       }
       if (operation.kind === "copy") {
@@ -536,7 +537,7 @@ function costMaxOf(kind: Operation["kind"], objectsMax: number, listed: number):
     case "jobs":
       return 1;
     case "put":
-      return 3 * ATTEMPTS_MAX;
+      return 6 * ATTEMPTS_MAX;
     case "delete":
       return 1 + Math.ceil(listed / 1000);
     case "list":

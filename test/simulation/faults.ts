@@ -72,14 +72,14 @@ const STORMS = [
   ...PARTIAL,
 ];
 
-/** Some worlds are calm, some brutal; in some a single thing keeps failing. */
-export function drawWeather(random: Random): Weather {
+/** Some worlds are calm, some brutal; in some a single thing keeps failing: with `storming`, one of that kind. */
+export function drawWeather(random: Random, storming?: OperationKind): Weather {
   const sky = random.pick(["calm", "mild", "mild", "brutal", "storm", "storm", "storm"] as const);
   const rate = { calm: 0, mild: 0.01 + random.next() * 0.04, brutal: 0.1 + random.next() * 0.2, storm: 0 }[sky];
   const crashRate = sky === "calm" ? 0 : random.pick([0, 0, 0.003, 0.01, 0.04]);
   const pageRate = random.pick([0, 0, 0.05, 0.4]);
-  if (sky !== "storm") return { rate, crashRate, pageRate };
-  const [kind, fault] = random.pick(STORMS);
+  if (sky !== "storm" && !storming) return { rate, crashRate, pageRate };
+  const [kind, fault] = random.pick(storming ? STORMS.filter(([of]) => of === storming) : STORMS);
   return { rate, crashRate, pageRate, storm: { kind, fault, rate: 0.3 + random.next() * 0.65 } };
 }
 

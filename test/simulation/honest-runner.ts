@@ -31,6 +31,8 @@ export interface Life {
   readonly actsMax: number;
   /** It goes on as soon as a run does this to its storage: at the worst moment there is. */
   readonly wakesAt: OperationKind | undefined;
+  /** It sends all at once, up to its last file; and the others again only when a run is reading that. */
+  readonly isTorn: boolean;
   /** Seconds that its clock is ahead of S3's, at each step. */
   readonly skews: readonly number[];
 }
@@ -45,13 +47,23 @@ export function drawLife(
   const hasJob = random.chance(0.85);
   const files = FILE_NAMES.filter((name) => (name === START ? random.chance(0.85) : name !== PRE || hasJob));
   const longPause = isLate ? orphanAfterSeconds * 2000 : Math.min(orphanAfterSeconds * 1000, withinMilliseconds) * 1.2;
-  const pause = () => random.pick([0, random.integer(0, 3_000), random.integer(0, withinMilliseconds / 4), longPause]);
+  const isTorn = isLate && random.chance(0.3);
+  const short = () => (isTorn ? 0 : random.pick([0, 0, random.integer(0, 1_000)]));
+  const any = () => random.pick([0, random.integer(0, 3_000), random.integer(0, withinMilliseconds / 4), longPause]);
+  // It is given up before its last step, mostly; or before another.
+  const lateStep = random.chance(isTorn ? 0.5 : 0.6)
+    ? files.length - 1
+    : isTorn
+      ? 1
+      : random.integer(1, files.length - 1);
   const begin = random.integer(0, withinMilliseconds / (isLate ? 8 : 2));
+  const pause = (index: number) => (isLate ? (index === lateStep ? longPause : short()) : any());
   return {
     files,
-    pauses: files.map((file, index) => (index === 0 ? begin : isLate && file === POST ? longPause : pause())),
+    pauses: files.map((_, index) => (index === 0 ? begin : pause(index))),
     actsMax: random.chance(0.15) ? random.integer(1, 12) : Number.POSITIVE_INFINITY,
-    wakesAt: random.chance(0.7) ? random.pick(WAKING) : undefined,
+    wakesAt: isTorn ? "list" : random.chance(0.7) ? random.pick(WAKING) : undefined,
+    isTorn,
     skews: files.map(() => (random.chance(0.1) ? random.integer(-500, 500) : 0)),
   };
 }
@@ -76,6 +88,7 @@ export function* live(life: Life, name: string, now: () => number): Generator<Ac
     recorded.push({ send: file, body: bodyOf(file, name, now() / 1000 + (life.skews[index] ?? 0)) });
     areAllSent = yield* send(recorded);
   }
+  if (life.isTorn) yield { wait: 20_000, wakesAt: "head" };
   for (let attempt = 1; attempt <= TRIES_AT_THE_END_MAX && acts <= life.actsMax; attempt++) {
     if (areAllSent && (yield* send(recorded.slice(0, -1)))) return true;
     yield { wait: 1_000, wakesAt: undefined };

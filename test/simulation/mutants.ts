@@ -17,17 +17,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "delete before publish",
     file: "settle.ts",
-    find: `  const published = await publishEvents(batch, settling);
-  const settled = await deferGrown(published, settling);
-  await cleanUp(settled, settling);`,
-    replace: `  await cleanUp(batch, settling);
-  const settled = await publishEvents(batch, settling);
-  void deferGrown;`,
+    find: "  const published = await publishEvents(batch, settling);",
+    replace: "  await cleanUp(batch, settling);\n  const published = await publishEvents(batch, settling);",
   },
   {
     name: "delete while publishing",
     file: "settle.ts",
-    find: "  await cleanUp(settled, settling);",
+    find: "  await cleanUp(certain, settling);",
     replace: "  await cleanUp(batch, settling);",
   },
   {
@@ -39,14 +35,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "no second look",
     file: "settle.ts",
-    find: "if (!isToBeDeleted || hasWholeJob(extraction.listing)) return extraction;",
-    replace: "if (!isToBeDeleted || hasWholeJob(extraction.listing) || isToBeDeleted) return extraction;",
+    find: "return isCollected && !hasWholeJob(extraction.listing);",
+    replace: "return isCollected && !hasWholeJob(extraction.listing) && false;",
   },
   {
     name: "second look only without a last file",
     file: "storage/select.ts",
-    find: "  return (\n    hasPostJob(listing) &&",
-    replace: "  return hasPostJob(listing) || (\n    hasPostJob(listing) &&",
+    find: "return METRICS_FILE_NAMES.every((name) => hasFile(listing, name));",
+    replace: "return METRICS_FILE_NAMES.length > 0 && hasPostJob(listing);",
   },
   {
     name: "second look at the first page only",
@@ -57,29 +53,58 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "second look's failure is taken for no growth",
     file: "settle.ts",
-    find: `      return { outcome: "deferred", why: "failed", cause };
-    }
-  });
-  return Array.fromAsync(checked);`,
-    replace: `      void cause;
-      return extraction;
-    }
-  });
-  return Array.fromAsync(checked);`,
+    find: `  } catch (cause) {
+    return deferral(cause);
+  }`,
+    replace: `  } catch (cause) {
+    void deferral(cause);
+    return extraction;
+  }`,
+  },
+  {
+    name: "the bus is not asked for again",
+    file: "settle.ts",
+    find: "const isBusThere = all.length === 0 || (await isStillThere(settling));",
+    replace: "const isBusThere = all.length >= 0 || (await isStillThere(settling));",
+  },
+  {
+    name: "no answer about the bus is a yes",
+    file: "settle.ts",
+    find: "    noteError(summary, cause);\n    return false;",
+    replace: "    noteError(summary, cause);\n    return true;",
+  },
+  {
+    name: "no second look without an installation's start",
+    file: "storage/select.ts",
+    find: "return METRICS_FILE_NAMES.every((name) => hasFile(listing, name));",
+    replace: "return METRICS_FILE_NAMES.slice(1).every((name) => hasFile(listing, name));",
+  },
+  {
+    name: "calls are begun until the deadline",
+    file: "publish.ts",
+    find: "const isTooLate = clock.now() > deadline - CLEANING_MILLISECONDS;",
+    replace: "const isTooLate = clock.now() > deadline + CLEANING_MILLISECONDS;",
+  },
+  {
+    name: "nothing is grown: any second look sees what is known",
+    file: "storage/storage-manager.ts",
+    find: "if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;",
+    replace:
+      "if (page.objects.some(({ key, etag }) => key === etag && !known.has(JSON.stringify([key, etag])))) return true;",
   },
 
   // Publishing
   {
     name: "a failed entry is ignored",
     file: "settle.ts",
-    find: `const isAcknowledged = entries.every(({ entry }) => results.get(entry) === "accepted");`,
-    replace: `const isAcknowledged = entries.length > 0 || results.size >= 0;`,
+    find: "if (entries.length === 0 || (failed.length === 0 && isBusThere)) return extraction;",
+    replace: "if (entries.length === 0 || (failed.length >= 0 && isBusThere)) return extraction;",
   },
   {
     name: "one accepted entry is enough",
     file: "settle.ts",
-    find: `entries.every(({ entry }) => results.get(entry) === "accepted")`,
-    replace: `(entries.length === 0 || entries.some(({ entry }) => results.get(entry) === "accepted"))`,
+    find: "(failed.length === 0 && isBusThere)",
+    replace: "(failed.length < entries.length && isBusThere)",
   },
   {
     name: "a failed call counts as accepted",
@@ -102,7 +127,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a retry is endless",
     file: "publish.ts",
-    find: "if (attempt === ATTEMPTS_MAX || clock.now() + pause > deadline) break;",
+    find: "if (attempt === ATTEMPTS_MAX) break;",
     replace: "if (attempt === 50) break;",
   },
   {
@@ -197,7 +222,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "denied is taken for the uploader's doing",
     file: "storage/read.ts",
-    find: `if (bytes === "denied" && isForeignKey(head, limits)) return`,
+    find: `if (bytes === "denied" && isOutOfReach(head, limits)) return`,
     replace: `if (bytes === "denied") return`,
   },
   {
@@ -312,8 +337,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a failed delete stops the run",
     file: "settle.ts",
-    find: "if (!(cause instanceof ServiceError)) throw cause;\n    summary.objects.failed",
-    replace: "if (cause) throw cause;\n    summary.objects.failed",
+    find: "if (!(cause instanceof ServiceError)) throw cause;\n    summary.objects[",
+    replace: "if (cause) throw cause;\n    summary.objects[",
   },
   {
     name: "a delete's results are not counted",
@@ -362,14 +387,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a denied copy is thrown away as unreadable",
     file: "storage/quarantine.ts",
-    find: `isForeignKey(head, limits) ? { not_copied: "unreadable" } : "denied";`,
-    replace: `isForeignKey(head, limits) ? { not_copied: "unreadable" } : { not_copied: "unreadable" };`,
+    find: `{ not_copied: "unreadable" } : "denied";`,
+    replace: `{ not_copied: "unreadable" } : { not_copied: "unreadable" };`,
   },
   {
     name: "quarantine ids of keys alone",
     file: "storage/layout.ts",
-    find: "JSON.stringify([key, etag])).sort();",
-    replace: "JSON.stringify([key, etag.length])).sort();",
+    find: "JSON.stringify([key, etag, lastModified]))",
+    replace: "JSON.stringify([key, etag.length, typeof lastModified]))",
   },
   {
     name: "quarantine ids that differ each time",
@@ -406,7 +431,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "one runner's failure is everybody's",
     file: "extract.ts",
-    find: `    return { outcome: "deferred", why: "failed", cause };`,
+    find: "    return deferral(cause);",
     replace: "    throw cause;",
   },
   {

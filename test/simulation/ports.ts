@@ -65,7 +65,10 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
         } as Unnoted) as OperationOf<Kind>;
         if (fault === "crash-before") return run.die("crashed");
         const error = fault && ERRORS[fault];
-        if (error && fault !== "lost") return reject(error());
+        if (error && fault !== "lost") {
+          for (const watch of universe.watchers) watch(operation);
+          return reject(error());
+        }
         let answer: Answer;
         try {
           answer = await perform(operation, fault);

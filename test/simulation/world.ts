@@ -68,7 +68,8 @@ export async function playWorld(seed: number): Promise<History> {
 
 function drawWorld(seed: number): World {
   const random = createRandom(seed);
-  const weather = drawWeather(random);
+  const busIsFlaky = random.chance(0.08);
+  const weather = drawWeather(random, busIsFlaky && random.chance(0.5) ? "exists" : undefined);
   const slowness = random.pick([5, 20, 200]);
   const pageSize = random.pick([1, 2, 3, 5, 8, 50, 1000]);
   // Runners that are given up, and live after all.
@@ -102,7 +103,7 @@ function drawWorld(seed: number): World {
     deadlineMilliseconds: random.pick([10_200, 15_000, 60_000, 900_000, 900_000]),
     knowsTheFleet: random.chance(0.15),
     areLate,
-    busIsFlaky: random.chance(0.08),
+    busIsFlaky,
     attackRate: random.pick([0, 0.02, 0.1, 0.3]),
     attackers: drawAttackers(random),
     github: random.chance(0.6) ? githubOf(() => world) : undefined,
@@ -300,7 +301,7 @@ function payloadOf({ isQuiet, knowsTheFleet, asksWhoIsAlive, runners, orphanAfte
 /** One act of a runner's, or all that it can do now: sometimes it is fast, and nobody comes between. */
 function act(world: World, runner: Runner): void {
   const { universe, random } = world;
-  const isFast = random.chance(0.3);
+  const isFast = runner.life.isTorn || random.chance(0.3);
   do {
     const next = runner.acts.next(runner.last);
     if (next.done) {
@@ -311,6 +312,7 @@ function act(world: World, runner: Runner): void {
     if ("wait" in next.value) {
       runner.dueAt = universe.now() + next.value.wait;
       runner.wakesAt = next.value.wakesAt;
+      if (isFast && next.value.wait === 0) continue;
       return;
     }
     runner.wakesAt = undefined;
