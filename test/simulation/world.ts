@@ -4,7 +4,7 @@ import type { RunConfig } from "../../functions/ports.ts";
 import { type Payload, run } from "../../functions/run.ts";
 import { attack } from "./attacker.ts";
 import { FILE_NAMES, INVALID_STORAGE_NAMES, validBody } from "./bodies.ts";
-import { drawFault, drawWeather } from "./faults.ts";
+import { drawFault, drawWeather, type Weather } from "./faults.ts";
 import type { History, OperationKind } from "./history.ts";
 import { drawLife, type Life, live, type SendResult } from "./honest-runner.ts";
 import { type Github, simulatedPorts } from "./ports.ts";
@@ -12,7 +12,7 @@ import { createRandom, type Random } from "./random.ts";
 import { BUCKET, BUS, createRun, createUniverse, drained, FLAVOR, PREFIX, type Universe } from "./universe.ts";
 
 /** What a seed draws. */
-interface World {
+export interface World {
   readonly universe: Universe;
   readonly random: Random;
   readonly config: RunConfig;
@@ -25,6 +25,7 @@ interface World {
   /** The caller knows which runners are alive, and names them. */
   readonly knowsTheFleet: boolean;
   readonly busIsFlaky: boolean;
+  readonly weather: Weather;
   readonly areLate: boolean;
   readonly attackRate: number;
   readonly attackers: readonly string[];
@@ -57,7 +58,11 @@ const ATTACKER_NAMES = ["r-1-", "0", "r-0", "r-1.evil", "AROAEVIL:i-0abc", "zz"]
 
 /** Plays the world of a seed to its end and gives its history. */
 export async function playWorld(seed: number): Promise<History> {
-  const world = drawWorld(seed);
+  return play(drawWorld(seed));
+}
+
+/** Plays a world to its end and gives its history. */
+export async function play(world: World): Promise<History> {
   plantOtherFlavor(world.universe);
   await untilStill(world, world.runsOfWorker);
   world.isQuiet = true;
@@ -66,7 +71,7 @@ export async function playWorld(seed: number): Promise<History> {
   return world.universe.history;
 }
 
-function drawWorld(seed: number): World {
+export function drawWorld(seed: number, changes: Partial<World> = {}): World {
   const random = createRandom(seed);
   const busIsFlaky = random.chance(0.08);
   const weather = drawWeather(random, busIsFlaky && random.chance(0.5) ? "exists" : undefined);
@@ -77,7 +82,7 @@ function drawWorld(seed: number): World {
   const orphanAfterSeconds = areLate ? 3 : random.pick([5, 20, 90, 86_400]);
   const world: World = {
     universe: createUniverse({
-      fault: (kind) => (world.isQuiet ? undefined : drawFault(random, weather, kind)),
+      fault: (kind) => (world.isQuiet ? undefined : drawFault(random, world.weather, kind)),
       latency: () => (random.chance(0.02) ? random.integer(0, 50 * slowness) : random.integer(1, slowness)),
       choose: (length) => Math.floor(random.next() * length),
     }),
@@ -104,6 +109,7 @@ function drawWorld(seed: number): World {
     knowsTheFleet: random.chance(0.15),
     areLate,
     busIsFlaky,
+    weather,
     attackRate: random.pick([0, 0.02, 0.1, 0.3]),
     attackers: drawAttackers(random),
     github: random.chance(0.6) ? githubOf(() => world) : undefined,
@@ -112,6 +118,7 @@ function drawWorld(seed: number): World {
     isQuiet: false,
     runsBegun: 0,
     attacksLeft: 40,
+    ...changes,
   };
   world.universe.watchers.push(({ kind, ...operation }) => {
     if (kind === "exists" || kind === "put" || kind === "jobs") return;
@@ -130,7 +137,7 @@ function drawWorld(seed: number): World {
     const name = FILE_NAMES.find((file) => operation.key === `${PREFIX}${storage}/${file}`);
     if (name) world.universe.upload("attacker", storage, name, validBody(random, name));
   });
-  drawFleet(world);
+  if (!changes.runners) drawFleet(world);
   return world;
 }
 
@@ -150,6 +157,13 @@ function drawFleet({ random, runners, universe, orphanAfterSeconds, period, runs
     } as const;
     runners.push({ name, life, acts, dueAt: universe.now(), ...rest });
   }
+}
+
+/** A runner at the beginning of its life. */
+export function bear(universe: Universe, name: string, life: Life, uploadFailureRate: number): Runner {
+  const acts = live(life, name, universe.now);
+  const rest = { wakesAt: undefined, last: "stored", hasBegun: false, isDone: false } as const;
+  return { name, life, acts, uploadFailureRate, dueAt: universe.now(), ...rest };
 }
 
 function drawAttackers(random: Random): string[] {

@@ -1,0 +1,129 @@
+/** A bucket of very many objects that takes no memory for them: what is where is computed, and only what has gone is remembered. */
+
+import { createHash } from "node:crypto";
+import { METRICS_FILE_NAMES, type MetricsFileName } from "../../functions/metrics/files.ts";
+import type { EventBus, ListedObject, ListPosition, ObjectStore } from "../../functions/ports.ts";
+import { FILES, NOW } from "../harness.ts";
+
+const PREFIX = "runners/large/";
+/** Sorts before every honest runner. */
+const FLOOD = `${PREFIX}000-flood/`;
+/** In the order of a listing. */
+const FILE_NAMES = METRICS_FILE_NAMES.toSorted();
+const PAGE_KEYS = 1_000;
+
+export interface VastBucket {
+  readonly store: ObjectStore;
+  readonly bus: EventBus;
+  /** What was asked, by kind. */
+  readonly requests: Map<string, number>;
+  junkLeft(): number;
+  filesLeft(): number;
+  /** Events of honest runners by number of copies, and of quarantines. */
+  readonly events: { once: number; again: number; quarantined: number };
+}
+
+/** `junk` objects in one storage, then `runners` of four files each. */
+export function createVastBucket({ junk, runners }: { junk: number; runners: number }): VastBucket {
+  const gone = new Uint8Array(junk + runners * FILE_NAMES.length);
+  const seen = new Uint8Array(runners * 3);
+  const requests = new Map<string, number>();
+  const events = { once: 0, again: 0, quarantined: 0 };
+  const etags = new Map(FILE_NAMES.map((name) => [name, etagOf(FILES[name])]));
+  const manifests = new Set<string>();
+  const count = (kind: string, by = 1) => requests.set(kind, (requests.get(kind) ?? 0) + by);
+
+  const keyAt = (index: number) => {
+    if (index < junk) return `${FLOOD}${String(index).padStart(7, "0")}`;
+    const file = (index - junk) % FILE_NAMES.length;
+    return `${PREFIX}r-${String((index - junk - file) / FILE_NAMES.length).padStart(6, "0")}/${FILE_NAMES[file]}`;
+  };
+  const etagAt = (index: number) =>
+    index < junk
+      ? '"junk"'
+      : (etags.get(FILE_NAMES[(index - junk) % FILE_NAMES.length] ?? METRICS_FILE_NAMES[0]) ?? "");
+  const listedAt = (index: number): ListedObject => ({
+    key: keyAt(index),
+    size: index < junk ? 4 : Buffer.byteLength(FILES[fileNameAt(index)]),
+    etag: etagAt(index),
+    lastModified: NOW,
+    storageClass: "STANDARD",
+  });
+  const fileNameAt = (index: number): MetricsFileName =>
+    FILE_NAMES[(index - junk) % FILE_NAMES.length] ?? METRICS_FILE_NAMES[0];
+  /** The first index whose key is after `key`. */
+  function indexAfter(key: string): number {
+    let [low, high] = [0, gone.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (keyAt(middle) > key) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+  const indexOf = (key: string) => indexAfter(key) - 1;
+
+  return {
+    requests,
+    events,
+    junkLeft: () => junk - gone.subarray(0, junk).reduce((sum, one) => sum + one, 0),
+    filesLeft: () => gone.length - junk - gone.subarray(junk).reduce((sum, one) => sum + one, 0),
+    bus: {
+      exists: async () => true,
+      async put(entries) {
+        count("put");
+        for (const { detailType, detail } of entries) {
+          if (detailType === "MetricsQuarantined") {
+            events.quarantined += 1;
+            continue;
+          }
+          const { runner_name } = JSON.parse(detail) as { runner_name: string };
+          const kind = ["RunnerInstalled", "RunnerStart", "RunnerStop"].indexOf(detailType);
+          const at = Number(runner_name.slice(2)) * 3 + kind;
+          if (seen[at]) events.again += 1;
+          else events.once += 1;
+          seen[at] = 1;
+        }
+        return entries.map(() => "accepted" as const);
+      },
+    },
+    store: {
+      async list(_, from: ListPosition = { after: "" }) {
+        count("list");
+        const objects: ListedObject[] = [];
+        let index = "token" in from ? Number(from.token) : indexAfter(from.after);
+        for (; index < gone.length && objects.length < PAGE_KEYS; index++)
+          if (!gone[index]) objects.push(listedAt(index));
+        while (index < gone.length && gone[index]) index++;
+        return { objects, ...(index < gone.length && { next: { token: String(index) } }) };
+      },
+      async head(key) {
+        count("head");
+        return listedAt(indexOf(key));
+      },
+      async get({ key }) {
+        count("get");
+        return Buffer.from(FILES[fileNameAt(indexOf(key))]);
+      },
+      async putIfAbsent(key) {
+        count("putIfAbsent");
+        if (manifests.has(key)) return "exists";
+        manifests.add(key);
+        return "stored";
+      },
+      async copy() {
+        count("copy");
+        return "copied";
+      },
+      async delete(objects) {
+        count("delete");
+        for (const { key } of objects) gone[indexOf(key)] = 1;
+        return objects.map(() => "deleted" as const);
+      },
+    },
+  };
+}
+
+function etagOf(text: string): string {
+  return `"${createHash("md5").update(text).digest("hex")}"`;
+}
