@@ -24,7 +24,16 @@ export function printEvents(events: readonly ReceivedEvent[]): void {
 }
 
 function printEvent({ detailType, detail }: ReceivedEvent): void {
-  const { runner_name, event: _, event_id, schema_version: __, flavor: ___, timestamp: ____, ...facts } = detail;
+  const {
+    runner_name,
+    event: _,
+    event_id,
+    schema_version: __,
+    flavor: ___,
+    timestamp: ____,
+    quarantine_prefix,
+    ...facts
+  } = detail;
   const colour = detailType === "MetricsQuarantined" ? "red" : "cyan";
   const told = Object.entries(facts).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   say(`${String(runner_name).padEnd(12)} ${styleText(colour, detailType.padEnd(18))} ${told.join(" ")}`);

@@ -93,8 +93,7 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
   printSummary(summary);
 
   title("3. Events come out of EventBridge");
-  const accepted = Object.values(summary.events).reduce((sum, { accepted }) => sum + accepted, 0);
-  const events = await receiver.receive(accepted);
+  const events = await receiver.receive(acceptedEvents(summary));
   printEvents(events);
 
   title("4. What looked tampered with is in quarantine");
@@ -113,6 +112,10 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
     missing.length === 0 ? "Every finished runner has its three events." : `Events are missing: ${missing.join(", ")}`,
   );
   return missing.length === 0;
+}
+
+function acceptedEvents({ events }: Summary): number {
+  return Object.values(events).reduce((sum, { accepted }) => sum + accepted, 0);
 }
 
 /** GitHub, too, knows of the fleet's jobs. */
@@ -146,28 +149,28 @@ async function watch(receiver: Receiver): Promise<void> {
     const summary = await invoke({ flavor: FLAVOR });
     if (summary.extracted + summary.quarantined + summary.incomplete + summary.deferred === 0) continue;
     printSummary(summary);
-    printEvents(await receiver.receive(summary.extracted));
+    printEvents(await receiver.receive(acceptedEvents(summary)));
   }
+  title("Stopped.");
 }
 
 function printUploadInstructions(): void {
-  const url = `${endpoint}/${NAME}/runners/${FLAVOR}/my-runner`;
-  const put = "curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD'";
-  const job =
-    '{"timestamp":\'$(date +%s)\',"workflow":"CI","workflow_run_id":"1","repository":"acme/widgets","event":"push"}';
-  const aws = `AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --region us-east-1 --endpoint-url ${endpoint} s3 cp -`;
-  say("with curl:");
-  say(`  date +%s | ${put} -T - ${url}/runner-installation-start.timestamp`);
-  say(`  date +%s | ${put} -T - ${url}/runner-installed.timestamp`);
-  say(`  echo '${job}' | ${put} -T - ${url}/pre-job-metrics.json`);
-  say("with the AWS CLI:");
-  say(
-    `  echo '{"timestamp":'$(date +%s)',"status":"normal"}' | ${aws} s3://${NAME}/runners/${FLAVOR}/my-runner/post-job-metrics.json`,
-  );
-  say("or, as a runner does, by the script:");
+  const url = `${endpoint}/${NAME}/runners/${FLAVOR}/my-runner-1`;
+  const put = "curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -T -";
+  const pre = `{"timestamp":'$(date +%s)',"workflow":"CI","workflow_run_id":"1","repository":"acme/widgets","event":"push"}`;
+  const post = `{"timestamp":'$(date +%s)',"status":"normal"}`;
+  say("With curl (or `aws s3 cp`; any credentials will do):");
+  say(`  date +%s | ${put} ${url}/runner-installation-start.timestamp`);
+  say(`  date +%s | ${put} ${url}/runner-installed.timestamp`);
+  say(`  echo '${pre}' | ${put} ${url}/pre-job-metrics.json`);
+  say(`  echo '${post}' | ${put} ${url}/post-job-metrics.json`);
+  say("Or as a runner does, by its script:");
   say(`  export RUNNER_METRICS_ENDPOINT=${endpoint} RUNNER_METRICS_BUCKET=${NAME} RUNNER_METRICS_FLAVOR=${FLAVOR}`);
-  say(
-    "  export RUNNER_METRICS_STORAGE=my-runner AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
-  );
-  say("  sh runner/runner-metrics.sh installed");
+  say("  export RUNNER_METRICS_STORAGE=my-runner-2 RUNNER_METRICS_SPOOL=$(mktemp -d)");
+  say("  export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
+  say("  export GITHUB_WORKFLOW=CI GITHUB_REPOSITORY=acme/widgets GITHUB_RUN_ID=2 GITHUB_EVENT_NAME=push");
+  say("  for step in installation-start installed job-started job-completed; do");
+  say("    sh runner/runner-metrics.sh $step");
+  say("  done");
+  say(`Events appear here within ${WATCH_SECONDS} s; unverified, since the local GitHub knows nothing of these jobs.`);
 }

@@ -3,6 +3,9 @@ import { ServiceError } from "../ports.ts";
 /** Error codes of AWS's that a later try may not see. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const RETRYABLE_CODES = ["SlowDown", "ThrottlingException", "RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed"];
 
+/** The system's codes (ECONNRESET, EAI_AGAIN, …), and Node's for a body that breaks off. Node's other ERR_… are faults of ours. */
+const NETWORK_CODE = /^(?!ERR_)E[A-Z_]+$|^ERR_STREAM_PREMATURE_CLOSE$/;
+
 /** What the SDK's errors have in common, whichever service they come from. */
 interface SdkError extends Error {
   readonly code?: string;
@@ -21,7 +24,7 @@ export function httpStatus(error: unknown): number | undefined {
 export function toServiceError(error: unknown, doing: string): unknown {
   if (!isSdkError(error)) return error;
   const status = httpStatus(error);
-  const isNetworkFailure = error.name === "TimeoutError" || error.code !== undefined;
+  const isNetworkFailure = error.name === "TimeoutError" || NETWORK_CODE.test(error.code ?? "");
   if (status === undefined && !isNetworkFailure) return error;
   const code = status === undefined ? (error.code ?? error.name) : error.name;
   const retryable = status === undefined || status >= 500 || status === 429 || RETRYABLE_CODES.includes(error.name);

@@ -78,8 +78,8 @@ export function lostRunnerEvent(
   const origin = originOf(metrics, flavor);
   const timestamp = now / 1000;
   const ages = {
-    ...(installationStartTimestamp && { installation_age: timestamp - installationStartTimestamp }),
-    installed_age: timestamp - installedTimestamp,
+    ...(installationStartTimestamp && { installation_age: age(timestamp, installationStartTimestamp) }),
+    installed_age: age(timestamp, installedTimestamp),
   };
   if (!preJob) {
     return {
@@ -99,7 +99,7 @@ export function lostRunnerEvent(
       timestamp,
       ...origin("runner_lost", RUNNER_INSTALLED_TS_FILE_NAME, PRE_JOB_METRICS_FILE_NAME),
       ...jobFields(preJob, answer),
-      ...durations({ ...ages, job_age: timestamp - preJob.timestamp }),
+      ...durations({ ...ages, job_age: age(timestamp, preJob.timestamp) }),
       ...conclusionOf(answer),
     },
   };
@@ -114,7 +114,7 @@ export function installFailedEvent(installation: UnfinishedInstallation, flavor:
       event: "runner_install_failed",
       timestamp,
       ...originOf(installation, flavor)("runner_install_failed", RUNNER_INSTALLATION_START_TS_FILE_NAME),
-      ...durations({ installation_age: timestamp - installation.installationStartTimestamp }),
+      ...durations({ installation_age: age(timestamp, installation.installationStartTimestamp) }),
     },
   };
 }
@@ -196,6 +196,11 @@ function conclusionOf(answer: JobAnswer): { job_conclusion?: string; job_metrics
 function whyUnknown(answer: JobAnswer, field: keyof GithubJobMetrics): { job_metrics_unknown?: JobMetricsUnknown } {
   if ("unknown" in answer) return { job_metrics_unknown: answer.unknown };
   return answer[field] === undefined ? { job_metrics_unknown: "no-value" } : {};
+}
+
+/** Seconds, to the millisecond. */
+function age(now: number, since: number): number {
+  return Math.round((now - since) * 1000) / 1000;
 }
 
 /** Clocks differ, so a duration may come out negative: it is set to 0, and named. */
