@@ -1,5 +1,5 @@
 /**
- * Draws the dashboard of the template with sample data: `node infra/dashboard-picture.ts` writes docs/dashboard.svg. Shows what
+ * Draws the dashboard of the template with sample data: `npm run docs` writes docs/dashboard.svg. Shows what
  * widgets there are, where, and what they are called; the lines are made up.
  */
 import { writeFileSync } from "node:fs";

@@ -2,10 +2,10 @@ import { parseArgs } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { createTicket, formatTicket, runnerSession } from "./ticket.ts";
 
-const USAGE = `usage: node runner/ticket-cli.ts post|session --bucket B --flavor F --runner NAME [--lifetime SECONDS]
+const USAGE = `usage: npx node runner/ticket-cli.ts post|session --bucket B --flavor F --runner NAME [--lifetime SECONDS]
   post     prints a ticket for RUNNER_METRICS_TICKET, signed with this machine's AWS credentials (default lifetime: 1 day)
   session  prints the input for \`aws sts assume-role --role-arn … --cli-input-json\` (default lifetime: 1 hour)
-  --prefix P  where runners write (runners/)    --region R, --endpoint URL  default: those of AWS's own settings`;
+  --prefix P  where runners write (runners/)    --region R, --endpoint URL  default: those of AWS's own settings (AWS_REGION, …)`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -41,7 +41,9 @@ async function ticket(): Promise<string> {
   const lifetimeSeconds = Number(values.lifetime ?? 86_400);
   const request = {
     ...prefix,
-    region: await config.region(),
+    region: await config.region().catch(() => {
+      throw new Error("Say --region, or set AWS_REGION");
+    }),
     lifetimeSeconds,
     ...(endpoint !== undefined && { endpoint }),
   };

@@ -1,5 +1,5 @@
 /**
- * What the hooks add to a job when S3 answers at once: `node test/bench/runner.ts [ROUNDS]`. Every round runs each hook as
+ * What the hooks add to a job when S3 answers at once: `npm run bench:runner [-- ROUNDS]`. Every round runs each hook as
  * GitHub does (`bash -e hook.sh`), and an empty one between them. Each hook is a job's first: it does all its uploads. Other
  * work on the machine shows in all figures but the least, and in the load.
  */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { dashboardPicture } from "../../infra/dashboard-picture.ts";
 
-test("the picture in docs/ is that of the template's dashboard (else: node infra/dashboard-picture.ts)", () => {
+test("the picture in docs/ is that of the template's dashboard (else: npm run docs)", () => {
   const picture = dashboardPicture();
   expect(picture).toBe(readFileSync(new URL("../../docs/dashboard.svg", import.meta.url), "utf8"));
   for (const question of [

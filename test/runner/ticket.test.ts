@@ -172,16 +172,17 @@ describe("a runner's session", () => {
 describe("the command", () => {
   const run = promisify(execFile);
   const names = ["--bucket", BUCKET, "--flavor", "large", "--runner", "runner-1"];
-  const command = (...args: string[]) =>
+  const commandIn = (region: { AWS_REGION?: string }, ...args: string[]) =>
     run(process.execPath, [`${SCRIPTS}ticket-cli.ts`, ...args], {
       env: {
         PATH: process.env.PATH,
-        AWS_REGION: "eu-central-1",
         AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
         AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
         AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
+        ...region,
       },
     });
+  const command = (...args: string[]) => commandIn({ AWS_REGION: "eu-central-1" }, ...args);
 
   it("prints a ticket that a runner can use", async () => {
     const { objects, endpoint } = await startS3();
@@ -202,6 +203,12 @@ describe("the command", () => {
       stderr: expect.stringMatching(/^flavor must match .*; runner must match .*\n$/),
     });
     await expect(command()).rejects.toMatchObject({ stderr: expect.stringMatching(/^usage:/) });
+  });
+
+  it("says how to name the region, where AWS's own settings name none", async () => {
+    const stderr = "Say --region, or set AWS_REGION\n";
+    await expect(commandIn({}, "post", ...names)).rejects.toMatchObject({ code: 1, stderr });
+    await expect(commandIn({}, "post", ...names, "--region", "eu-central-1")).resolves.toMatchObject({ stderr: "" });
   });
 });
 
