@@ -260,12 +260,15 @@ configure() {
     complain "RUNNER_METRICS_PREFIX is not of the form runners/" && return 1
     ;;
   esac
-  case $bucket in '' | *[!a-z0-9.-]*) complain "RUNNER_METRICS_BUCKET is not the name of a bucket" && return 1 ;; esac
-  case $flavor in '' | -* | *[!a-z0-9-]* | ?????????????????????????????????*)
+  if [ -z "$bucket" ]; then complain "RUNNER_METRICS_BUCKET is not set" && return 1; fi
+  if [ -z "$flavor" ]; then complain "RUNNER_METRICS_FLAVOR is not set" && return 1; fi
+  if [ -z "$region" ]; then complain "RUNNER_METRICS_REGION is not set" && return 1; fi
+  case $bucket in *[!a-z0-9.-]*) complain "RUNNER_METRICS_BUCKET is not the name of a bucket" && return 1 ;; esac
+  case $flavor in -* | *[!a-z0-9-]* | ?????????????????????????????????*)
     complain "RUNNER_METRICS_FLAVOR is not 1 to 32 of a-z, 0-9 and -" && return 1
     ;;
   esac
-  case $region in '' | *[!a-z0-9-]*) complain "RUNNER_METRICS_REGION is not the name of a region" && return 1 ;; esac
+  case $region in *[!a-z0-9-]*) complain "RUNNER_METRICS_REGION is not the name of a region" && return 1 ;; esac
   if [ -n "$endpoint" ] && ! is_plain "$endpoint"; then complain "RUNNER_METRICS_ENDPOINT is not a URL" && return 1; fi
   case $region in cn-*) domain=amazonaws.com.cn ;; *) domain=amazonaws.com ;; esac
   choose_uploader && choose_storage || return 1

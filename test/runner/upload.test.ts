@@ -304,6 +304,16 @@ describe("settings", () => {
     expect(cloud.requests.count()).toBe(0);
   });
 
+  it.each(["BUCKET", "FLAVOR", "REGION"])(
+    "that lack RUNNER_METRICS_%s are told apart from wrong ones",
+    async (name) => {
+      const unset = { [`RUNNER_METRICS_${name}`]: undefined, AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined };
+      const { code, stderr } = await newRunner(unset).step("installed");
+      expect(code).toBe(0);
+      expect(stderr).toBe(`runner-metrics: installed: RUNNER_METRICS_${name} is not set\n`);
+    },
+  );
+
   it("of runner-metrics.conf, beside the script, win over the environment's", async () => {
     const runner = newRunner({ RUNNER_METRICS_FLAVOR: "forged" }, "RUNNER_METRICS_FLAVOR=large");
     expect(await live(runner, ["installed"])).toBe("");
