@@ -1,6 +1,6 @@
 /**
- * `npm run docs`: writes what follows from the event schemas: `docs/events/*.schema.json`, and the event reference in README.md.
- * A test compares them with the schemas.
+ * `npm run docs`: writes what follows from the event schemas: `docs/events/*.schema.json`, `docs/events.md`, and the overview in
+ * README.md. A test compares them with the schemas.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as z from "zod";
@@ -18,11 +18,17 @@ export function generatedFiles(): Record<string, string> {
     `${JSON.stringify(jsonSchema(type), null, 2)}\n`,
   ]);
   const readme = readFileSync(new URL("README.md", ROOT), "utf8");
-  const reference = types.map(eventReference).join("\n");
   const [before, rest] = readme.split(BEGIN);
   const [, after] = rest?.split(END) ?? [];
   if (after === undefined) throw new Error(`README.md lacks ${BEGIN} … ${END}`);
-  return { ...Object.fromEntries(schemas), "README.md": `${before}${BEGIN}\n${reference}\n${END}${after}` };
+  const overview = types.map(
+    (type) => `| [\`${type}\`](docs/events.md#${type.toLowerCase()}) | ${jsonSchema(type).description} |`,
+  );
+  return {
+    ...Object.fromEntries(schemas),
+    "docs/events.md": eventReference(types),
+    "README.md": [`${before}${BEGIN}`, "| detail-type | |", "|---|---|", ...overview, `${END}${after}`].join("\n"),
+  };
 }
 
 interface JsonSchema {
@@ -40,15 +46,40 @@ function jsonSchema(type: DetailType): JsonSchema {
   return z.toJSONSchema(EVENT_SCHEMAS[type], { io: "input" }) as JsonSchema;
 }
 
-function eventReference(type: DetailType): string {
-  const { description, properties = {}, required = [] } = jsonSchema(type);
-  const rows = Object.entries(properties).map(([name, field]) => {
+/** The fields that all events have alike stand once, before those of each. */
+function eventReference(types: readonly DetailType[]): string {
+  const [first = {}, ...others] = types.map((type) => jsonSchema(type).properties ?? {});
+  const isCommon = (name: string) =>
+    others.every((properties) => JSON.stringify(properties[name]) === JSON.stringify(first[name]));
+  const common = Object.keys(first).filter(isCommon);
+  const requiredOf = (type: DetailType) => jsonSchema(type).required ?? [];
+  const sections = types.flatMap((type) => {
+    const { description, properties = {} } = jsonSchema(type);
+    const own = Object.entries(properties).filter(([name]) => !common.includes(name));
+    return [`## ${type}`, "", `${description}.`, "", ...table(own, requiredOf(type)), ""];
+  });
+  const shared = Object.entries(first).filter(([name]) => common.includes(name));
+  const [type = "RunnerInstalled"] = types;
+  return [
+    "# Events",
+    "",
+    "Made by `npm run docs` from `functions/metrics/events.ts`; JSON Schema is in [events/](events). `?` marks fields that may be absent;",
+    "none is ever `null`. Fields may be added: `schema_version` says when one changes its meaning.",
+    "",
+    "## Fields of all events",
+    "",
+    ...table(shared, requiredOf(type)),
+    "",
+    ...sections,
+  ].join("\n");
+}
+
+function table(fields: readonly [string, JsonSchema][], required: readonly string[]): string[] {
+  const rows = fields.map(([name, field]) => {
     const presence = required.includes(name) ? "" : "?";
     return `| \`${name}\`${presence} | ${typeOf(field)} | ${field.description ?? ""} |`;
   });
-  return [`#### ${type}`, "", `${description}.`, "", "| field | type | meaning |", "|---|---|---|", ...rows, ""].join(
-    "\n",
-  );
+  return ["| field | type | meaning |", "|---|---|---|", ...rows];
 }
 
 function typeOf(field: JsonSchema): string {
