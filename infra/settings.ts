@@ -38,9 +38,9 @@ const github = z.strictObject({
     .superRefine((url, context) => checkVariable("GITHUB_API_URL", url, context))
     .optional(),
   /** How long one run may wait for GitHub in all. */
-  timeBudgetSeconds: variable("GITHUB_TIME_BUDGET_SECONDS", 60),
+  timeBudgetSeconds: variable("GITHUB_TIME_BUDGET_SECONDS"),
   /** How many calls one run may make. */
-  requestsMax: variable("GITHUB_REQUESTS_MAX", 500),
+  requestsMax: variable("GITHUB_REQUESTS_MAX"),
   /** What becomes of a runner that claims a job which GitHub says it did not do. */
   mismatch: z.enum(["flag", "quarantine"]).default("flag"),
 });
@@ -55,12 +55,12 @@ const shape = {
     .record(payload.shape.flavor, flavor)
     .refine((flavors) => Object.keys(flavors).length > 0, "must name at least one flavor"),
   /** Bytes that a file of a runner's may have. */
-  fileSizeBytesLimit: variable("FILE_SIZE_BYTES_LIMIT", 1_024),
+  fileSizeBytesLimit: variable("FILE_SIZE_BYTES_LIMIT"),
   /** Without it GitHub is not asked. */
   github: github.optional(),
-  maxObjectsPerRunner: variable("MAX_OBJECTS_PER_RUNNER", 32),
+  maxObjectsPerRunner: variable("MAX_OBJECTS_PER_RUNNER"),
   /** Runners in progress at once in one run. */
-  concurrency: variable("CONCURRENCY", 32),
+  concurrency: variable("CONCURRENCY"),
   memoryMegabytes: z.int().min(256).max(10_240).default(1_024),
   /** By default four fifths of the shortest interval, and no more than 300. */
   timeoutSeconds: z.int().min(TIMEOUT_SECONDS_MIN).max(TIMEOUT_SECONDS_MAX).optional(),
@@ -134,8 +134,15 @@ export function parseSettings<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `\n  ${path.join(".") || "the whole"}: ${message}`);
+  const problems = parsed.error.issues.map(
+    (issue) => `\n  ${issue.path.join(".") || "the whole"}: ${messageOf(issue)}`,
+  );
   throw new Error(`Wrong settings (${where}):${problems.join("")}`);
+}
+
+/** Of a key that is not a name zod only says that it is invalid; what is wrong with it lies deeper. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  return issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
 }
 
 /** Seconds that a run may take. */
@@ -200,12 +207,12 @@ type NumberVariable =
   | "GITHUB_TIME_BUDGET_SECONDS"
   | "GITHUB_REQUESTS_MAX";
 
-/** A number that the Lambda will read from its environment, checked as the Lambda checks it. */
-function variable(name: NumberVariable, byDefault: number) {
+/** A number that the Lambda will read from its environment, checked as the Lambda checks it, and by default the Lambda's own. */
+function variable(name: NumberVariable) {
   return z
     .int()
     .superRefine((value, context) => checkVariable(name, String(value), context))
-    .default(byDefault);
+    .default(environment.shape[name].parse(undefined));
 }
 
 function checkVariable(name: keyof typeof environment.shape, value: string, context: z.RefinementCtx): void {

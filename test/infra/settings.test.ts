@@ -1,6 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { App, Stack } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
+import { readConfig } from "../../functions/extract-metrics/config.ts";
+import { FILE_SIZE_BYTES_LIMIT } from "../../functions/metrics/files.ts";
 import { RunnerMetrics } from "../../infra/runner-metrics.ts";
 import { parseSettings, stackSettings, timeoutSeconds } from "../../infra/settings.ts";
 
@@ -11,8 +13,25 @@ describe("the settings", () => {
   test("need no more than a flavor", () => {
     expect(parse({ flavors })).toMatchObject({
       flavors: { large: { everyMinutes: 5, orphanAfterSeconds: 86_400 } },
-      fileSizeBytesLimit: 1_024,
       removalPolicy: "retain",
+    });
+  });
+
+  test("are by default what the Lambda takes by default", () => {
+    const { fileSizeBytesLimit, maxObjectsPerRunner, concurrency, github } = parse({
+      flavors,
+      github: { owners: ["acme"] },
+    });
+    const config = readConfig({ BUCKET_NAME: "b", EVENT_BUS_NAME: "e", GITHUB_SECRET_ID: "s", GITHUB_OWNERS: "acme" });
+    expect(fileSizeBytesLimit).toBe(FILE_SIZE_BYTES_LIMIT);
+    expect({ fileSizeBytesLimit, maxObjectsPerRunner, concurrency }).toEqual({
+      fileSizeBytesLimit: config.fileSizeBytesLimit,
+      maxObjectsPerRunner: config.maxObjectsPerRunner,
+      concurrency: config.concurrency,
+    });
+    expect(config.github).toMatchObject({
+      timeBudgetMilliseconds: (github?.timeBudgetSeconds ?? 0) * 1_000,
+      requestsMax: github?.requestsMax,
     });
   });
 
@@ -27,7 +46,7 @@ describe("the settings", () => {
     const problems = messageOf(() => parse(input)).split("\n  ");
     expect(problems).toEqual([
       "Wrong settings (cdk.json):",
-      expect.stringMatching(/^flavors.Large: /),
+      expect.stringMatching(/^flavors.Large: .*a-z/),
       expect.stringMatching(/^flavors.small.everyMinutes: /),
       expect.stringMatching(/^fileSizeBytesLimit: /),
       expect.stringMatching(/^logRetentionDays: must be one of 1, 3, /),
@@ -85,19 +104,25 @@ test("someone else's app checks the construct's settings too", () => {
   expect(() => new RunnerMetrics(stack, "Other", { flavors })).not.toThrow();
 });
 
-test("the stock app takes its settings from the command line too, and says what is wrong with them", () => {
+test("the stock app takes its settings from the command line too, and says what is wrong with them, and no more", () => {
   const synth = (settings: string) =>
-    execFileSync(process.execPath, ["infra/app.ts"], {
+    spawnSync(process.execPath, ["infra/app.ts"], {
       env: {
         ...process.env,
         CDK_CONTEXT_JSON: JSON.stringify({ runnerMetrics: settings, "aws:cdk:bundling-stacks": [] }),
       },
-      stdio: "pipe",
+      encoding: "utf8",
     });
-  expect(() => synth('{"flavors":{"large":{}}}')).not.toThrow();
-  expect(() => synth('{"flavors":{"large":{"rate":1}}}')).toThrow(
-    /Wrong settings \(cdk.json, context "runnerMetrics"\):\n {2}flavors.large: .*rate/,
-  );
+  expect(synth('{"flavors":{"large":{}}}')).toMatchObject({ status: 0, stderr: "" });
+  expect(synth('{"flavors":{"Large":{},"small":{"rate":1}}}')).toMatchObject({
+    status: 1,
+    stderr: [
+      'Wrong settings (cdk.json, context "runnerMetrics"):',
+      "  flavors.Large: must match ^[a-z0-9][a-z0-9-]{0,31}$",
+      '  flavors.small: Unrecognized key: "rate"\n',
+    ].join("\n"),
+  });
+  expect(synth("{bad")).toMatchObject({ status: 1, stderr: "-c runnerMetrics=… is not JSON: {bad\n" });
 });
 
 function messageOf(act: () => unknown): string {
