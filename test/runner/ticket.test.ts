@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { FILE_SIZE_BYTES_LIMIT } from "../../functions/metrics/files.ts";
 import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../runner/ticket.ts";
 import { BUCKET, DASH, installRunner, JOB, SCRIPTS } from "./fleet.ts";
 import { acceptPosts } from "./post-policy.ts";
@@ -94,6 +95,16 @@ describe("a ticket", () => {
     );
     now += 3601 * 1000;
     expect(await post(fields, url, "1")).toBe("403 Policy expired");
+  });
+
+  it("caps a file where the collector does, and so do the runner's scripts", async () => {
+    const { request } = await startS3();
+    for (const { fields } of createTicket(request, CREDENTIALS)) {
+      const { conditions } = JSON.parse(Buffer.from(fields.policy ?? "", "base64").toString());
+      expect(conditions).toContainEqual(["content-length-range", 1, FILE_SIZE_BYTES_LIMIT]);
+    }
+    const script = readFileSync(`${SCRIPTS}runner-metrics.sh`, "utf8");
+    expect(/^size_max=(\d+)/m.exec(script)?.[1]).toBe(String(FILE_SIZE_BYTES_LIMIT));
   });
 
   it("that has expired is told on the runner, and fails no hook", async () => {
