@@ -2,7 +2,9 @@
  * Draws the dashboard of the template with sample data: `npm run docs` writes docs/dashboard.svg. Shows what
  * widgets there are, where, and what they are called; the lines are made up.
  */
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { App } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
@@ -82,11 +84,13 @@ export function dashboardPicture(): string {
 
 /** Widgets of the dashboard, as CloudWatch gets them. */
 function dashboardOf(flavors: readonly string[]): Widget[] {
-  const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+  const outdir = mkdtempSync(join(tmpdir(), "cdk.out-"));
+  const app = new App({ outdir, context: { "aws:cdk:bundling-stacks": [] } });
   const input = { flavors: Object.fromEntries(flavors.map((flavor) => [flavor, {}])) };
   const settings = parseSettings(stackSettings, input, "picture");
   const stack = new RunnerMetricsStack(app, "RunnerMetrics", { settings });
   const [dashboard] = Object.values(Template.fromStack(stack).findResources("AWS::CloudWatch::Dashboard"));
+  rmSync(outdir, { recursive: true, force: true });
   const body: unknown = dashboard?.Properties?.DashboardBody;
   return JSON.parse(joined(body)).widgets;
 }

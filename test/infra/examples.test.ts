@@ -1,4 +1,4 @@
-import { App, Stack } from "aws-cdk-lib";
+import { Stack } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { EventBus } from "aws-cdk-lib/aws-events";
 import { afterEach, expect, test, vi } from "vitest";
@@ -8,6 +8,7 @@ import { EventsToSqs, newEvents } from "../../examples/events-to-sqs.ts";
 import { handler } from "../../examples/long-job-handler.ts";
 import { parseEvent } from "../../examples/parse-event.ts";
 import { createWorld } from "../harness.ts";
+import { createApp } from "./app.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -55,7 +56,7 @@ test("the function tells of the job, as one line of JSON", async () => {
 });
 
 test("the three consumers can be deployed, and each takes the events that it is for", () => {
-  const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Consumers");
+  const stack = new Stack(createApp(), "Consumers");
   const bus = EventBus.fromEventBusName(stack, "EventBus", "runner-metrics");
   new EventsToSqs(stack, "EventsToSqs", { bus });
   new EventsToLambda(stack, "EventsToLambda", { bus, longerThanSeconds: 60 });

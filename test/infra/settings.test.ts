@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { App, Stack } from "aws-cdk-lib";
+import { Stack } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
 import { FILE_SIZE_BYTES_LIMIT } from "../../functions/metrics/files.ts";
 import { RunnerMetrics } from "../../infra/runner-metrics.ts";
 import { parseSettings, stackSettings, timeoutSeconds } from "../../infra/settings.ts";
+import { createApp, outputDirectory } from "./app.ts";
 
 const flavors = { large: {} };
 const parse = (input: unknown) => parseSettings(stackSettings, input, "cdk.json");
@@ -99,7 +100,7 @@ describe("the settings", () => {
 });
 
 test("someone else's app checks the construct's settings too", () => {
-  const stack = new Stack(new App({ context: { "aws:cdk:bundling-stacks": [] } }), "Theirs");
+  const stack = new Stack(createApp(), "Theirs");
   expect(() => new RunnerMetrics(stack, "Metrics", { flavors: {} })).toThrow("Wrong settings (Theirs/Metrics)");
   expect(() => new RunnerMetrics(stack, "Other", { flavors })).not.toThrow();
 });
@@ -109,6 +110,7 @@ test("the stock app takes its settings from the command line too, and says what 
     spawnSync(process.execPath, ["infra/app.ts"], {
       env: {
         ...process.env,
+        CDK_OUTDIR: outputDirectory(),
         CDK_CONTEXT_JSON: JSON.stringify({ runnerMetrics: settings, "aws:cdk:bundling-stacks": [] }),
       },
       encoding: "utf8",

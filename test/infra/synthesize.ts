@@ -1,8 +1,9 @@
 /** The stack as CloudFormation gets it, without the bundle. */
-import { App, type Stack } from "aws-cdk-lib";
+import type { App, Stack } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { RunnerMetricsStack } from "../../infra/runner-metrics-stack.ts";
 import { parseSettings, stackSettings } from "../../infra/settings.ts";
+import { createApp } from "./app.ts";
 
 export const ACCOUNT = "123456789012";
 export const REGION = "eu-central-1";
@@ -16,7 +17,7 @@ export interface Resource {
 }
 
 export function createStack(settings: object = {}): { app: App; stack: RunnerMetricsStack } {
-  const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+  const app = createApp();
   const stack = new RunnerMetricsStack(app, "RunnerMetrics", {
     settings: parseSettings(stackSettings, { flavors: TWO_FLAVORS, ...settings }, "The test's settings"),
     env: { account: ACCOUNT, region: REGION },

@@ -3,13 +3,14 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ec2RunnerProvider, GitHubRunners, Os } from "@cloudsnorkel/cdk-github-runners";
-import { App, Stack } from "aws-cdk-lib";
+import { Stack } from "aws-cdk-lib";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { type IVpc, Vpc } from "aws-cdk-lib/aws-ec2";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { addMetrics, allowMetrics } from "../../runner/recipes/cdk-github-runners.ts";
+import { createApp } from "../infra/app.ts";
 import { BUCKET, JOB, launch, pathOf, SCRIPTS, type Settings, startCloud } from "./fleet.ts";
 
 const RECIPES = join(SCRIPTS, "recipes");
@@ -159,7 +160,7 @@ describe("the recipe for", () => {
   });
 
   it("cdk-github-runners puts the scripts into the image and lets the runner put four files", () => {
-    const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+    const app = createApp();
     const stack = new Stack(app, "Stack", { env: { account: "111122223333", region: "eu-central-1" } });
     const vpc = new Vpc(stack, "Vpc") as IVpc; // the CDK's classes do not keep to its interfaces under exactOptionalPropertyTypes
     const imageBuilder = Ec2RunnerProvider.imageBuilder(stack, "Image", { vpc, os: Os.LINUX_UBUNTU });
