@@ -162,7 +162,9 @@ export function expectedEvents(
 /** Whether this is the event as it should be sent by a run that found the runner as it is at the time that it says. */
 export function isAsExpected({ detail, since }: ExpectedEvent, sent: Readonly<Record<string, unknown>>): boolean {
   if (!since) return isDeepStrictEqual(detail, sent);
-  const ages = Object.entries(since).map(([name, from]) => [name, Number(sent.timestamp) - from]);
+  // To the millisecond, as they are published.
+  const age = (from: number) => Math.round((Number(sent.timestamp) - from) * 1000) / 1000 + 0;
+  const ages = Object.entries(since).map(([name, from]) => [name, age(from)]);
   return isDeepStrictEqual({ ...detail, timestamp: sent.timestamp, ...withClamped(Object.fromEntries(ages)) }, sent);
 }
 
