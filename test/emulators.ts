@@ -92,10 +92,15 @@ export async function startEmulator(release: Release, home: string): Promise<Emu
   throw new Error(`${release.packages[0]} did not start:\n${readFileSync(log, "utf8")}`);
 }
 
-function install({ name, packages, pythonMinor }: Release, venv: string): void {
-  const stamp = join(venv, "packages");
-  const wanted = packages.join(" ");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8").trim() === wanted) return;
+/** Whether the pinned release is there. */
+export function isInstalled({ name, packages }: Release): boolean {
+  const stamp = join(VENVS, name, "packages");
+  return existsSync(stamp) && readFileSync(stamp, "utf8").trim() === packages.join(" ");
+}
+
+function install(release: Release, venv: string): void {
+  if (isInstalled(release)) return;
+  const { name, packages, pythonMinor } = release;
   const python = process.env.PYTHON ?? "python3";
   const { status } = spawnSync(python, ["-c", `import sys; sys.exit(sys.version_info < (3, ${pythonMinor}))`]);
   if (status !== 0)
@@ -103,7 +108,7 @@ function install({ name, packages, pythonMinor }: Release, venv: string): void {
   execFileSync(python, ["-m", "venv", venv], { stdio: "inherit" });
   const options = ["install", "--quiet", "--disable-pip-version-check", ...packages];
   execFileSync(join(venv, "bin/pip"), options, { stdio: "inherit" });
-  writeFileSync(stamp, `${wanted}\n`);
+  writeFileSync(join(venv, "packages"), `${packages.join(" ")}\n`);
 }
 
 async function freePort(): Promise<number> {

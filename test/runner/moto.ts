@@ -1,29 +1,22 @@
 /** moto, which enforces policies and verifies signatures: https://docs.getmoto.org/en/latest/docs/iam.html */
 
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createServer } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Credentials } from "../../runner/ticket.ts";
+import { isInstalled, MOTO, startEmulator } from "../emulators.ts";
 
-const MOTO = new URL("../../.venv/moto/bin/moto_server", import.meta.url).pathname;
+/** Checks nothing until it is told to. */
+const LENIENT = { ...MOTO, environment: () => ({ INITIAL_NO_AUTH_ACTION_COUNT: "1000000" }) };
 const REGION = "us-east-1";
 
 /** Where moto is not installed, tests that need it say so. */
-export const hasMoto = existsSync(MOTO);
+export const hasMoto = isInstalled(MOTO);
 export const HOW_TO_GET_MOTO = "LEFT OUT: there is no moto here; npm run test:emulators installs it";
 
 export async function startMoto() {
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
-  const server = spawn(MOTO, ["-H", "127.0.0.1", "-p", String(port)], {
-    stdio: "ignore",
-    env: { ...process.env, INITIAL_NO_AUTH_ACTION_COUNT: "1000000" },
-  });
-  while (!(await fetch(endpoint).catch(() => undefined))) {
-    if (server.exitCode !== null) throw new Error("moto did not start");
-    await sleep(100);
-  }
+  const home = mkdtempSync(join(tmpdir(), "moto-"));
+  const { endpoint, stop } = await startEmulator(LENIENT, home);
 
   /** A query-protocol call with whatever signature: moto verifies none until it is told to. */
   async function call(service: string, parameters: Record<string, string>): Promise<string> {
@@ -69,15 +62,9 @@ export async function startMoto() {
     /** From now on every request but STS's own is checked. */
     enforce: () => fetch(`${endpoint}/moto-api/reset-auth`, { method: "POST", body: "0" }),
     stopEnforcing: () => fetch(`${endpoint}/moto-api/reset-auth`, { method: "POST", body: "1000000" }),
-    close: () => void server.kill(),
+    close(): void {
+      stop();
+      rmSync(home, { recursive: true, force: true });
+    },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
