@@ -5,6 +5,7 @@ import { createTicket, formatTicket, runnerSession } from "./ticket.ts";
 const USAGE = `usage: npx node runner/ticket-cli.ts post|session --bucket B --flavor F --runner NAME [--lifetime SECONDS]
   post     prints a ticket for RUNNER_METRICS_TICKET, signed with this machine's AWS credentials (default lifetime: 1 day)
   session  prints the input for \`aws sts assume-role --role-arn … --cli-input-json\` (default lifetime: 1 hour)
+           --kms-key-arn ARN  of the bucket's key, if it is one of yours
   --prefix P  where runners write (runners/)    --region R, --endpoint URL  default: those of AWS's own settings (AWS_REGION, …)`;
 
 const { values, positionals } = parseArgs({
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
     prefix: { type: "string", default: "runners/" },
     region: { type: "string" },
     endpoint: { type: "string" },
+    "kms-key-arn": { type: "string" },
   },
 });
 const prefix = {
@@ -51,5 +53,7 @@ async function ticket(): Promise<string> {
 }
 
 function session() {
-  return runnerSession({ ...prefix, lifetimeSeconds: Number(values.lifetime ?? 3_600) });
+  const kmsKeyArn = values["kms-key-arn"];
+  const lifetimeSeconds = Number(values.lifetime ?? 3_600);
+  return runnerSession({ ...prefix, lifetimeSeconds, ...(kmsKeyArn !== undefined && { kmsKeyArn }) });
 }

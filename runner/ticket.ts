@@ -69,20 +69,25 @@ export interface PolicyDocument {
     readonly Effect: "Allow";
     readonly Action: string;
     readonly Resource: readonly string[];
-    readonly Condition: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   }[];
 }
 
 /**
  * All that a runner may do: put each of its four files once. For a session, or for a role: there `storage` can be a variable
- * such as `${aws:userid}`, and `bucketArn` a token.
+ * such as `${aws:userid}`, and the ARNs tokens.
  */
 export function runnerPolicy({
   bucketArn,
   flavor,
   storage,
   runnersPrefix = "runners/",
-}: Omit<RunnerPrefix, "bucket"> & { readonly bucketArn: string }): PolicyDocument {
+  kmsKeyArn,
+}: Omit<RunnerPrefix, "bucket"> & {
+  readonly bucketArn: string;
+  /** Of the key that the bucket is encrypted with, if it is one of yours. */
+  readonly kmsKeyArn?: string;
+}): PolicyDocument {
   return {
     Version: "2012-10-17",
     Statement: [
@@ -94,6 +99,16 @@ export function runnerPolicy({
         // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
         Condition: { Null: { "s3:if-none-match": "false" } },
       },
+      ...(kmsKeyArn === undefined
+        ? []
+        : [
+            {
+              Sid: "EncryptOwnMetrics",
+              Effect: "Allow" as const,
+              Action: "kms:GenerateDataKey",
+              Resource: [kmsKeyArn],
+            },
+          ]),
     ],
   };
 }
@@ -108,10 +123,18 @@ export interface RunnerSession {
 
 /** AssumeRole takes 15 minutes to 12 hours, as far as the role's own maximum allows; 1 hour where one role assumes another. */
 export function runnerSession(
-  request: RunnerPrefix & { readonly lifetimeSeconds: number; readonly partition?: string },
+  request: RunnerPrefix & {
+    readonly lifetimeSeconds: number;
+    readonly partition?: string;
+    /** Of the key that the bucket is encrypted with, if it is one of yours: no alias. */
+    readonly kmsKeyArn?: string;
+  },
 ): RunnerSession {
   const problems = prefixProblems(request);
   if (!isWhole(request.lifetimeSeconds, 900, 43_200)) problems.push("lifetimeSeconds must be 900 to 43200");
+  if (request.kmsKeyArn !== undefined && !/^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/.test(request.kmsKeyArn)) {
+    problems.push("kmsKeyArn must be the ARN of a key");
+  }
   if (problems.length > 0) throw new Error(problems.join("; "));
   const { bucket, partition = "aws" } = request;
   return {

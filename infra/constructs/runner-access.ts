@@ -1,11 +1,4 @@
-import {
-  InstanceProfile,
-  ManagedPolicy,
-  PolicyDocument,
-  PolicyStatement,
-  Role,
-  ServicePrincipal,
-} from "aws-cdk-lib/aws-iam";
+import { InstanceProfile, ManagedPolicy, PolicyDocument, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
@@ -53,16 +46,13 @@ export class RunnerAccess extends Construct {
 }
 
 function ownPrefixOnly({ bucket, flavor, encryptionKey }: RunnerAccessProps, storage: string): PolicyDocument {
-  const policy = { bucketArn: bucket.bucketArn, flavor, storage, runnersPrefix: RUNNERS_PREFIX };
-  const document = PolicyDocument.fromJson(runnerPolicy(policy));
-  if (encryptionKey) {
-    document.addStatements(
-      new PolicyStatement({
-        sid: "EncryptOwnMetrics",
-        actions: ["kms:GenerateDataKey"],
-        resources: [encryptionKey.keyArn],
-      }),
-    );
-  }
-  return document;
+  return PolicyDocument.fromJson(
+    runnerPolicy({
+      bucketArn: bucket.bucketArn,
+      flavor,
+      storage,
+      runnersPrefix: RUNNERS_PREFIX,
+      ...(encryptionKey && { kmsKeyArn: encryptionKey.keyArn }),
+    }),
+  );
 }

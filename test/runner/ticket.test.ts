@@ -171,6 +171,19 @@ describe("a runner's session", () => {
     expect(short.RoleSessionName).toMatch(/^[\w+=,.@-]{2,64}$/);
   });
 
+  it("may encrypt with the bucket's key, if it is told which", () => {
+    const request = { bucket: "b".repeat(63), flavor: "f".repeat(32), storage: "r".repeat(128), lifetimeSeconds: 900 };
+    const kmsKeyArn = "arn:aws:kms:ap-southeast-2:123456789012:key/mrk-11111111222233334444555555555555";
+    const { Policy } = runnerSession({ ...request, kmsKeyArn });
+    expect(JSON.parse(Policy).Statement).toEqual([
+      expect.objectContaining({ Action: "s3:PutObject" }),
+      { Sid: "EncryptOwnMetrics", Effect: "Allow", Action: "kms:GenerateDataKey", Resource: [kmsKeyArn] },
+    ]);
+    expect(Policy.length).toBeLessThan(2048);
+    const alias = "arn:aws:kms:ap-southeast-2:123456789012:alias/metrics";
+    expect(() => runnerSession({ ...request, kmsKeyArn: alias })).toThrow("kmsKeyArn must be the ARN of a key");
+  });
+
   it("is refused outside of STS's 15 minutes to 12 hours", () => {
     for (const lifetimeSeconds of [899, 43_201, Number.NaN]) {
       expect(() => runnerSession({ bucket: BUCKET, flavor: "f", storage: "r", lifetimeSeconds })).toThrow(
@@ -206,6 +219,8 @@ describe("the command", () => {
   it("prints what assume-role wants", async () => {
     const { stdout } = await command("session", ...names);
     expect(JSON.parse(stdout)).toMatchObject({ RoleSessionName: "runner-1", DurationSeconds: 3600 });
+    const key = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+    expect((await command("session", ...names, "--kms-key-arn", key)).stdout).toContain("kms:GenerateDataKey");
   });
 
   it("names what is wrong", async () => {
