@@ -62,19 +62,18 @@ function entryBytes({ source, detailType, detail, resources }: EventEntry): numb
 async function send(
   bus: EventBus,
   call: readonly EventEntry[],
-  { clock, deadline }: PublishOptions,
+  options: PublishOptions,
 ): Promise<Map<EventEntry, EntryResult>> {
   const results = new Map<EventEntry, EntryResult>();
   let unsent = call;
   for (let attempt = 1; unsent.length > 0; attempt++) {
-    const isTooLate = clock.now() > deadline - CLEANING_MILLISECONDS;
-    const outcome = isTooLate ? unsent.map(() => TOO_LATE) : await putOrFail(bus, unsent);
+    const outcome = await putOrFail(bus, unsent, options);
     unsent.forEach((entry, index) => {
       results.set(entry, outcome[index] ?? { code: "MissingResult", retryable: true });
     });
     unsent = unsent.filter((entry) => isRetryable(results.get(entry)));
     if (attempt === ATTEMPTS_MAX) break;
-    if (unsent.length > 0) await clock.sleep(PAUSE_MILLISECONDS * 2 ** (attempt - 1));
+    if (unsent.length > 0) await options.clock.sleep(PAUSE_MILLISECONDS * 2 ** (attempt - 1));
   }
   return results;
 }
@@ -86,13 +85,18 @@ const TOO_LATE: EntryResult = { code: "DeadlineReached", retryable: false };
  * unknown; the next run sends them again under the same ids. If it was refused for good, one of them may be to blame: then each is
  * sent by itself, so that it takes no other runner along.
  */
-async function putOrFail(bus: EventBus, entries: readonly EventEntry[]): Promise<EntryResult[]> {
+async function putOrFail(
+  bus: EventBus,
+  entries: readonly EventEntry[],
+  options: PublishOptions,
+): Promise<EntryResult[]> {
+  if (options.clock.now() > options.deadline - CLEANING_MILLISECONDS) return entries.map(() => TOO_LATE);
   try {
     return await bus.put(entries);
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
     if (!error.retryable && !error.isAccessDenied && entries.length > 1) {
-      return (await Promise.all(entries.map((entry) => putOrFail(bus, [entry])))).flat();
+      return (await Promise.all(entries.map((entry) => putOrFail(bus, [entry], options)))).flat();
     }
     return entries.map(() => ({ code: error.code, retryable: false }));
   }

@@ -28,9 +28,9 @@ export async function readStorage(
     const object = listing.objects.find(({ key }) => key === `${listing.prefix}${name}`);
     return object && object.size > 0 ? [{ name, object }] : [];
   });
-  const heads = allOrNotNow(await Promise.all(listed.map((file) => head(store, file, limits))));
+  const heads = allOrNotNow(await allOf(listed.map((file) => head(store, file, limits))));
   if (!Array.isArray(heads)) return heads;
-  const contents = allOrNotNow(await Promise.all(heads.map((file) => content(store, file, limits))));
+  const contents = allOrNotNow(await allOf(heads.map((file) => content(store, file, limits))));
   if (!Array.isArray(contents)) return contents;
   return { kind: "files", files: Object.fromEntries(contents.map(({ name, file }) => [name, file])) };
 }
@@ -84,6 +84,12 @@ async function content(
   if (bytes === "denied" && isOutOfReach(head, limits)) return corrupt("unreadable-object", name);
   if (typeof bytes === "string") return bytes;
   return { name, file: { bytes, lastModified: head.lastModified } };
+}
+
+/** As `Promise.all`, but a failure waits for the others: no request outlives its runner. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 /** All results, or the first file that is corrupt, or why not now. */

@@ -458,8 +458,9 @@ function bounds(facts: Facts): void {
     const perStorage = new Map<string, number>();
     for (const operation of run.operations) {
       const say = (why: string) => violated("G7", operation.step, `run ${run.id}: ${why}`);
-      if (operation.inFlight > config.concurrency * 4 + 2 * config.concurrency + 8)
-        say(`${operation.inFlight} in flight`);
+      if (operation.inFlight > inFlightMax(operation.kind, config.concurrency)) {
+        say(`${operation.inFlight} times ${operation.kind} in flight`);
+      }
       for (const storage of storagesTouched(reading, operation)) {
         const listing = run.listings.get(storage);
         const isTooLate = operation.askedAt >= deadline - FINISHING_MILLISECONDS;
@@ -524,6 +525,29 @@ function storagesTouched(reading: Reading, operation: Operation): string[] {
   }
 }
 
+/** How many operations of a kind a run may wait for at a time. */
+function inFlightMax(kind: Operation["kind"], concurrency: number): number {
+  switch (kind) {
+    case "head":
+    case "get":
+      return 4 * concurrency;
+    case "copy":
+    case "putIfAbsent":
+    case "jobs":
+      return concurrency;
+    case "put":
+      return 2 * 4 * 10; // batches, calls of each, entries of a call that was refused for good
+    case "list":
+      return 1 + 2 * concurrency; // second looks, in each of two batches
+    case "delete":
+      return 2 * concurrency;
+    case "exists":
+      return 2;
+    case "alive":
+      return 1;
+  }
+}
+
 /** How often an operation may concern one storage in one run. */
 function costMaxOf(kind: Operation["kind"], objectsMax: number, listed: number): number {
   switch (kind) {
@@ -569,7 +593,7 @@ function convergence({ reading, violated }: Facts): void {
   if (kinds !== "exists,list") violated("G8", last?.begins.step ?? 0, `the run on an empty prefix did ${kinds}`);
 }
 
-/** G9. All of the above hold of runs that overlap; besides, a run that has ended changes nothing any more. */
+/** G9. All of the above hold of runs that overlap; besides, a run that has ended does nothing more, but for a page that was on its way. */
 function overlap({ reading, violated }: Facts): void {
   for (const run of reading.runs.values()) {
     const ended = run.ends?.step ?? Number.POSITIVE_INFINITY;

@@ -94,6 +94,40 @@ describe("what the simulator found", () => {
     expect(world.keys("runners/")).toEqual([]);
   });
 
+  // Seed 57, G9: one HEAD of four failed, and the other three outlived the run.
+  it("a run does not end while a request of its is still in flight", async () => {
+    const world = createWorld();
+    world.upload("r-1");
+    let inFlight = 0;
+    async function head(key: string) {
+      inFlight++;
+      if (inFlight === 1) return Promise.reject(new ServiceError("SlowDown", "SlowDown", { retryable: true }));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inFlight--;
+      return world.dependencies.store.head(key);
+    }
+
+    expect(await world.run({}, { store: { ...world.dependencies.store, head } })).toMatchObject({ deferred: 1 });
+    expect(inFlight).toBe(1);
+  });
+
+  // Seed 323973, G7: a call that was refused for good took long, and then each of its entries was sent by itself, too late.
+  it("a run sends nothing by itself either in its last two seconds", async () => {
+    const world = createWorld();
+    world.upload("r-1");
+    const deadline = world.clock.time + 20_000;
+    let calls = 0;
+    async function put(): Promise<never> {
+      calls++;
+      world.clock.time = deadline - 1_000;
+      throw new ServiceError("ValidationException", "ValidationException", { retryable: false });
+    }
+
+    await world.run({}, { deadline, bus: { ...world.dependencies.bus, put } });
+    expect(calls).toBe(1);
+    expect(world.keys("runners/")).toHaveLength(4);
+  });
+
   // Fuzzed headers: the SDK threw at the answers to HEAD and GET, so that the runner was deferred in every run, for ever.
   it.each(["", " ", "0", "never"])("A14 an Expires header of %j is nobody's business", async (expires) => {
     const world = await startLocalWorld();

@@ -109,7 +109,7 @@ export type Operation = Happening & {
   readonly run: number;
   /** When the run asked for it, in milliseconds since the epoch. */
   readonly askedAt: number;
-  /** Operations of the same run that were waiting, with this one. */
+  /** Operations of the same run and kind that were waiting, with this one. */
   readonly inFlight: number;
   fault?: FaultName;
   /** Whether the run was told `answer`; it was not if it crashed, or if the answer was lost. */

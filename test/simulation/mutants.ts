@@ -82,8 +82,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "calls are begun until the deadline",
     file: "publish.ts",
-    find: "const isTooLate = clock.now() > deadline - CLEANING_MILLISECONDS;",
-    replace: "const isTooLate = clock.now() > deadline + CLEANING_MILLISECONDS;",
+    find: "if (options.clock.now() > options.deadline - CLEANING_MILLISECONDS)",
+    replace: "if (options.clock.now() > options.deadline)",
   },
   {
     name: "nothing is grown: any second look sees what is known",

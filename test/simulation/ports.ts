@@ -48,7 +48,7 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const askedAt = universe.now();
-      pending.push({ run, notBefore: 0, perform: take });
+      pending.push({ run, kind: question.kind, notBefore: 0, perform: take });
 
       async function take(): Promise<void> {
         const fault = director.fault(question.kind, run);
@@ -59,7 +59,7 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
           ...question,
           run: run.id,
           askedAt,
-          inFlight: 1 + pending.reduce((count, other) => count + (other.run === run ? 1 : 0), 0),
+          inFlight: 1 + pending.filter((other) => other.run === run && other.kind === question.kind).length,
           heard: false,
           ...(fault && { fault }),
         } as Unnoted) as OperationOf<Kind>;
@@ -95,7 +95,12 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
       now: universe.now,
       sleep: (milliseconds) =>
         new Promise((resolve) => {
-          pending.push({ run, notBefore: universe.now() + milliseconds, perform: async () => resolve() });
+          pending.push({
+            run,
+            kind: "sleep",
+            notBefore: universe.now() + milliseconds,
+            perform: async () => resolve(),
+          });
         }),
     },
     ...(github && {

@@ -6,7 +6,7 @@ import { printHistory } from "./print.ts";
 import { playSeed } from "./seed.ts";
 import { playSmallWorlds } from "./small-worlds.ts";
 
-const SEEDS = 500;
+const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 500);
 /** Of the pairs of faults in the small worlds, one in so many. */
 const PAIRS_SAMPLED = 211;
 

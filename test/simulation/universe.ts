@@ -26,6 +26,7 @@ export interface SimulatedRun {
 /** An operation that a run waits for, or a sleep. */
 export interface Pending {
   readonly run: SimulatedRun;
+  readonly kind: OperationKind | "sleep";
   /** Not before this time. */
   readonly notBefore: number;
   perform(): Promise<void>;
