@@ -95,9 +95,23 @@ export function count(summary: Summary, extraction: Extraction): void {
   }
 }
 
-/** The accounting law: every storage that was listed has exactly one outcome. */
+/**
+ * The accounting law: every storage that was listed has exactly one outcome. And what else a summary shows of the guarantees:
+ * every quarantine and deferral has one reason, what was quarantined was made known, and nothing was deleted of nobody.
+ */
 export function isBalanced(summary: Summary): boolean {
-  return summary.listed === OUTCOMES.reduce((sum, outcome) => sum + summary[outcome], 0);
+  const { extracted, incomplete, quarantined, deferred, events, objects } = summary;
+  return (
+    summary.listed === OUTCOMES.reduce((sum, outcome) => sum + summary[outcome], 0) &&
+    quarantined === total(summary.quarantineReasons) &&
+    deferred === total(summary.deferralReasons) &&
+    quarantined <= events.MetricsQuarantined.accepted &&
+    (objects.deleted === 0 || extracted + incomplete + quarantined > 0)
+  );
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 /** How often our role was denied an object. */
