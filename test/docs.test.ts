@@ -1,0 +1,29 @@
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { generatedFiles } from "../docs/generate.ts";
+import { environment } from "../functions/extract-metrics/config.ts";
+import { payload } from "../functions/extract-metrics/payload.ts";
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+
+test("the published schemas and the README's event reference are what the event schemas say (npm run docs)", () => {
+  for (const [path, content] of Object.entries(generatedFiles())) expect(read(path), path).toBe(content);
+});
+
+test("the README names every variable of the environment and every field of the payload", () => {
+  const readme = read("README.md");
+  const names = [...Object.keys(environment.shape), ...Object.keys(payload.shape)];
+  for (const name of names.filter((name) => name !== "AWS_REGION")) expect(readme).toContain(`\`${name}\``);
+});
+
+test("every file, folder and npm script that the documents name is there", () => {
+  const scripts = Object.keys(JSON.parse(read("package.json")).scripts);
+  for (const document of ["README.md", "CONTRIBUTING.md"]) {
+    const text = read(document);
+    for (const [, path = ""] of text.matchAll(/\]\(([^):#]+)(?:#[^)]*)?\)/g)) {
+      expect(existsSync(new URL(`../${path}`, import.meta.url)), `${document}: ${path}`).toBe(true);
+    }
+    for (const [, script = ""] of text.matchAll(/npm run ([\w:-]+)/g))
+      expect(scripts, `${document}: ${script}`).toContain(script);
+  }
+});
