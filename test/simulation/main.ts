@@ -10,12 +10,12 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { type BatchResult, playSeeds } from "./batch.ts";
 import { type Luck, merge, missing } from "./luck.ts";
 import { printHistory } from "./print.ts";
 import { playSeed } from "./seed.ts";
-import { playSmallWorlds } from "./small-worlds.ts";
+import { playSmallWorlds, SMALL_WORLDS_COUNT, type SmallWorldReport } from "./small-worlds.ts";
 
 const SEEDS = 20_000;
 /** Seeds that a thread plays at a time. */
@@ -25,7 +25,14 @@ const SEEDS_FOR_ALL = 1_000;
 const VIOLATIONS_SHOWN_MAX = 20;
 
 if (isMainThread) process.exitCode = await main();
-else parentPort?.on("message", async ({ first, count }) => parentPort?.postMessage(await playSeeds(first, count)));
+else parentPort?.on("message", async (task: Task) => parentPort?.postMessage(await done(task)));
+
+/** What a thread does at a time: some seeds, or one of the small worlds. */
+type Task = { readonly first: number; readonly count: number } | { readonly smallWorld: number };
+
+function done(task: Task): Promise<BatchResult | SmallWorldReport> {
+  return "smallWorld" in task ? playSmallWorlds(task.smallWorld) : playSeeds(task.first, task.count);
+}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -38,8 +45,8 @@ async function main(): Promise<number> {
     },
   });
   if (values.seed !== undefined) return showSeed(Number(values.seed));
-  if (values["small-worlds"]) return showSmallWorlds();
   const threads = Number(values.threads ?? availableParallelism());
+  if (values["small-worlds"]) return showSmallWorlds(threads);
   return showSeeds(Number(values.from ?? 1), Number(values.seeds ?? SEEDS), threads);
 }
 
@@ -52,17 +59,21 @@ async function showSeed(seed: number): Promise<number> {
   return violations.length === 0 ? 0 : 1;
 }
 
-async function showSmallWorlds(): Promise<number> {
+async function showSmallWorlds(threads: number): Promise<number> {
+  const tasks = Array.from({ length: SMALL_WORLDS_COUNT }, (_, smallWorld) => ({ smallWorld }));
+  let worlds = 0;
   let violations = 0;
-  for await (const world of playSmallWorlds()) {
-    console.log(
-      `${world.name}: ${world.operations} operations, ${world.singles} runs with one fault, ${world.pairs} with two, ${world.violations.length} violations, ${world.residualLosses} with a residual loss`,
-    );
+  await inThreads<SmallWorldReport>(threads, tasks.values(), (world) => {
+    const runs = `${world.singles} worlds with one fault, ${world.pairs} with two`;
+    const outcome = `${world.violations.length} violations, ${world.residualLosses} with a residual loss`;
+    console.log(`${world.name}: ${world.operations} operations, ${runs}: ${outcome}`);
     for (const { guarantee, why, faults } of world.violations.slice(0, VIOLATIONS_SHOWN_MAX)) {
       console.log(`VIOLATION of ${guarantee} in ${world.name}, ${faults}: ${why}`);
     }
+    worlds += world.singles + world.pairs;
     violations += world.violations.length;
-  }
+  });
+  console.log(`${worlds} small worlds: ${violations} violations`);
   return violations === 0 ? 0 : 1;
 }
 
@@ -72,7 +83,7 @@ async function showSeeds(from: number, seeds: number, threads: number): Promise<
   let played = 0;
   let violations = 0;
   let residualLosses = 0;
-  await playInThreads(from, seeds, threads, (result) => {
+  await inThreads<BatchResult>(threads, batches(from, seeds), (result) => {
     merge(luck, result.luck);
     played += result.seeds;
     residualLosses += result.residualLosses;
@@ -93,22 +104,24 @@ async function showSeeds(from: number, seeds: number, threads: number): Promise<
   return violations === 0 && never.length === 0 ? 0 : 1;
 }
 
-async function playInThreads(
-  from: number,
-  seeds: number,
+function* batches(from: number, seeds: number): Generator<Task> {
+  for (let first = from; first < from + seeds; first += BATCH_SEEDS) {
+    yield { first, count: Math.min(BATCH_SEEDS, from + seeds - first) };
+  }
+}
+
+async function inThreads<Result>(
   threads: number,
-  take: (result: BatchResult) => void,
+  tasks: Iterator<Task>,
+  take: (result: Result) => void,
 ): Promise<void> {
-  let next = from;
   await Promise.all(
     Array.from({ length: threads }, async () => {
-      const worker = new Worker(new URL(import.meta.url), { workerData });
+      const worker = new Worker(new URL(import.meta.url));
       const failed = new Promise<never>((_, reject) => worker.once("error", reject));
-      while (next < from + seeds) {
-        const batch = { first: next, count: Math.min(BATCH_SEEDS, from + seeds - next) };
-        next += batch.count;
-        const result = new Promise<BatchResult>((resolve) => worker.once("message", resolve));
-        worker.postMessage(batch);
+      for (let task = tasks.next(); !task.done; task = tasks.next()) {
+        const result = new Promise<Result>((resolve) => worker.once("message", resolve));
+        worker.postMessage(task.value);
         take(await Promise.race([result, failed]));
       }
       await worker.terminate();

@@ -49,7 +49,7 @@ interface SmallWorld {
   act?(universe: Universe, operation: number): void;
 }
 
-export const SMALL_WORLDS: readonly SmallWorld[] = [
+const SMALL_WORLDS: readonly SmallWorld[] = [
   {
     name: "an honest runner and a corrupt one",
     workers: 1,
@@ -104,24 +104,29 @@ function lateWorld(endsBefore: number): SmallWorld {
 
 const LATE_OPERATIONS = 24;
 
-/** Every small world. `takes` says which of the pairs of faults are played, and of the faults in the late worlds: by default all. */
-export async function* playSmallWorlds(
-  takes: (index: number) => boolean = () => true,
-): AsyncGenerator<SmallWorldReport> {
-  for (const world of SMALL_WORLDS) yield await playAll(world, () => true, takes);
+/** Small worlds are played by number, so that threads can share them. */
+export const SMALL_WORLDS_COUNT = SMALL_WORLDS.length + 1;
+
+/** `takes` says which of the pairs of faults are played, and of the faults in the late worlds: by default all. */
+export async function playSmallWorlds(number: number, takes: Takes = () => true): Promise<SmallWorldReport> {
+  const world = SMALL_WORLDS[number];
+  return world ? playAll(world, () => true, takes) : playLateWorlds(takes);
+}
+
+async function playLateWorlds(takes: Takes): Promise<SmallWorldReport> {
   const name = "a runner that was given up ends its job before any operation";
   const late = { name, operations: 0, singles: 0, pairs: 0, residualLosses: 0 };
   const violations: (Violation & { faults: string })[] = [];
   for (let at = 0; at < LATE_OPERATIONS; at++) {
-    const { operations, singles, ...report } = await playAll(lateWorld(at), takes, () => false);
-    late.operations = Math.max(late.operations, operations);
-    late.singles += singles;
+    const report = await playAll(lateWorld(at), takes, () => false);
+    late.operations = Math.max(late.operations, report.operations);
+    late.singles += report.singles;
     late.residualLosses += report.residualLosses;
-    violations.push(
-      ...report.violations.map((violation) => ({ ...violation, faults: `${report.name}: ${violation.faults}` })),
-    );
+    for (const violation of report.violations) {
+      violations.push({ ...violation, faults: `${report.name}: ${violation.faults}` });
+    }
   }
-  yield { ...late, violations };
+  return { ...late, violations };
 }
 
 async function playAll(world: SmallWorld, takes: Takes, takesPair: Takes): Promise<SmallWorldReport> {
