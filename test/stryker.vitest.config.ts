@@ -11,9 +11,10 @@ export default defineConfig({
       "test/storage/**/*.test.ts",
       "test/simulation/*.test.ts",
       "test/github/{job-rule,lost-runners}.test.ts",
-      "test/{crash,publish}.test.ts",
+      "test/{crash,publish,summary,docs}.test.ts",
     ],
-    testNamePattern: /^(?!.*(100,000|linear|over HTTP|url-encoded|small worlds|Expires|20,000))/,
+    testNamePattern:
+      /^(?!.*(100,000|linear|over HTTP|url-encoded|small worlds|Expires|20,000|every file, folder|variable of the env))/,
     env: { SIMULATION_SEEDS: "60" },
     environment: "node",
     testTimeout: 30_000,

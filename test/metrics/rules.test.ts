@@ -1,0 +1,207 @@
+import { describe, expect, it } from "vitest";
+import { EVENT_SCHEMAS, eventId, runnerInstalled } from "../../functions/metrics/events.ts";
+import { answerOf, type GithubJob } from "../../functions/metrics/github-job.ts";
+import { issueEvents, quarantineEvent } from "../../functions/metrics/issue-events.ts";
+import {
+  postJobMetrics,
+  preJobMetrics,
+  type RunnerMetrics,
+  runnerMetrics,
+} from "../../functions/metrics/runner-metrics.ts";
+import { FILES, NOW } from "../harness.ts";
+
+const MINUTE = 60_000;
+const PRE_JOB = { timestamp: 1, workflow: "CI", workflow_run_id: "1", repository: "acme/widgets", event: "push" };
+
+function metricsOf(changes: Record<string, string> = {}, lastModified = NOW) {
+  const files = Object.entries({ ...FILES, ...changes }).map(([name, text]) => [
+    name,
+    { bytes: Buffer.from(text), lastModified },
+  ]);
+  return runnerMetrics("r-1", Object.fromEntries(files));
+}
+
+function runner(lastModified = NOW): RunnerMetrics {
+  const metrics = metricsOf({}, lastModified);
+  if (metrics.kind !== "metrics") throw new Error(metrics.kind);
+  return metrics;
+}
+
+describe("an event's id", () => {
+  it("is the same today and tomorrow: over lengths in bytes, and the parts", () => {
+    expect(eventId("large", "r-1", "runner_start", [Buffer.from("a"), Buffer.from("b")])).toBe(
+      "b8a25625fbe590e9a804c2942e023509",
+    );
+    expect(eventId("large", "é", "runner_stop", [Buffer.from("é")])).toBe("a51ef99e1545f3a0e3f7b43639080b3a");
+  });
+
+  it("is told apart where the same bytes are cut otherwise", () => {
+    const id = (...parts: string[]) =>
+      eventId(
+        "large",
+        "r-1",
+        "runner_start",
+        parts.map((part) => Buffer.from(part)),
+      );
+    expect(id("ab", "c")).not.toBe(id("a", "bc"));
+    expect(id("", "a")).not.toBe(id("a", ""));
+  });
+
+  it("is 32 hex digits by the schema, not more or fewer", () => {
+    const [installed] = issueEvents(runner(), "large");
+    const parse = (event_id: string) => runnerInstalled.safeParse({ ...installed?.detail, event_id }).success;
+    expect(parse("0".repeat(32))).toBe(true);
+    for (const id of ["0".repeat(31), "0".repeat(33), `x${"0".repeat(32)}`, `${"0".repeat(32)}x`]) {
+      expect(parse(id)).toBe(false);
+    }
+  });
+
+  it("of a quarantine is of its own kind", () => {
+    const quarantine = { reason: "invalid-key", storage: "r-1", id: "0", prefix: "q/", objects: 1, bytes: 2 } as const;
+    const { detail } = quarantineEvent(quarantine, "large", NOW);
+    expect(detail.event_id).toBe(eventId("large", "r-1", "metrics_quarantined", [Buffer.from("0")]));
+    expect(EVENT_SCHEMAS.MetricsQuarantined.parse(detail)).toEqual(detail);
+  });
+});
+
+describe("what GitHub knows", () => {
+  const eventsWith = (answer: Parameters<typeof issueEvents>[2]) =>
+    issueEvents(runner(), "large", answer).map(({ detail }) => detail as Record<string, unknown>);
+
+  it("is in the events, or why it is not", () => {
+    const [, start, stop] = eventsWith({ queue_duration: 7, conclusion: "success" });
+    expect(start).toMatchObject({ queue_duration: 7, verification: "verified" });
+    expect(stop).toMatchObject({ job_conclusion: "success", verification: "verified" });
+    expect([start, stop].some((detail) => detail && "job_metrics_unknown" in detail)).toBe(false);
+  });
+
+  it("may be the one and not the other", () => {
+    const [, start, stop] = eventsWith({ queue_duration: 7 });
+    expect(start).not.toHaveProperty("job_metrics_unknown");
+    expect(stop).toMatchObject({ job_metrics_unknown: "no-value" });
+    expect(stop).not.toHaveProperty("job_conclusion");
+    const [, start2, stop2] = eventsWith({ conclusion: "failure" });
+    expect(start2).toMatchObject({ job_metrics_unknown: "no-value" });
+    expect(Object.keys(start2 ?? {})).not.toContain("queue_duration");
+    expect(stop2).not.toHaveProperty("job_metrics_unknown");
+  });
+
+  it("is nothing where it was not asked or did not say", () => {
+    const [, start, stop] = eventsWith({ unknown: "timeout" });
+    for (const detail of [start, stop]) {
+      expect(detail).toMatchObject({ job_metrics_unknown: "timeout", verification: "unverified" });
+      expect(Object.keys(detail ?? {})).not.toContain("queue_duration");
+      expect(Object.keys(detail ?? {})).not.toContain("job_conclusion");
+    }
+  });
+});
+
+describe("a job of GitHub's", () => {
+  // The runner's claim is of 1700000120, 22:15:20.
+  const job = (changes: Partial<GithubJob> = {}): GithubJob => ({
+    runner_name: "r-1",
+    status: "completed",
+    created_at: "2023-11-14T22:15:10Z",
+    started_at: "2023-11-14T22:15:17Z",
+    conclusion: "success",
+    ...changes,
+  });
+  const answer = (...jobs: GithubJob[]) => answerOf(jobs, runner(), "r-1", NOW + 10 * MINUTE);
+
+  it("tells how long it waited and how it ended", () => {
+    expect(answer(job({ runner_name: "r-2" }), job())).toEqual({ queue_duration: 7, conclusion: "success" });
+  });
+
+  it("has no queue time without both times, and none of the year 1 or 1970", () => {
+    const none = { conclusion: "success" };
+    expect(answer(job({ started_at: null }))).toEqual(none);
+    expect(answer(job({ created_at: "" }))).toEqual(none);
+    expect(answer(job({ started_at: "0001-01-01T00:00:00Z" }))).toEqual(none);
+    expect(answer(job({ created_at: "1970-01-02T00:00:00Z" }))).toEqual(none);
+    expect(answer(job({ created_at: "1970-01-02T00:00:01Z" }))).toHaveProperty("queue_duration");
+  });
+
+  it("has a conclusion only if that is a word of GitHub's kind", () => {
+    const word = (conclusion: string | null) => answer(job({ conclusion }));
+    expect(word("timed_out")).toHaveProperty("conclusion", "timed_out");
+    expect(word("x".repeat(40))).toHaveProperty("conclusion");
+    for (const none of [null, "", "_", "X", "x".repeat(41), "a b", "success\n", "1a"]) {
+      expect(word(none)).not.toHaveProperty("conclusion");
+    }
+  });
+
+  it("is of several the one that began closest to the claim, and of two as close the first", () => {
+    const at = (time: string | null, conclusion: string) =>
+      job({ started_at: time && `2023-11-14T22:${time}Z`, conclusion });
+    expect(answer(at("15:00", "early"), at("15:19", "closest"), at("15:30", "late"))).toMatchObject({
+      conclusion: "closest",
+    });
+    expect(answer(at("15:30", "late"), at("15:19", "closest"))).toMatchObject({ conclusion: "closest" });
+    expect(answer(at("15:22", "first"), at("15:18", "second"))).toMatchObject({ conclusion: "first" });
+    expect(answer(at(null, "never"), at("15:30", "late"))).toMatchObject({ conclusion: "late" });
+  });
+
+  it("that is not found is a mismatch, unless GitHub may have yet to give it to a runner", () => {
+    const mismatch = { unknown: "job-not-found", isMismatch: true };
+    const queued = job({ runner_name: null, status: "queued" });
+    const after = (milliseconds: number, ...jobs: GithubJob[]) =>
+      answerOf(jobs, runner(NOW), "r-1", NOW + milliseconds);
+    expect(after(0)).toEqual(mismatch);
+    expect(after(5 * MINUTE - 1, queued)).toEqual({ unknown: "job-not-found" });
+    expect(after(5 * MINUTE - 1, job({ runner_name: "r-2" }), queued)).toEqual({ unknown: "job-not-found" });
+    expect(after(5 * MINUTE, queued)).toEqual(mismatch);
+    expect(after(0, job({ runner_name: null }))).toEqual(mismatch);
+    expect(after(0, job({ runner_name: "r-2", status: "in_progress" }))).toEqual(mismatch);
+  });
+
+  it("is claimed now, where there is no pre-job file to say when", () => {
+    const { preJob: _, files, ...rest } = runner(NOW - 60 * MINUTE);
+    const { "pre-job-metrics.json": __, ...others } = files;
+    const queued = job({ runner_name: null, status: "queued" });
+    expect(answerOf([queued], { ...rest, files: others }, "r-1", NOW)).toEqual({ unknown: "job-not-found" });
+    expect(answerOf([job(), job({ conclusion: "other" })], { ...rest, files: others }, "r-1", NOW)).toMatchObject({
+      conclusion: "success",
+    });
+  });
+});
+
+describe("the schemas", () => {
+  it.each(["1a", "a1", "", " 1", "1\n", "-1", "1.0"])("take no workflow_run_id %j", (workflow_run_id) => {
+    expect(preJobMetrics.safeParse({ ...PRE_JOB, workflow_run_id }).success).toBe(false);
+  });
+
+  it.each(["a/...", "a/..b", "a/.b", "a/b.", `${"a".repeat(39)}/${"b".repeat(100)}`])(
+    "take the repository %j",
+    (repository) => {
+      expect(preJobMetrics.safeParse({ ...PRE_JOB, repository }).success).toBe(true);
+    },
+  );
+
+  it.each(["a/.", "a/..", "/b", "a/", "a/b/c", "x a/b", "a/b x", `${"a".repeat(40)}/b`, `a/${"b".repeat(101)}`])(
+    "take no repository %j",
+    (repository) => {
+      expect(preJobMetrics.safeParse({ ...PRE_JOB, repository }).success).toBe(false);
+    },
+  );
+
+  it("tell what is wrong by our own names, at most five", () => {
+    expect(metricsOf({ "pre-job-metrics.json": "{}" })).toMatchObject({
+      problems: [
+        expect.stringMatching(/^timestamp: /),
+        expect.stringMatching(/^workflow: /),
+        expect.stringMatching(/^workflow_run_id: /),
+        expect.stringMatching(/^repository: /),
+        expect.stringMatching(/^event: /),
+      ],
+    });
+    expect(metricsOf({ "pre-job-metrics.json": "[]" })).toMatchObject({ problems: ["document: invalid_type"] });
+    const status_info = { code: "x" };
+    const post = JSON.stringify({ timestamp: 1, status: "normal", status_info });
+    expect(metricsOf({ "post-job-metrics.json": post })).toMatchObject({
+      problems: ["status_info.code: invalid_type"],
+    });
+    expect(postJobMetrics.safeParse({ timestamp: 1, status: "normal", status_info: { code: 1.5 } }).success).toBe(
+      false,
+    );
+  });
+});
