@@ -9,7 +9,7 @@ import {
   type Verification,
   verificationOf,
 } from "./metrics/github-job.ts";
-import { runnerName } from "./metrics/issue-events.ts";
+import { runnerName } from "./metrics/runner-metrics.ts";
 import { DELETE_RESULTS, type DeleteResult, type GithubUsage } from "./ports.ts";
 
 /** What can become of a storage. Closed: these are also names of metrics. */

@@ -86,7 +86,7 @@ export function dashboardPicture(): string {
 function dashboardOf(flavors: readonly string[]): Widget[] {
   const outdir = mkdtempSync(join(tmpdir(), "cdk.out-"));
   const app = new App({ outdir, context: { "aws:cdk:bundling-stacks": [] } });
-  const input = { flavors: Object.fromEntries(flavors.map((flavor) => [flavor, {}])) };
+  const input = { flavors: Object.fromEntries(flavors.map((flavor) => [flavor, {}])), github: { owners: ["acme"] } };
   const settings = parseSettings(stackSettings, input, "picture");
   const stack = new RunnerMetricsStack(app, "RunnerMetrics", { settings });
   const [dashboard] = Object.values(Template.fromStack(stack).findResources("AWS::CloudWatch::Dashboard"));
@@ -177,11 +177,11 @@ function labels(row: readonly unknown[]): string[] {
 
 /** How high a sample line runs, of 1, by what it is called. */
 const LEVELS: readonly (readonly [RegExp, number])[] = [
-  [/failed|dead letters|deferred|quarantined/, 0],
+  [/failed|dead letters|deferred|quarantined|unverified|mismatch|refused/, 0],
   [/p50/, 0.3],
   [/p90/, 0.6],
   [/failure|abnormal/, 0.2],
-  [/success|normal|extracted/, 0.8],
+  [/success|normal|extracted|verified|left/, 0.8],
   [/cancelled/, 0.08],
 ];
 

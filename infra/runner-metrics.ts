@@ -84,6 +84,7 @@ export class RunnerMetrics extends Construct {
     });
     const dashboard = new MetricsDashboard(this, "Dashboard", {
       flavors: Object.keys(settings.flavors),
+      github: settings.github !== undefined,
       function: extractMetrics.function,
       deadLetters,
       eventLog: eventLog.logGroup,

@@ -78,7 +78,8 @@ function createGet(octokit: Octokit, apiUrl: string, credentials: Credentials): 
   };
 }
 
-/** A URL of the API's whose path is exactly these segments. Throws where one of them would say something else to a URL parser. */
+/** A URL of the API's whose path is exactly these segments. Throws where one of them would say something else to a URL parser:
+ * of such a name GitHub has nothing. */
 export function apiUrlOf(apiUrl: string, path: readonly string[]): string {
   const meant = [new URL(apiUrl).pathname.replace(/\/$/, ""), ...path].join("/");
   const url = new URL(meant, apiUrl);

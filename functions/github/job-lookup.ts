@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { answerOf, type GithubJob, type JobMetricsUnknown } from "../metrics/github-job.ts";
-import { runnerName } from "../metrics/issue-events.ts";
+import { runnerName } from "../metrics/runner-metrics.ts";
 import type { Clock, JobLookup } from "../ports.ts";
 import { type GithubApi, PAGE_SIZE } from "./api.ts";
 import { GithubFailure, reasonOf } from "./failure.ts";

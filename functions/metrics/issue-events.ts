@@ -8,7 +8,13 @@ import {
   RUNNER_INSTALLED_TS_FILE_NAME,
 } from "./files.ts";
 import { type GithubJobMetrics, type JobAnswer, type JobMetricsUnknown, verificationOf } from "./github-job.ts";
-import type { MetricsFiles, PreJobMetrics, RunnerMetrics, UnfinishedInstallation } from "./runner-metrics.ts";
+import {
+  type MetricsFiles,
+  type PreJobMetrics,
+  type RunnerMetrics,
+  runnerName,
+  type UnfinishedInstallation,
+} from "./runner-metrics.ts";
 
 /**
  * The events of one runner, as the reference issues them: Installed if the start of the installation is known, Start if there
@@ -149,11 +155,6 @@ export function quarantineEvent(quarantine: Quarantine, flavor: string, now: num
       bytes,
     },
   };
-}
-
-/** On EC2 a storage may be named by the role's `aws:userid`, `AROA…:i-0abc…`: the runner is what follows the last colon. */
-export function runnerName(storage: string): string {
-  return storage.slice(storage.lastIndexOf(":") + 1) || storage;
 }
 
 const NOT_CONFIGURED: JobAnswer = { unknown: "not-configured" };

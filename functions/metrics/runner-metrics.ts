@@ -93,6 +93,11 @@ export interface UnfinishedInstallation {
   readonly files: MetricsFiles;
 }
 
+/** On EC2 a storage may be named by the role's `aws:userid`, `AROA…:i-0abc…`: the runner is what follows the last colon. */
+export function runnerName(storage: string): string {
+  return storage.slice(storage.lastIndexOf(":") + 1) || storage;
+}
+
 /**
  * Checks every file that is there, also where another is missing; the first that is corrupt makes the storage corrupt.
  * An empty file and a timestamp of 0 count as absent.

@@ -40,6 +40,18 @@ export async function* listAll(
   if (open) yield open;
 }
 
+/** Whether a storage holds anything that its listing does not show. */
+export async function hasGrown(store: ObjectStore, { prefix, objects }: StorageListing): Promise<boolean> {
+  const known = new Set(objects.map(({ key, etag }) => JSON.stringify([key, etag])));
+  // Any page may show fewer keys than there are, or none.
+  for (let from: ListPosition | undefined = { after: "" }; from; ) {
+    const page: ListPage = await store.list(prefix, from);
+    if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;
+    from = page.next;
+  }
+  return false;
+}
+
 /** Asks for a page while the one before it is worked on. If nobody comes for it, its failure is nobody's. */
 function fetchAhead(store: ObjectStore, prefix: string, from?: ListPosition): Promise<ListPage> {
   const page = store.list(prefix, from);

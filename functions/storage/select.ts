@@ -1,5 +1,5 @@
 import { METRICS_FILE_NAMES, type MetricsFileName, POST_JOB_METRICS_FILE_NAME } from "../metrics/files.ts";
-import { runnerName } from "../metrics/issue-events.ts";
+import { runnerName } from "../metrics/runner-metrics.ts";
 import type { StorageListing } from "./layout.ts";
 
 /** Which storages a run is after. */

@@ -1,9 +1,9 @@
 import type { Corrupt, QuarantineReason } from "../metrics/files.ts";
 import type { Quarantine } from "../metrics/issue-events.ts";
-import type { Clock, ListPage, ListPosition, ObjectStore, ObjectVersion } from "../ports.ts";
+import type { Clock, ObjectStore, ObjectVersion } from "../ports.ts";
 import { type CleanUpCounts, cleanUp } from "./clean-up.ts";
 import { flavorPrefix, type Layout, listingProblem, type StorageLimits, type StorageListing } from "./layout.ts";
-import { listAll } from "./list-all.ts";
+import { hasGrown, listAll } from "./list-all.ts";
 import { moveToQuarantine } from "./quarantine.ts";
 import { type NotNow, type ReadResult, readStorage } from "./read.ts";
 
@@ -32,16 +32,7 @@ export function createStorageManager(
     problem: (listing) => listingProblem(listing, limits.objectsMax),
     read: (listing) => readStorage(store, listing, limits),
     moveToQuarantine: (listing, corrupt) => moveToQuarantine(store, layout, listing, corrupt, limits, clock.now()),
-    async hasGrown({ prefix, objects }) {
-      const known = new Set(objects.map(({ key, etag }) => JSON.stringify([key, etag])));
-      // Any page may show fewer keys than there are, or none.
-      for (let from: ListPosition | undefined = { after: "" }; from; ) {
-        const page: ListPage = await store.list(prefix, from);
-        if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;
-        from = page.next;
-      }
-      return false;
-    },
+    hasGrown: (listing) => hasGrown(store, listing),
     cleanUp: (objects) => cleanUp(store, objects),
   };
 }

@@ -10,17 +10,23 @@ import { Construct } from "constructs";
 import {
   ACCESS_DENIED,
   ACCOUNTING_LAW_BROKEN,
+  GITHUB_RUNNERS_UNKNOWN,
+  jobMetricsUnknownMetric,
   type MetricName,
   OBJECTS_NOT_DELETED,
   outcomeMetric,
   RUN_DURATION,
   STRAY_OBJECTS,
+  verificationMetric,
 } from "../../functions/extract-metrics/metrics-catalogue.ts";
 import { runMetric } from "../metrics.ts";
 import type { Settings } from "../settings.ts";
 
 export interface AlarmsProps {
-  readonly settings: Pick<Settings, "flavors" | "noRunAlarmAfterIntervals" | "deferredAlarmAfterRuns" | "alarmEmail">;
+  readonly settings: Pick<
+    Settings,
+    "flavors" | "github" | "noRunAlarmAfterIntervals" | "deferredAlarmAfterRuns" | "alarmEmail"
+  >;
   readonly function: IFunction;
   readonly deadLetters: IQueue;
   /** A topic that exists already. */
@@ -90,7 +96,8 @@ export class Alarms extends Construct {
 
   private watchFlavor(flavor: string, { settings }: AlarmsProps): void {
     const { noRunAlarmAfterIntervals, deferredAlarmAfterRuns } = settings;
-    const interval = Duration.minutes(settings.flavors[flavor]?.everyMinutes ?? 1);
+    const { everyMinutes = 1, githubRunners } = settings.flavors[flavor] ?? {};
+    const interval = Duration.minutes(everyMinutes);
     const sum = (name: MetricName) => runMetric(name, flavor, { period: interval, statistic: Stats.SUM });
     this.watch(`NoRun-${flavor}`, {
       metric: runMetric(RUN_DURATION, flavor, { period: interval, statistic: Stats.SAMPLE_COUNT }),
@@ -130,6 +137,25 @@ export class Alarms extends Construct {
       metric: sum(ACCOUNTING_LAW_BROKEN),
       description: `A runner of flavor ${flavor} was listed and has no outcome: a defect of runner-metrics. Please report it with the log of the run.`,
       atLeast: 1,
+    });
+    if (!settings.github) return;
+    this.watch(`JobMismatch-${flavor}`, {
+      metric: sum(verificationMetric("mismatch")),
+      description: `A runner of flavor ${flavor} claims a job that GitHub says it did not do. The dashboard's log of events says which (verification).`,
+      atLeast: 1,
+    });
+    this.watch(`GithubCredentials-${flavor}`, {
+      metric: sum(jobMetricsUnknownMetric("no-credentials")),
+      description:
+        "The secret with GitHub's credentials can't be read, is not filled in, or its key or token was revoked.",
+      atLeast: 1,
+    });
+    if (!githubRunners) return;
+    this.watch(`GithubRunners-${flavor}`, {
+      metric: sum(GITHUB_RUNNERS_UNKNOWN),
+      description: `GitHub did not say ${deferredAlarmAfterRuns} runs in a row which runners of ${githubRunners} live: runs went by orphanAfterSeconds. The log says why (runnersUnknown).`,
+      atLeast: 1,
+      periods: deferredAlarmAfterRuns,
     });
   }
 

@@ -17,13 +17,19 @@ import type { ILogGroup } from "aws-cdk-lib/aws-logs";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import {
+  GITHUB_RATE_LIMIT_REMAINING,
+  GITHUB_RATE_LIMITED,
+  GITHUB_REQUESTS,
+  jobMetricsUnknownMetric,
   METRICS_NAMESPACE,
   outcomeMetric,
   quarantineMetric,
   RUN_DURATION,
+  verificationMetric,
 } from "../../functions/extract-metrics/metrics-catalogue.ts";
 import { EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
 import { QUARANTINE_REASONS } from "../../functions/metrics/files.ts";
+import { JOB_METRICS_UNKNOWN, VERIFICATIONS } from "../../functions/metrics/github-job.ts";
 import { postJobStatus } from "../../functions/metrics/runner-metrics.ts";
 import { JOB_METRICS, type JobMetricName } from "../job-metrics.ts";
 import { jobMetric, runMetric } from "../metrics.ts";
@@ -35,6 +41,8 @@ interface Size {
 
 export interface MetricsDashboardProps {
   readonly flavors: readonly string[];
+  /** Whether GitHub is asked. */
+  readonly github: boolean;
   readonly function: IFunction;
   readonly deadLetters: IQueue;
   readonly eventLog: ILogGroup;
@@ -78,6 +86,17 @@ export class MetricsDashboard extends Construct {
           ),
         ],
         quarantined(props),
+        ...(props.github
+          ? [
+              [
+                heading(
+                  "What does GitHub say?",
+                  "Whether runners did the jobs that they claim, why an answer is missing, and what asking costs of GitHub's limit.",
+                ),
+              ],
+              askedOfGithub(props),
+            ]
+          : []),
       ],
     });
     this.name = dashboard.dashboardName;
@@ -158,6 +177,43 @@ function quarantined({ flavors, eventLog }: MetricsDashboardProps): IWidget[] {
       "sort @timestamp desc",
       "limit 20",
     ]),
+  ];
+}
+
+function askedOfGithub({ flavors }: MetricsDashboardProps): IWidget[] {
+  const sum = { statistic: Stats.SUM };
+  // Where GitHub is configured, it is never not.
+  const reasons = JOB_METRICS_UNKNOWN.filter((reason) => reason !== "not-configured");
+  return [
+    graph(
+      "Claims of runners",
+      QUARTER,
+      flavors.flatMap((flavor) =>
+        VERIFICATIONS.map((verification) =>
+          runMetric(verificationMetric(verification), flavor, { ...sum, label: `${flavor} ${verification}` }),
+        ),
+      ),
+      { stacked: true },
+    ),
+    graph(
+      "Missing answers by reason",
+      HALF,
+      flavors.flatMap((flavor) =>
+        reasons.map((reason) =>
+          runMetric(jobMetricsUnknownMetric(reason), flavor, { ...sum, label: `${flavor} ${reason}` }),
+        ),
+      ),
+      { stacked: true },
+    ),
+    graph(
+      "Calls, and what the limit leaves",
+      QUARTER,
+      flavors.flatMap((flavor) => [
+        runMetric(GITHUB_REQUESTS, flavor, { ...sum, label: `${flavor} calls` }),
+        runMetric(GITHUB_RATE_LIMITED, flavor, { ...sum, label: `${flavor} refused` }),
+        runMetric(GITHUB_RATE_LIMIT_REMAINING, flavor, { statistic: Stats.MINIMUM, label: `${flavor} left` }),
+      ]),
+    ),
   ];
 }
 

@@ -11,13 +11,19 @@ import { resources, synthesize } from "./synthesize.ts";
 const template = synthesize();
 const FLAVORS = ["large", "arm-small"];
 
+/** With all alarms and the whole dashboard. */
+const fullTemplate = synthesize({
+  github: { owners: ["acme"] },
+  flavors: Object.fromEntries(FLAVORS.map((flavor) => [flavor, { githubRunners: "acme" }])),
+});
+
 interface NamedMetric {
   readonly name: string;
   readonly dimensions: Readonly<Record<string, string>>;
 }
 
 /** Metrics of ours that alarms look at. */
-const inAlarms: NamedMetric[] = Object.values(resources(template, "AWS::CloudWatch::Alarm"))
+const inAlarms: NamedMetric[] = Object.values(resources(fullTemplate, "AWS::CloudWatch::Alarm"))
   .filter(({ Properties }) => Properties.Namespace === METRICS_NAMESPACE)
   .map(({ Properties }) => ({
     name: String(Properties.MetricName),
@@ -30,7 +36,7 @@ const inAlarms: NamedMetric[] = Object.values(resources(template, "AWS::CloudWat
 const inDashboard: NamedMetric[] = dashboardMetrics();
 
 /** Names of all metrics that the code can write. */
-const written = new Set<string>(metricsOf(countsOfOne(createSummary("large")), 1).map(({ name }) => name));
+const written = new Set<string>(metricsOf(everythingOnce(), 1).map(({ name }) => name));
 
 let run: RunResult;
 let local: LocalAws;
@@ -125,6 +131,16 @@ describe("metrics of the jobs", () => {
   });
 });
 
+test("of what GitHub says, every metric is shown or alarmed where GitHub is asked, and none where it is not", () => {
+  const ofGithub = (name: string) => /^(Github|Verification|JobMetricsUnknown)/.test(name);
+  const known = new Set([...inAlarms, ...inDashboard].map(({ name }) => name).filter(ofGithub));
+  // It is never written where GitHub is asked.
+  expect([...known, "JobMetricsUnknown.not-configured"].sort()).toEqual([...written].filter(ofGithub).sort());
+  const types = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"];
+  const withoutGithub = JSON.stringify(types.map((type) => resources(template, type)));
+  expect(withoutGithub).not.toMatch(/Github[A-Z]|Verification\.|JobMetricsUnknown/);
+});
+
 test("every flavor has its own series in alarms and dashboard", () => {
   for (const metrics of [inAlarms, inDashboard.filter(({ dimensions }) => dimensions.flavor !== undefined)]) {
     expect(new Set(metrics.map(({ dimensions }) => dimensions.flavor).filter(Boolean))).toEqual(new Set(FLAVORS));
@@ -146,18 +162,20 @@ interface Transformation {
 }
 
 /** A summary in which everything happened once, so that every metric is written. */
-function countsOfOne(summary: Summary): Summary {
-  const ones = (value: unknown): unknown => {
-    if (typeof value === "number") return 1;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, ones(child)]));
-  };
-  return ones(summary) as Summary;
+function everythingOnce(): Summary {
+  const github = { requests: 1, rateLimited: 1, statuses: {}, rateLimit: { limit: 1, remaining: 1 } };
+  return { ...(ones(createSummary("large")) as Summary), github, runnersUnknown: "timeout" };
+}
+
+function ones(value: unknown): unknown {
+  if (typeof value === "number") return 1;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, ones(child)]));
 }
 
 function dashboardMetrics(): NamedMetric[] {
-  const [dashboard] = Object.values(resources(template, "AWS::CloudWatch::Dashboard"));
-  const body = JSON.parse(String(resolve(template, dashboard?.Properties.DashboardBody)));
+  const [dashboard] = Object.values(resources(fullTemplate, "AWS::CloudWatch::Dashboard"));
+  const body = JSON.parse(String(resolve(fullTemplate, dashboard?.Properties.DashboardBody)));
   const rows: unknown[][] = body.widgets.flatMap(
     ({ properties }: { properties: { metrics?: unknown[][] } }) => properties.metrics ?? [],
   );

@@ -229,6 +229,10 @@ describe("the command", () => {
       stderr: expect.stringMatching(/^flavor must match .*; runner must match .*\n$/),
     });
     await expect(command()).rejects.toMatchObject({ stderr: expect.stringMatching(/^usage:/) });
+    await expect(command("post", "--buket", BUCKET)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^Unknown option '--buket'.*\nusage:.*\(AWS_REGION, …\)\n$/s),
+    });
   });
 
   it("says how to name the region, where AWS's own settings name none", async () => {

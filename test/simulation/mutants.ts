@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of source
 /**
  * Planted bugs: what somebody might write by mistake, or has. Each is one replacement in one file of `functions/`. The simulator
  * must tell each from the real thing.
@@ -46,9 +47,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "second look at the first page only",
-    file: "storage/storage-manager.ts",
-    find: "        from = page.next;",
-    replace: "        from = undefined;",
+    file: "storage/list-all.ts",
+    find: "    from = page.next;",
+    replace: "    from = undefined;",
   },
   {
     name: "second look's failure is taken for no growth",
@@ -87,7 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "nothing is grown: any second look sees what is known",
-    file: "storage/storage-manager.ts",
+    file: "storage/list-all.ts",
     find: "if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;",
     replace:
       "if (page.objects.some(({ key, etag }) => key === etag && !known.has(JSON.stringify([key, etag])))) return true;",
