@@ -174,8 +174,7 @@ export function eventId(
 ): string {
   const hash = createHash("sha256");
   for (const part of [flavor, storage, event, ...content]) {
-    const bytes = typeof part === "string" ? Buffer.from(part) : part;
-    hash.update(`${bytes.length}:`).update(bytes);
+    hash.update(`${Buffer.byteLength(part)}:`).update(part);
   }
   return hash.digest("hex").slice(0, 32);
 }

@@ -78,8 +78,7 @@ const TIMESTAMP = /^[\t-\r ]*(\+?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)[\t-\r 
 
 /** UNIX seconds from `[+]digits[.digits][e[+-]digits]` amid ASCII white space, or undefined. Never negative, always finite. */
 export function parseTimestamp(text: string): number | undefined {
-  const digits = TIMESTAMP.exec(text)?.[1];
-  const seconds = digits === undefined ? Number.NaN : Number(digits);
+  const seconds = Number(TIMESTAMP.exec(text)?.[1]);
   return Number.isFinite(seconds) ? seconds : undefined;
 }
 
@@ -94,7 +93,6 @@ export function parseJson(text: string): unknown {
 }
 
 function isNestedTooDeep(text: string): boolean {
-  if (text.length < NESTING_LIMIT) return false;
   let depth = 0;
   let insideString = false;
   for (let index = 0; index < text.length && depth < NESTING_LIMIT; index++) {

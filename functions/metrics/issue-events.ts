@@ -201,7 +201,7 @@ function whyUnknown(answer: JobAnswer, field: keyof GithubJobMetrics): { job_met
 
 /** Seconds, to the millisecond. */
 function age(now: number, since: number): number {
-  return Math.round((now - since) * 1000) / 1000 + 0;
+  return Math.round((now - since) * 1000) / 1000;
 }
 
 /** Clocks differ, so a duration may come out negative: it is set to 0, and named. */

@@ -16,9 +16,6 @@ import {
 /** A runner's clock may be ahead of S3's by this much, in seconds. Later than that is made up. */
 const TIMESTAMP_LEEWAY_SECONDS = 24 * 60 * 60;
 
-/** At most this many wrong fields are named. */
-const PROBLEMS_MAX = 5;
-
 // C0, DEL, C1, and the characters that reorder text on a screen (Unicode's Bidi_Control).
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const FORBIDDEN_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
@@ -159,9 +156,9 @@ function isInFuture(seconds: number, file: MetricsFile): boolean {
   return seconds > file.lastModified / 1000 + TIMESTAMP_LEEWAY_SECONDS;
 }
 
-/** Only fields of our schemas and zod's codes: a message of zod's may quote the input. */
+/** One for each field at most: only fields of our schemas and zod's codes: a message of zod's may quote the input. */
 function problems(error: z.ZodError): string[] {
-  return error.issues.slice(0, PROBLEMS_MAX).map((issue) => `${issue.path.join(".") || "document"}: ${issue.code}`);
+  return error.issues.map((issue) => `${issue.path.join(".") || "document"}: ${issue.code}`);
 }
 
 /** JSON's `-0` is 0 to everybody but JavaScript. */

@@ -29,8 +29,8 @@ export async function* listAll(
     }
 
     let next = page.next;
-    if (open && next && open.objects.length > objectsMax) next = { after: behind(open.prefix) };
-    if (open && next !== page.next) {
+    if (open && next && open.objects.length > objectsMax) {
+      next = { after: behind(open.prefix) };
       complete.push(open);
       open = undefined;
     }

@@ -249,14 +249,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a flood is not skipped past",
     file: "storage/list-all.ts",
-    find: "if (open && next && open.objects.length > objectsMax) next = { after: behind(open.prefix) };",
-    replace: "",
+    find: "if (open && next && open.objects.length > objectsMax) {",
+    replace: "if (open && next && open.objects.length > Number.MAX_SAFE_INTEGER) {",
   },
   {
     name: "a storage ends with its page",
     file: "storage/list-all.ts",
-    find: "if (open && next !== page.next) {",
-    replace: "if (open && next) {",
+    find: "    if (open && next && open.objects.length > objectsMax) {",
+    replace: `    if (open && next && open.objects.length <= objectsMax) {
+      complete.push(open);
+      open = undefined;
+    } else if (open && next) {`,
   },
   {
     name: "the last storage is forgotten",

@@ -112,6 +112,12 @@ describe("reading", () => {
     world.upload("r-1", { [POST]: '{"timestamp": 1700000721, "status": "normal"}' });
     expect(await manager.read(listing)).toEqual({ kind: "deferred", why: "changed" });
   });
+
+  it("files that have all changed have not vanished", async () => {
+    const { world, manager, listing } = await storage();
+    world.upload("r-1", Object.fromEntries(Object.keys(FILES).map((name) => [name, "1700000001"])));
+    expect(await manager.read(listing)).toEqual({ kind: "deferred", why: "changed" });
+  });
 });
 
 describe("moving to quarantine", () => {
@@ -207,6 +213,27 @@ describe("listing", () => {
       ["flood0", 4],
     ]);
     expect(asked).toEqual([{ token: expect.any(String) }, { after: "runners/large/flood0" }]);
+  });
+
+  it("behind a flood, a page without keys is no reason to begin there again", async () => {
+    const world = createWorld();
+    world.upload("flood", Object.fromEntries(Array.from({ length: 7 }, (_, number) => [`junk-${number}`, "x"])));
+    world.upload("r-1");
+    const paged = modelObjectStore(world.s3, BUCKET, { pageSize: 7 });
+    const asked: (ListPosition | undefined)[] = [];
+    const list = async (prefix: string, from?: ListPosition): Promise<ListPage> => {
+      asked.push(from);
+      if (asked.length > 3) throw new Error("asked too often");
+      if (from && "after" in from) return { objects: [], next: { token: "behind the empty page" } };
+      return paged.list(prefix, from && { after: "runners/large/flood0" });
+    };
+    const manager = createStorageManager({ ...paged, list }, LAYOUT, { ...CONFIG, objectsMax: 6 }, world.clock);
+    const listings = await Array.fromAsync(manager.listAll(() => {}));
+    expect(listings.map(({ name, objects }) => [name, objects.length])).toEqual([
+      ["flood", 7],
+      ["r-1", 4],
+    ]);
+    expect(asked).toEqual([undefined, { after: "runners/large/flood0" }, { token: "behind the empty page" }]);
   });
 
   it("a page that was asked for ahead, and that nobody comes for, fails without an echo", async () => {
