@@ -15,7 +15,7 @@ import { type BatchResult, playSeeds } from "./batch.ts";
 import { type Luck, merge, missing } from "./luck.ts";
 import { printHistory } from "./print.ts";
 import { playSeed } from "./seed.ts";
-import { playSmallWorlds, SMALL_WORLDS_COUNT, type SmallWorldReport } from "./small-worlds.ts";
+import { playSmallWorld, SMALL_WORLDS_COUNT, type SmallWorldReport } from "./small-worlds.ts";
 
 const SEEDS = 20_000;
 /** Seeds that a thread plays at a time. */
@@ -31,7 +31,7 @@ else parentPort?.on("message", async (task: Task) => parentPort?.postMessage(awa
 type Task = { readonly first: number; readonly count: number } | { readonly smallWorld: number };
 
 function done(task: Task): Promise<BatchResult | SmallWorldReport> {
-  return "smallWorld" in task ? playSmallWorlds(task.smallWorld) : playSeeds(task.first, task.count);
+  return "smallWorld" in task ? playSmallWorld(task.smallWorld) : playSeeds(task.first, task.count);
 }
 
 async function main(): Promise<number> {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { playSeeds } from "./batch.ts";
 import { printHistory } from "./print.ts";
 import { playSeed } from "./seed.ts";
-import { playSmallWorlds, SMALL_WORLDS_COUNT } from "./small-worlds.ts";
+import { playSmallWorld, SMALL_WORLDS_COUNT } from "./small-worlds.ts";
 
 const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 500);
 /** Of the pairs of faults in the small worlds, one in so many. */
@@ -21,7 +21,7 @@ describe("the simulator", () => {
   }, async () => {
     const worlds = await Promise.all(
       Array.from({ length: SMALL_WORLDS_COUNT }, (_, number) =>
-        playSmallWorlds(number, (index) => index % PAIRS_SAMPLED === 0),
+        playSmallWorld(number, (index) => index % PAIRS_SAMPLED === 0),
       ),
     );
     expect(worlds.flatMap(({ violations }) => violations)).toEqual([]);

@@ -102,40 +102,29 @@ function lateWorld(endsBefore: number): SmallWorld {
   };
 }
 
+/** Without a fault there are 23 operations: the job ends before each of them, or behind them all. */
 const LATE_OPERATIONS = 24;
 
+const WORLDS: readonly SmallWorld[] = [
+  ...SMALL_WORLDS,
+  ...Array.from({ length: LATE_OPERATIONS }, (_, endsBefore) => lateWorld(endsBefore)),
+];
+
 /** Small worlds are played by number, so that threads can share them. */
-export const SMALL_WORLDS_COUNT = SMALL_WORLDS.length + 1;
+export const SMALL_WORLDS_COUNT = WORLDS.length;
 
-/** `takes` says which of the pairs of faults are played, and of the faults in the late worlds: by default all. */
-export async function playSmallWorlds(number: number, takes: Takes = () => true): Promise<SmallWorldReport> {
-  const world = SMALL_WORLDS[number];
-  return world ? playAll(world, () => true, takes) : playLateWorlds(takes);
-}
-
-async function playLateWorlds(takes: Takes): Promise<SmallWorldReport> {
-  const name = "a runner that was given up ends its job before any operation";
-  const late = { name, operations: 0, singles: 0, pairs: 0, residualLosses: 0 };
-  const violations: (Violation & { faults: string })[] = [];
-  for (let at = 0; at < LATE_OPERATIONS; at++) {
-    const report = await playAll(lateWorld(at), takes, () => false);
-    late.operations = Math.max(late.operations, report.operations);
-    late.singles += report.singles;
-    late.residualLosses += report.residualLosses;
-    for (const violation of report.violations) {
-      violations.push({ ...violation, faults: `${report.name}: ${violation.faults}` });
-    }
-  }
-  return { ...late, violations };
-}
-
-async function playAll(world: SmallWorld, takes: Takes, takesPair: Takes): Promise<SmallWorldReport> {
+/** One world with every fault, and with every pair of faults that `takesPair` takes. */
+export async function playSmallWorld(
+  number: number,
+  takesPair: (index: number) => boolean = () => true,
+): Promise<SmallWorldReport> {
+  const world = worldOf(number);
   const violations: (Violation & { faults: string })[] = [];
   let pairs = 0;
   let candidates = 0;
   let residualLosses = 0;
   async function play(...plan: PlannedFault[]): Promise<OperationKind[]> {
-    const history = await playSmallWorld(world, plan);
+    const history = await historyOf(world, plan);
     const faults = plan.map(({ at, fault }) => `${fault} at operation ${at}`).join(" and ") || "no fault";
     const checked = check(history, PREFIX);
     if (checked.residualLosses > 0) residualLosses += 1;
@@ -144,7 +133,7 @@ async function playAll(world: SmallWorld, takes: Takes, takesPair: Takes): Promi
   }
 
   const calm = await play();
-  const singles = plans(calm, 0).filter((_, index) => takes(index));
+  const singles = plans(calm, 0);
   for (const first of singles) {
     const kinds = await play(first);
     for (const second of plans(kinds, first.at + 1)) {
@@ -154,6 +143,12 @@ async function playAll(world: SmallWorld, takes: Takes, takesPair: Takes): Promi
     }
   }
   return { name: world.name, operations: calm.length, singles: 1 + singles.length, pairs, violations, residualLosses };
+}
+
+function worldOf(number: number): SmallWorld {
+  const world = WORLDS[number];
+  if (!world) throw new RangeError(`There are ${WORLDS.length} small worlds.`);
+  return world;
 }
 
 /** The operations that faults can befall: those before all is quiet. */
@@ -166,8 +161,6 @@ function noisyOperations(history: History): OperationKind[] {
 function plans(kinds: readonly OperationKind[], from: number): PlannedFault[] {
   return kinds.flatMap((kind, at) => (at < from ? [] : FAULTS_OF[kind].map((fault) => ({ at, fault }))));
 }
-
-type Takes = (index: number) => boolean;
 
 const ORPHAN_AFTER_SECONDS = 600;
 const LAMBDA_MILLISECONDS = 900_000;
@@ -186,7 +179,7 @@ const CONFIG: RunConfig = {
 };
 
 /** Two rounds of runs with the planned faults, then quiet ones. Operations take turns in the order in which they were asked. */
-async function playSmallWorld(world: SmallWorld, plan: readonly PlannedFault[]): Promise<History> {
+async function historyOf(world: SmallWorld, plan: readonly PlannedFault[]): Promise<History> {
   let operations = 0;
   let isQuiet = false;
   let runs = 0;
