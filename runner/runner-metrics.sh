@@ -439,7 +439,12 @@ judge() {
   message=${2##*|}
   case ${2%%|*} in
     200 | 201 | 204) new="$new $1" && return ;;
-    412) return ;; # it is there, and it was there before
+    412) # it is there, and it was there before
+      if [ "$step $tries" = 'installation-start 1' ]; then
+        complain "$1 is in the bucket already: the storage's name, $storage, is not new, so this life may go unrecorded"
+      fi
+      return
+      ;;
     000) failure="cannot store $1: no answer${message:+ ($message)}" ;;
     403)
       lasting=yes

@@ -59,6 +59,15 @@ describe("the order of uploads", () => {
     ]);
   });
 
+  it("of a second life under the same name says at its beginning that the name is not new", async () => {
+    const [first, second] = [newRunner(), newRunner()];
+    expect(await live(first, ["installation-start"])).toBe("");
+    expect(await live(second, ["installation-start"])).toBe(
+      "runner-metrics: installation-start: runner-installation-start.timestamp is in the bucket already: the storage's name, runner-1, is not new, so this life may go unrecorded\n",
+    );
+    expect(await live(second, ["installed", "job-started", "job-completed"])).toBe("");
+  });
+
   it("is kept to once: what is stored is asked for with If-None-Match, and no more when all is stored", async () => {
     const runner = newRunner();
     await live(runner);
