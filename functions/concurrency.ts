@@ -1,6 +1,6 @@
 /**
  * Maps with at most `concurrency` items in progress, and yields results as they come, in whatever order. While its consumer is
- * busy no new item is begun. The first error ends it.
+ * busy no new item is begun. The first error ends it, as its consumer may, once what is in progress is done.
  */
 export async function* mapConcurrently<Item, Result>(
   items: AsyncIterable<Item> | Iterable<Item>,
@@ -23,6 +23,8 @@ export async function* mapConcurrently<Item, Result>(
       yield finished.result;
     }
   } finally {
+    // Whatever ended it: what has been begun is not left behind.
+    await Promise.allSettled(inProgress);
     await source.return(undefined);
   }
 }

@@ -89,25 +89,25 @@ export function count(summary: Summary, extraction: Extraction): void {
   if (extraction.outcome === "quarantined") {
     const { storage, reason, prefix } = extraction.quarantine;
     summary.quarantineReasons[reason]++;
+    if (reason === "job-mismatch") summary.verifications.mismatch++;
     if (summary.quarantines.length < NOTES_MAX) {
       summary.quarantines.push({ runner_name: runnerName(storage), reason, quarantine_prefix: prefix });
     }
   }
 }
 
-/**
- * The accounting law: every storage that was listed has exactly one outcome. And what else a summary shows of the guarantees:
- * every quarantine and deferral has one reason, what was quarantined was made known, and nothing was deleted of nobody.
- */
-export function isBalanced(summary: Summary): boolean {
+/** Which of the laws that every run obeys a summary breaks: the accounting law, and what else it shows of the guarantees. */
+export function brokenLaws(summary: Summary): string[] {
   const { extracted, incomplete, quarantined, deferred, events, objects } = summary;
-  return (
-    summary.listed === OUTCOMES.reduce((sum, outcome) => sum + summary[outcome], 0) &&
-    quarantined === total(summary.quarantineReasons) &&
-    deferred === total(summary.deferralReasons) &&
-    quarantined <= events.MetricsQuarantined.accepted &&
-    (objects.deleted === 0 || extracted + incomplete + quarantined > 0)
-  );
+  const laws = {
+    "every storage that was listed has one outcome":
+      summary.listed === OUTCOMES.reduce((sum, outcome) => sum + summary[outcome], 0),
+    "every quarantine has one reason": quarantined === total(summary.quarantineReasons),
+    "every deferral has one reason": deferred === total(summary.deferralReasons),
+    "every quarantine was made known": quarantined <= events.MetricsQuarantined.accepted,
+    "nothing was deleted of nobody": objects.deleted === 0 || extracted + incomplete + quarantined > 0,
+  };
+  return Object.entries(laws).flatMap(([law, holds]) => (holds ? [] : [law]));
 }
 
 function total(counts: Readonly<Record<string, number>>): number {

@@ -9,7 +9,7 @@ import { s3ObjectStore } from "../aws/s3-object-store.ts";
 import type { Github } from "../github/github.ts";
 import type { Clock, GithubConfig } from "../ports.ts";
 import { FINISHING_MILLISECONDS, run } from "../run.ts";
-import { isBalanced, type Summary } from "../summary.ts";
+import { brokenLaws, type Summary } from "../summary.ts";
 import { readConfig } from "./config.ts";
 import { METRICS_NAMESPACE, METRICS_SERVICE, metricsOf } from "./metrics-catalogue.ts";
 import { readPayload } from "./payload.ts";
@@ -70,8 +70,8 @@ function report(summary: Summary, durationMilliseconds: number): void {
   for (const { name, unit, value } of metricsOf(summary, durationMilliseconds)) metrics.addMetric(name, unit, value);
   metrics.publishStoredMetrics();
   logger.info("run", { summary, durationMilliseconds });
-  if (!isBalanced(summary))
-    logger.error("The accounting law is broken: a storage was listed and has no outcome", { summary });
+  const broken = brokenLaws(summary);
+  if (broken.length > 0) logger.error("The run broke a law that every run obeys", { brokenLaws: broken, summary });
 }
 
 /** Runs inside of a segment of X-Ray's, where tracing is on. */

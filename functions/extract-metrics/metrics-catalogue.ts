@@ -8,7 +8,7 @@ import {
   VERIFICATIONS,
   type Verification,
 } from "../metrics/github-job.ts";
-import { accessDenied, isBalanced, OUTCOMES, type Summary } from "../summary.ts";
+import { accessDenied, brokenLaws, OUTCOMES, type Summary } from "../summary.ts";
 
 /** The CloudWatch namespace of everything here. */
 export const METRICS_NAMESPACE = "RunnerMetrics";
@@ -78,7 +78,7 @@ export function metricsOf(summary: Summary, durationMilliseconds: number): Metri
     [STRAY_OBJECTS, summary.strays],
     [OBJECTS_NOT_DELETED, summary.objects.denied + summary.objects.failed],
     [ACCESS_DENIED, accessDenied(summary)],
-    [ACCOUNTING_LAW_BROKEN, isBalanced(summary) ? 0 : 1],
+    [ACCOUNTING_LAW_BROKEN, brokenLaws(summary).length],
   ];
   const remaining = summary.github?.rateLimit?.remaining;
   return [

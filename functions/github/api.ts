@@ -85,7 +85,7 @@ export function apiUrlOf(apiUrl: string, path: readonly string[]): string {
   const url = new URL(meant, apiUrl);
   const isPlain = path.every((segment) => /^[A-Za-z0-9._-]+$/.test(segment));
   if (!isPlain || url.pathname !== meant || url.origin !== new URL(apiUrl).origin) {
-    throw new GithubFailure("run-not-found");
+    throw new GithubFailure("not-found");
   }
   return url.href;
 }

@@ -86,9 +86,7 @@ export function createCredentials(
     const answer = await post(path, { permissions }, `Bearer ${appToken(found, clock.now())}`).catch((error) => {
       // 404: no such installation; or 422, which Octokit knows no better word for: it was not granted these permissions.
       const reason = reasonOf(error);
-      throw new GithubFailure(
-        reason === "run-not-found" ? "no-credentials" : isUnprocessable(error) ? "denied" : reason,
-      );
+      throw new GithubFailure(reason === "not-found" ? "no-credentials" : isUnprocessable(error) ? "denied" : reason);
     });
     const parsed = installationToken.safeParse(answer);
     if (!parsed.success) throw new GithubFailure("invalid-answer");

@@ -25,7 +25,7 @@ export function reasonOf(error: unknown): JobMetricsUnknown {
     case 403:
       return "denied";
     case 404:
-      return "run-not-found";
+      return "not-found";
     case 429:
       return "rate-limited";
     default:

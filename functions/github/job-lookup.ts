@@ -52,7 +52,7 @@ export function createJobLookup(api: GithubApi, owners: ReadonlySet<string>, clo
       const { repository, workflow_run_id: runId } = metrics.preJob;
       const [owner = "", name = ""] = repository.split("/");
       if (!owners.has(owner.toLowerCase())) return { unknown: "owner-not-allowed" };
-      if (!RUN_ID.test(runId)) return { unknown: "run-not-found" };
+      if (!RUN_ID.test(runId)) return { unknown: "not-found" };
       try {
         const { jobs, unknown } = await api.within(() => jobsOf(owner, name, runId));
         const answer = answerOf(jobs, metrics, runnerName(metrics.storage), clock.now());
@@ -101,5 +101,5 @@ async function askForJobs(api: GithubApi, owner: string, name: string, runId: st
     if (jobs.length >= data.total_count) return { jobs };
     if (data.jobs.length === 0) return { jobs, unknown: "invalid-answer" };
   }
-  return { jobs, unknown: "request-budget" };
+  return { jobs, unknown: "too-many-pages" };
 }

@@ -60,5 +60,5 @@ async function readPages(api: GithubApi, owner: string): Promise<{ runners: Gith
     runners.push(...data.runners);
     if (data.runners.length < PAGE_SIZE) return { runners, total: data.total_count };
   }
-  throw new GithubFailure("request-budget");
+  throw new GithubFailure("too-many-pages");
 }

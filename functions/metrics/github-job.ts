@@ -3,12 +3,12 @@ import { PRE_JOB_METRICS_FILE_NAME } from "./files.ts";
 import type { RunnerMetrics } from "./runner-metrics.ts";
 
 /**
- * Why what only GitHub knows of a job is absent. Closed: these are also names of metrics.
+ * Why what only GitHub knows is absent: of a job, or which runners live. Closed: these are also names of metrics.
  * - `not-configured`: GitHub is not asked at all; `owner-not-allowed`: not about this owner's repositories
  * - `no-credentials`: the secret is not to be had or GitHub does not take it; `denied`: the permission is missing
  * - `rate-limited`; `timeout`; `unavailable`: a server error, or no connection; `redirected`; `invalid-answer`
- * - `time-budget`, `request-budget`: this run has asked enough
- * - `run-not-found`: there is no such workflow run, or it is hidden from us; `job-not-found`: the run has no such job
+ * - `time-budget`, `request-budget`: this run has asked enough; `too-many-pages`: the answer is longer than is read
+ * - `not-found`: there is no such workflow run or owner, or it is hidden from us; `job-not-found`: the run has no such job
  * - `no-value`: GitHub knows the job but not, or not yet, the value
  */
 export const JOB_METRICS_UNKNOWN = [
@@ -23,7 +23,8 @@ export const JOB_METRICS_UNKNOWN = [
   "invalid-answer",
   "time-budget",
   "request-budget",
-  "run-not-found",
+  "too-many-pages",
+  "not-found",
   "job-not-found",
   "no-value",
 ] as const;

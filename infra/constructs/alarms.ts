@@ -135,7 +135,7 @@ export class Alarms extends Construct {
     });
     this.watch(`AccountingLaw-${flavor}`, {
       metric: sum(ACCOUNTING_LAW_BROKEN),
-      description: `A runner of flavor ${flavor} was listed and has no outcome: a defect of runner-metrics. Please report it with the log of the run.`,
+      description: `A run of flavor ${flavor} broke a law that every run obeys, such as that every runner listed has one outcome: a defect of runner-metrics. The log says which (brokenLaws). Please report it.`,
       atLeast: 1,
     });
     if (!settings.github) return;

@@ -23,7 +23,7 @@ async function worldThatFails(fault: GithubFault, changes: Parameters<typeof sta
 describe("an answer that is none has a reason, and is not tried more often than may help", () => {
   test.each<[string, GithubFault, string, number]>([
     ["403 without headers: the permission is missing", reply(403), "denied", 1],
-    ["404", reply(404), "run-not-found", 1],
+    ["404", reply(404), "not-found", 1],
     ["410", reply(410), "unavailable", 1],
     ["500", reply(500), "unavailable", 3],
     ["502 with a page of HTML", reply(502, { "content-type": "text/html" }, "<html>"), "unavailable", 3],
@@ -154,7 +154,7 @@ describe("limits", () => {
     );
     const count = (reason: string) =>
       found.filter((answer) => answer && "unknown" in answer && answer.unknown === reason).length;
-    expect([count("run-not-found"), count("request-budget")]).toEqual([4, 16]);
+    expect([count("not-found"), count("request-budget")]).toEqual([4, 16]);
     expect(github.requests).toHaveLength(5);
   });
 });
@@ -300,7 +300,7 @@ describe("time", () => {
   test("only time that is spent waiting for GitHub counts", async () => {
     const { github, beginRun, clock } = await worldThatFails(reply(404), { timeBudgetMilliseconds: 2_000 });
     const { jobs } = beginRun();
-    expect(await jobs.find(claimOf("r-1", { workflow_run_id: "1" }))).toEqual({ unknown: "run-not-found" });
+    expect(await jobs.find(claimOf("r-1", { workflow_run_id: "1" }))).toEqual({ unknown: "not-found" });
     clock.ahead = 60_000;
     github.failWith(undefined);
     expect(await jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });

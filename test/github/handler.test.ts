@@ -126,7 +126,7 @@ test("the limit's state is a metric also where the call was refused", async () =
 test("a list of runners that can't be had is a metric", async () => {
   github.failWith(({ path }) => (path.startsWith("/orgs") ? { kind: "reply", status: 404 } : undefined));
   const invocation = await invoke({ githubRunners: "acme" });
-  expect(invocation.returned).toMatchObject({ runnersUnknown: "run-not-found" });
+  expect(invocation.returned).toMatchObject({ runnersUnknown: "not-found" });
   expect(metricsOf(invocation)).toMatchObject({ GithubRunnersUnknown: 1 });
 });
 

@@ -141,7 +141,7 @@ describe("a job that is not found", () => {
 
   test("in a run that GitHub does not know is no mismatch: it may be hidden from us", async () => {
     const { beginRun } = await startGithubWorld();
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "run-not-found" });
+    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "not-found" });
   });
 
   test("on the pages that could be read is no mismatch, but one that is found there counts", async () => {
@@ -156,7 +156,7 @@ describe("a job that is not found", () => {
   test("among more jobs than are read is no mismatch", async () => {
     const { github, beginRun, asked } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, others(3_200));
-    expect(await beginRun().jobs.find(claimOf("liar"))).toEqual({ unknown: "request-budget" });
+    expect(await beginRun().jobs.find(claimOf("liar"))).toEqual({ unknown: "too-many-pages" });
     expect(asked()).toHaveLength(30);
   });
 });
@@ -183,7 +183,7 @@ describe("what is asked", () => {
   test("is bounded: no id that GitHub can't have", async () => {
     const { github, beginRun } = await startGithubWorld();
     for (const workflow_run_id of ["0", "007", "9".repeat(20), "9".repeat(500)]) {
-      expect(await beginRun().jobs.find(claimOf("r-1", { workflow_run_id }))).toEqual({ unknown: "run-not-found" });
+      expect(await beginRun().jobs.find(claimOf("r-1", { workflow_run_id }))).toEqual({ unknown: "not-found" });
     }
     expect(github.requests).toEqual([]);
   });

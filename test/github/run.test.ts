@@ -132,7 +132,7 @@ describe("a runner that claims a job which GitHub says somebody else did", () =>
     expect(world.keys("runners/")).toEqual([]);
   });
 
-  test.each(["run-not-found", "unavailable"])("is not quarantined for want of an answer (%s)", async (reason) => {
+  test.each(["not-found", "unavailable"])("is not quarantined for want of an answer (%s)", async (reason) => {
     const { world, github, beginRun } = await liar();
     github.failWith(({ method }) =>
       method === "GET" ? { kind: "reply", status: reason === "unavailable" ? 503 : 404 } : undefined,

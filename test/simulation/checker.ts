@@ -3,7 +3,7 @@
  * not, is said in docs/guarantees.md.
  */
 import type { EventEntry, ListedObject } from "../../functions/ports.ts";
-import { isBalanced } from "../../functions/summary.ts";
+import { brokenLaws } from "../../functions/summary.ts";
 import { FILE_NAMES, type FileName, INSTALLED, MARK, POST } from "./bodies.ts";
 import type { History, Meaning, Operation } from "./history.ts";
 import { expectedEvents, isAsExpected, type Verdict, verdictOn } from "./oracle.ts";
@@ -634,7 +634,7 @@ function accounting({ reading, violated }: Facts): void {
       violated("law", step, `run ${run.id}: ${summary.listed} listed, and ${run.listings.size} were there`);
     }
     // What watches over production must not cry wolf.
-    if (!isBalanced(summary)) violated("law", step, `run ${run.id}: its summary does not balance`);
+    for (const law of brokenLaws(summary)) violated("law", step, `run ${run.id}: says itself that it broke "${law}"`);
     const gone = [...run.listings].filter(([, listing]) => haveAllGone(reading, run, listing)).length;
     if (vanished > gone) violated("law", step, `run ${run.id}: ${vanished} vanished, and ${gone} had gone`);
     const told = Object.values(summary.events).reduce((sum, { accepted }) => sum + accepted, 0);

@@ -179,7 +179,7 @@ function githubOf(world: () => World): Github {
     job(storage) {
       const { random, runners } = world();
       const isHonest = runners.some(({ name }) => name === storage);
-      if (random.chance(0.2)) return { unknown: random.pick(["rate-limited", "run-not-found", "job-not-found"]) };
+      if (random.chance(0.2)) return { unknown: random.pick(["rate-limited", "not-found", "job-not-found"]) };
       if (!isHonest && random.chance(0.5)) return { unknown: "job-not-found", isMismatch: true };
       return {
         ...(random.chance(0.8) && { queue_duration: random.integer(-2, 60) }),
