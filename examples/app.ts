@@ -11,7 +11,10 @@ import { EventsToSqs } from "./events-to-sqs.ts";
 const app = new App();
 const stack = new Stack(app, "RunnerMetricsExamples");
 const eventBusName: unknown = app.node.tryGetContext("eventBusName");
-if (typeof eventBusName !== "string") throw new Error("Say which bus: -c eventBusName=<output of the stack>");
+if (typeof eventBusName !== "string") {
+  console.error("Say which bus: -c eventBusName=<output of the stack>");
+  process.exit(1);
+}
 const bus = EventBus.fromEventBusName(stack, "EventBus", eventBusName);
 
 new EventsToSqs(stack, "EventsToSqs", { bus });

@@ -150,7 +150,7 @@ export interface RunConfig {
   readonly kmsKeyArn?: string | undefined;
   /** Our AWS account, where it is known: an object encrypted with a key of another one is its uploader's doing. */
   readonly accountId?: string | undefined;
-  /** `aws`, `aws-cn` or `aws-us-gov`. */
+  /** Of our AWS region: `aws`, `aws-cn`, … */
   readonly partition: string;
   /** Whether a runner that claims a job which GitHub says it did not do is quarantined; else its events are flagged. */
   readonly quarantineMismatches?: boolean;

@@ -10,6 +10,9 @@ const TIMEOUT_SECONDS_MIN = 30;
 /** Longest default for the time-out of a run: more than a run over 20,000 runners takes. */
 const TIMEOUT_SECONDS_DEFAULT = 300;
 
+/** Each flavor has some twelve resources, of the 500 that a stack may have, and is named in policies of at most 6,144 characters. */
+const FLAVORS_MAX = 20;
+
 /** CloudWatch looks at most one day back for an alarm whose period is shorter than an hour. */
 const ALARM_SECONDS_MAX = 86_400;
 
@@ -53,7 +56,12 @@ const shape = {
   /** Flavors of runners, each with its schedule. */
   flavors: z
     .record(payload.shape.flavor, flavor)
-    .refine((flavors) => Object.keys(flavors).length > 0, "must name at least one flavor"),
+    .refine((flavors) => Object.keys(flavors).length > 0, "must name at least one flavor")
+    .refine(
+      (flavors) => Object.keys(flavors).length <= FLAVORS_MAX,
+      `must be at most ${FLAVORS_MAX}: CloudFormation and IAM take no more in one stack. Deploy another, with a stackName of its own`,
+    )
+    .superRefine(checkHyphens),
   /** Bytes that a file of a runner's may have. */
   fileSizeBytesLimit: variable("FILE_SIZE_BYTES_LIMIT"),
   /** Without it GitHub is not asked. */
@@ -101,10 +109,19 @@ export const stackSettings = z
       .string()
       .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/, "must be the name of a stack")
       .default("RunnerMetrics"),
-    bucketName: z.string().min(3).max(63).optional(),
+    bucketName: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "must be the name of a bucket")
+      .optional(),
     /** Of the existing bucket, or to encrypt the new one with. */
-    kmsKeyArn: arn("kms").optional(),
-    eventBusName: z.string().min(1).max(256).optional(),
+    kmsKeyArn: z
+      .string()
+      .superRefine((keyArn, context) => checkVariable("KMS_KEY_ARN", keyArn, context))
+      .optional(),
+    eventBusName: z
+      .string()
+      .regex(/^[A-Za-z0-9._/-]{1,256}$/, "must be the name of an event bus")
+      .optional(),
     alarmTopicArn: arn("sns").optional(),
   })
   .superRefine(checkTogether)
@@ -164,6 +181,17 @@ interface Together
     | "noRunAlarmAfterIntervals"
     | "deferredAlarmAfterRuns"
   > {}
+
+/** Outputs and logical ids of CloudFormation have letters and digits only. */
+function checkHyphens(flavors: Readonly<Record<string, unknown>>, { addIssue }: z.RefinementCtx): void {
+  const known = new Map<string, string>();
+  for (const flavor of Object.keys(flavors)) {
+    const name = flavor.replaceAll("-", "");
+    const other = known.get(name);
+    if (other) addIssue({ code: "custom", path: [flavor], message: `must differ from ${other} in more than hyphens` });
+    known.set(name, flavor);
+  }
+}
 
 /** What the settings must be to each other. */
 function checkTogether(settings: Together, context: z.RefinementCtx): void {

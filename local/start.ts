@@ -3,6 +3,7 @@
  * GitHub is asked, and events come out of EventBridge: on local AWS, or on the endpoint that AWS_ENDPOINT_URL names. With
  * `--watch` it stays up.
  */
+import { devNull } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { CreateEventBusCommand, DescribeEventBusCommand } from "@aws-sdk/client-eventbridge";
@@ -20,6 +21,12 @@ import { startLocalAws } from "./server.ts";
 const NAME = "runner-metrics-demo";
 const FLAVOR = "demo";
 const WATCH_SECONDS = 5;
+
+process.once("uncaughtException", (error: Error & { code?: string }) => {
+  // What has a code is of the operator's making: an option, a port that is taken, an endpoint where nobody answers.
+  console.error(error.code ? `${error.code} ${error.message}` : error);
+  process.exit(1);
+});
 
 const { values: options } = parseArgs({
   options: { watch: { type: "boolean", default: false }, port: { type: "string", default: "0" } },
@@ -43,9 +50,11 @@ try {
   await github.close();
 }
 
-/** As the stack sets it for the Lambda; an emulator asks for no credentials. */
+/** As the stack sets it for the Lambda; an emulator asks for no credentials. Local AWS takes none of the operator's settings of AWS. */
 function prepareEnvironment(): void {
   const emulated = { AWS_REGION: "us-east-1", AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" };
+  const noFiles = { AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull };
+  const operators = Object.entries(process.env).filter(([name]) => !local || !name.startsWith("AWS_"));
   const quiet = {
     POWERTOOLS_LOG_LEVEL: "SILENT",
     POWERTOOLS_METRICS_DISABLED: "true",
@@ -59,7 +68,14 @@ function prepareEnvironment(): void {
     GITHUB_OWNERS: "acme",
     GITHUB_MISMATCH: "quarantine",
   };
-  process.env = { ...emulated, ...process.env, ...quiet, ...lambda, ...askGithub };
+  process.env = {
+    ...emulated,
+    ...(local && noFiles),
+    ...Object.fromEntries(operators),
+    ...quiet,
+    ...lambda,
+    ...askGithub,
+  };
 }
 
 async function createIfMissing(): Promise<void> {
@@ -144,10 +160,16 @@ async function watch(receiver: Receiver): Promise<void> {
   process.once("SIGTERM", () => interrupted.abort());
   title(`Watching: a run every ${WATCH_SECONDS} s. Upload to it from another terminal; Ctrl-C ends it.`);
   printUploadInstructions();
+  let notReady = 2;
   while (!interrupted.signal.aborted) {
     await sleep(WATCH_SECONDS * 1_000, undefined, { signal: interrupted.signal }).catch(() => {});
     const summary = await invoke({ flavor: FLAVOR });
-    if (summary.extracted + summary.quarantined + summary.incomplete + summary.deferred === 0) continue;
+    if (summary.extracted + summary.quarantined + summary.incomplete + summary.deferred === 0) {
+      // The demo's own runners that are not done stay so.
+      if (summary.notReady !== notReady) say(`${summary.notReady} runners are not done: no post-job-metrics.json yet.`);
+      notReady = summary.notReady;
+      continue;
+    }
     printSummary(summary);
     printEvents(await receiver.receive(acceptedEvents(summary)));
   }
@@ -156,15 +178,22 @@ async function watch(receiver: Receiver): Promise<void> {
 
 function printUploadInstructions(): void {
   const url = `${endpoint}/${NAME}/runners/${FLAVOR}/my-runner-1`;
-  const put = "curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -T -";
+  const put =
+    "curl -sS --fail --aws-sigv4 aws:amz:us-east-1:s3 -u test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -T -";
   const pre = `{"timestamp":'$(date +%s)',"workflow":"CI","workflow_run_id":"1","repository":"acme/widgets","event":"push"}`;
   const post = `{"timestamp":'$(date +%s)',"status":"normal"}`;
-  say("With curl (or `aws s3 cp`; any credentials will do):");
+  say("With curl (any credentials will do):");
   say(`  date +%s | ${put} ${url}/runner-installation-start.timestamp`);
   say(`  date +%s | ${put} ${url}/runner-installed.timestamp`);
   say(`  echo '${pre}' | ${put} ${url}/pre-job-metrics.json`);
   say(`  echo '${post}' | ${put} ${url}/post-job-metrics.json`);
+  say("Or with the AWS CLI, each of these files:");
+  say(
+    `  AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws s3 cp FILE s3://${url.split("/").slice(3).join("/")}/ \\`,
+  );
+  say(`    --region us-east-1 --endpoint-url ${endpoint}`);
   say("Or as a runner does, by its script:");
+  say("  (");
   say(`  export RUNNER_METRICS_ENDPOINT=${endpoint} RUNNER_METRICS_BUCKET=${NAME} RUNNER_METRICS_FLAVOR=${FLAVOR}`);
   say("  export RUNNER_METRICS_STORAGE=my-runner-2 RUNNER_METRICS_SPOOL=$(mktemp -d)");
   say("  export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
@@ -172,5 +201,6 @@ function printUploadInstructions(): void {
   say("  for step in installation-start installed job-started job-completed; do");
   say("    sh runner/runner-metrics.sh $step");
   say("  done");
+  say("  )");
   say(`Events appear here within ${WATCH_SECONDS} s; unverified, since the local GitHub knows nothing of these jobs.`);
 }

@@ -3,8 +3,11 @@ import { ServiceError } from "../ports.ts";
 /** Error codes of AWS's that a later try may not see. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const RETRYABLE_CODES = ["SlowDown", "ThrottlingException", "RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed"];
 
-/** The system's codes (ECONNRESET, EAI_AGAIN, …), and Node's for a body that breaks off. Node's other ERR_… are faults of ours. */
-const NETWORK_CODE = /^(?!ERR_)E[A-Z_]+$|^ERR_STREAM_PREMATURE_CLOSE$/;
+/**
+ * The system's codes (ECONNRESET, EAI_AGAIN, …), and Node's for what came over the wire and could not be read: a body that breaks
+ * off, a TLS record, HTTP. Node's other ERR_… are faults of ours.
+ */
+const NETWORK_CODE = /^(?!ERR_)E[A-Z_]+$|^ERR_STREAM_PREMATURE_CLOSE$|^ERR_(SSL|TLS)_|^HPE_/;
 
 /** What the SDK's errors have in common, whichever service they come from. */
 interface SdkError extends Error {

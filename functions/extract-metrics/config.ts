@@ -47,7 +47,6 @@ export const environment = z
       .string()
       .regex(/^arn:[^:]+:kms:[^:]+:[0-9]{12}:key\//, "must be the ARN of a key, and not of an alias")
       .optional(),
-    AWS_REGION: z.string().default("us-east-1"),
     /** Of the secret that holds GitHub's credentials. Without it GitHub is not asked. */
     GITHUB_SECRET_ID: z.string().min(1).max(2_048).optional(),
     /** Only of these owners' repositories GitHub is asked: the others have nothing to do with this fleet. */
@@ -73,7 +72,8 @@ export const environment = z
 /** Names and types of the environment's variables as they are given, all of them text. */
 export type Environment = z.input<typeof environment>;
 
-export interface Config extends RunConfig {
+/** What is known before the first invocation. */
+export interface Config extends Omit<RunConfig, "accountId" | "partition"> {
   /** An endpoint is set that is not AWS's: address buckets by path. */
   readonly usePathStyle: boolean;
   /** Absent where GitHub is not asked. */
@@ -97,7 +97,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxObjectsPerRunner: variables.MAX_OBJECTS_PER_RUNNER,
     concurrency: variables.CONCURRENCY,
     kmsKeyArn: variables.KMS_KEY_ARN,
-    partition: partitionOf(variables.AWS_REGION),
     quarantineMismatches: variables.GITHUB_MISMATCH === "quarantine",
     ...githubConfig(variables),
     usePathStyle: Boolean(env.AWS_ENDPOINT_URL ?? env.AWS_ENDPOINT_URL_S3),
@@ -130,10 +129,4 @@ function isApiUrl(text: string): boolean {
 /** Every problem by name: `BUCKET_NAME: is required; CONCURRENCY: must be a whole number`. */
 export function describe(error: z.ZodError): string {
   return error.issues.map(({ path, message }) => `${path.join(".") || "the whole"}: ${message}`).join("; ");
-}
-
-/** https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html */
-function partitionOf(region: string): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
 }

@@ -7,7 +7,7 @@ import { createClients } from "../aws/clients.ts";
 import { eventBridgeBus } from "../aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../aws/s3-object-store.ts";
 import type { Github } from "../github/github.ts";
-import type { Clock, GithubConfig } from "../ports.ts";
+import type { Clock, GithubConfig, RunConfig } from "../ports.ts";
 import { FINISHING_MILLISECONDS, run } from "../run.ts";
 import { brokenLaws, type Summary } from "../summary.ts";
 import { readConfig } from "./config.ts";
@@ -42,7 +42,7 @@ export async function handler(input: unknown, context: Context): Promise<Summary
   // What has been read by then needs time to be published.
   const githubRun = (await github)?.beginRun(deadline - FINISHING_MILLISECONDS);
   const summary = await traced("extract-metrics", () =>
-    run(payload, { store, bus, clock, config: { ...config, accountId: accountOf(context) }, deadline, ...githubRun }),
+    run(payload, { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, ...githubRun }),
   );
   if (githubRun) summary.github = githubRun.usage();
   report(summary, clock.now() - began);
@@ -59,9 +59,10 @@ async function loadGithub(config: GithubConfig): Promise<Github> {
   return createGithub(config, { clock, readSecret: secretReader(config.secretId) });
 }
 
-/** `arn:aws:lambda:<region>:<account>:function:<name>` */
-function accountOf({ invokedFunctionArn }: Context): string | undefined {
-  return invokedFunctionArn?.split(":")[4];
+/** `arn:<partition>:lambda:<region>:<account>:function:<name>` */
+function placeOf({ invokedFunctionArn }: Context): Pick<RunConfig, "partition" | "accountId"> {
+  const [, partition = "aws", , , accountId] = invokedFunctionArn?.split(":") ?? [];
+  return { partition, accountId };
 }
 
 function report(summary: Summary, durationMilliseconds: number): void {

@@ -18,6 +18,7 @@ export const METRICS_SERVICE = "extract-metrics";
 
 /** Metrics that alarms and dashboards name. */
 export const RUN_DURATION = "RunDuration";
+export const STOPPED_AT_DEADLINE = "StoppedAtDeadline";
 export const ACCESS_DENIED = "AccessDenied";
 export const ACCOUNTING_LAW_BROKEN = "AccountingLawBroken";
 export const STRAY_OBJECTS = "StrayObjects";
@@ -38,6 +39,7 @@ export const jobMetricsUnknownMetric = (reason: JobMetricsUnknown) => `JobMetric
 
 export type MetricName =
   | typeof RUN_DURATION
+  | typeof STOPPED_AT_DEADLINE
   | typeof ACCESS_DENIED
   | typeof ACCOUNTING_LAW_BROKEN
   | typeof STRAY_OBJECTS
@@ -55,12 +57,22 @@ export interface Metric {
   readonly value: number;
 }
 
+/** What alarms look for in every run of several in a row: written also where it is zero, for else there is no telling. */
+const ALWAYS: readonly MetricName[] = [
+  STOPPED_AT_DEADLINE,
+  OBJECTS_NOT_DELETED,
+  GITHUB_RUNNERS_UNKNOWN,
+  outcomeMetric("deferred"),
+];
+
 /**
  * The metrics of one run. The duration is always there, so that its absence tells of a run that was not, and so is what GitHub
- * said of its limit; of the counts only those that are not zero, since CloudWatch charges for each series that is written to.
+ * said of its limit, and what `ALWAYS` names; of the other counts only those that are not zero, since CloudWatch charges for each
+ * series that is written to.
  */
 export function metricsOf(summary: Summary, durationMilliseconds: number): Metric[] {
   const counts: [MetricName, number][] = [
+    [STOPPED_AT_DEADLINE, summary.stopped === "deadline" ? 1 : 0],
     ...OUTCOMES.map((outcome): [MetricName, number] => [outcomeMetric(outcome), summary[outcome]]),
     ...QUARANTINE_REASONS.map((reason): [MetricName, number] => [
       quarantineMetric(reason),
@@ -86,7 +98,9 @@ export function metricsOf(summary: Summary, durationMilliseconds: number): Metri
     ...(remaining === undefined
       ? []
       : [{ name: GITHUB_RATE_LIMIT_REMAINING, unit: MetricUnit.Count, value: remaining } as const]),
-    ...counts.filter(([, value]) => value > 0).map(([name, value]) => ({ name, unit: MetricUnit.Count, value })),
+    ...counts
+      .filter(([name, value]) => value > 0 || ALWAYS.includes(name))
+      .map(([name, value]) => ({ name, unit: MetricUnit.Count, value })),
   ];
 }
 

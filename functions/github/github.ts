@@ -45,7 +45,8 @@ export function createGithub(config: GithubConfig, options: GithubOptions): Gith
       const fetch = guardedFetch({ ...config, ...options, signal: budget.signal, memory, usage });
       const api = createGithubApi(config.apiUrl, { fetch, budget, credentials, pauseMilliseconds });
       return {
-        jobs: createJobLookup(api, owners, clock),
+        // The first page of each workflow run before the further ones of any: else a few long runs would leave none for the rest.
+        jobs: createJobLookup(api, owners, clock, () => usage.requests < config.requestsMax / 2),
         runners: createRunnerLookup(api),
         usage: () => structuredClone(usage),
       };

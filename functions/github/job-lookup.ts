@@ -39,9 +39,14 @@ interface RunJobs {
 
 /**
  * GitHub's jobs for one run of ours: asks for each workflow run once, for all attempts and pages, and only for repositories of
- * these owners (in lower case).
+ * these owners (in lower case). `mayReadOn` is asked before each page but a workflow run's first.
  */
-export function createJobLookup(api: GithubApi, owners: ReadonlySet<string>, clock: Pick<Clock, "now">): JobLookup {
+export function createJobLookup(
+  api: GithubApi,
+  owners: ReadonlySet<string>,
+  clock: Pick<Clock, "now">,
+  mayReadOn: () => boolean,
+): JobLookup {
   const asked = new Map<string, Promise<RunJobs>>();
   const kept = new Map<string, number>();
   let jobsKept = 0;
@@ -67,7 +72,7 @@ export function createJobLookup(api: GithubApi, owners: ReadonlySet<string>, clo
     const key = `${owner}/${name}/${runId}`.toLowerCase();
     const known = asked.get(key);
     if (known) return known;
-    const jobs = askForJobs(api, owner, name, runId);
+    const jobs = askForJobs(owner, name, runId);
     asked.set(key, jobs);
     jobs.then((found) => remember(key, found.jobs.length)).catch(() => {});
     return jobs;
@@ -83,23 +88,24 @@ export function createJobLookup(api: GithubApi, owners: ReadonlySet<string>, clo
       jobsKept -= jobs;
     }
   }
-}
 
-async function askForJobs(api: GithubApi, owner: string, name: string, runId: string): Promise<RunJobs> {
-  const path = ["repos", owner, name, "actions", "runs", runId, "jobs"];
-  const jobs: GithubJob[] = [];
-  for (let number = 1; number <= PAGES_MAX; number++) {
-    let answer: unknown;
-    try {
-      answer = await api.get(path, { filter: "all", per_page: String(PAGE_SIZE), page: String(number) }, ACTIONS);
-    } catch (error) {
-      return { jobs, unknown: reasonOf(error) };
+  async function askForJobs(owner: string, name: string, runId: string): Promise<RunJobs> {
+    const path = ["repos", owner, name, "actions", "runs", runId, "jobs"];
+    const jobs: GithubJob[] = [];
+    for (let number = 1; number <= PAGES_MAX; number++) {
+      if (number > 1 && !mayReadOn()) return { jobs, unknown: "request-budget" };
+      let answer: unknown;
+      try {
+        answer = await api.get(path, { filter: "all", per_page: String(PAGE_SIZE), page: String(number) }, ACTIONS);
+      } catch (error) {
+        return { jobs, unknown: reasonOf(error) };
+      }
+      const { data } = page.safeParse(answer);
+      if (!data?.jobs.every(({ run_id }) => run_id === runId)) throw new GithubFailure("invalid-answer");
+      jobs.push(...data.jobs.map(({ run_id: _, ...job }) => job));
+      if (jobs.length >= data.total_count) return { jobs };
+      if (data.jobs.length === 0) return { jobs, unknown: "invalid-answer" };
     }
-    const { data } = page.safeParse(answer);
-    if (!data?.jobs.every(({ run_id }) => run_id === runId)) throw new GithubFailure("invalid-answer");
-    jobs.push(...data.jobs.map(({ run_id: _, ...job }) => job));
-    if (jobs.length >= data.total_count) return { jobs };
-    if (data.jobs.length === 0) return { jobs, unknown: "invalid-answer" };
+    return { jobs, unknown: "too-many-pages" };
   }
-  return { jobs, unknown: "too-many-pages" };
 }

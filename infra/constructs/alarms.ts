@@ -16,6 +16,7 @@ import {
   OBJECTS_NOT_DELETED,
   outcomeMetric,
   RUN_DURATION,
+  STOPPED_AT_DEADLINE,
   STRAY_OBJECTS,
   verificationMetric,
 } from "../../functions/extract-metrics/metrics-catalogue.ts";
@@ -99,6 +100,13 @@ export class Alarms extends Construct {
     const { everyMinutes = 1, githubRunners } = settings.flavors[flavor] ?? {};
     const interval = Duration.minutes(everyMinutes);
     const sum = (name: MetricName) => runMetric(name, flavor, { period: interval, statistic: Stats.SUM });
+    // The smallest value of some runs in a row. Periods of one interval would do less well: of runs that come some seconds early
+    // or late, one period has two and the next has none.
+    const leastOfSome = (name: MetricName) =>
+      runMetric(name, flavor, {
+        period: Duration.minutes(deferredAlarmAfterRuns * everyMinutes),
+        statistic: Stats.MINIMUM,
+      });
     this.watch(`NoRun-${flavor}`, {
       metric: runMetric(RUN_DURATION, flavor, { period: interval, statistic: Stats.SAMPLE_COUNT }),
       description: `No run of flavor ${flavor} came to its end in ${noRunAlarmAfterIntervals} intervals. Rings once after the first deployment, until the first run.`,
@@ -112,10 +120,14 @@ export class Alarms extends Construct {
       atLeast: 1,
     });
     this.watch(`Deferred-${flavor}`, {
-      metric: sum(outcomeMetric("deferred")),
+      metric: leastOfSome(outcomeMetric("deferred")),
       description: `Runners of flavor ${flavor} were left for the next run ${deferredAlarmAfterRuns} runs in a row. The log says why (deferralReasons, errors).`,
       atLeast: 1,
-      periods: deferredAlarmAfterRuns,
+    });
+    this.watch(`OutOfTime-${flavor}`, {
+      metric: leastOfSome(STOPPED_AT_DEADLINE),
+      description: `Runs of flavor ${flavor} were out of time ${deferredAlarmAfterRuns} times in a row. What they list last may never be reached: raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes.`,
+      atLeast: 1,
     });
     this.watch(`AccessDenied-${flavor}`, {
       metric: sum(ACCESS_DENIED),
@@ -123,10 +135,9 @@ export class Alarms extends Construct {
       atLeast: 1,
     });
     this.watch(`NotDeleted-${flavor}`, {
-      metric: sum(OBJECTS_NOT_DELETED),
+      metric: leastOfSome(OBJECTS_NOT_DELETED),
       description: `Objects of flavor ${flavor} could not be deleted ${deferredAlarmAfterRuns} runs in a row: their events come again in each run, under the same ids.`,
       atLeast: 1,
-      periods: deferredAlarmAfterRuns,
     });
     this.watch(`StrayObjects-${flavor}`, {
       metric: sum(STRAY_OBJECTS),
@@ -152,10 +163,9 @@ export class Alarms extends Construct {
     });
     if (!githubRunners) return;
     this.watch(`GithubRunners-${flavor}`, {
-      metric: sum(GITHUB_RUNNERS_UNKNOWN),
+      metric: leastOfSome(GITHUB_RUNNERS_UNKNOWN),
       description: `GitHub did not say ${deferredAlarmAfterRuns} runs in a row which runners of ${githubRunners} live: runs went by orphanAfterSeconds. The log says why (runnersUnknown).`,
       atLeast: 1,
-      periods: deferredAlarmAfterRuns,
     });
   }
 

@@ -182,10 +182,13 @@ test("A37 runners' text makes no metric series: the set is closed over 100,000 f
     "Events.MetricsQuarantined.accepted",
     "Events.RunnerStart.accepted",
     "Events.RunnerStop.accepted",
+    "ObjectsNotDeleted",
     "Quarantined.invalid-json",
     "RunDuration",
+    "Runners.deferred",
     "Runners.extracted",
     "Runners.quarantined",
+    "StoppedAtDeadline",
   ]);
 });
 

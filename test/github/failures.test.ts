@@ -159,6 +159,24 @@ describe("limits", () => {
   });
 });
 
+test("long workflow runs that a few claim leave calls for everybody else's", async () => {
+  const { github, beginRun } = await startGithubWorld({ requestsMax: 40 });
+  const long = ["901", "902", "903"];
+  for (const runId of long) {
+    const jobs = Array.from({ length: 2_000 }, (_, index) => ({ runner: `other-${index}` }));
+    github.addJobs(REPOSITORY, runId, jobs);
+  }
+  const honest = Array.from({ length: 15 }, (_, index) => String(index + 1));
+  for (const runId of honest) github.addJobs(REPOSITORY, runId, [{ runner: "r-1", conclusion: "success" }]);
+  const { jobs } = beginRun();
+  for (const workflow_run_id of long) {
+    expect(await jobs.find(claimOf("liar", { workflow_run_id }))).toEqual({ unknown: "request-budget" });
+  }
+  for (const workflow_run_id of honest) {
+    expect(await jobs.find(claimOf("r-1", { workflow_run_id }))).toMatchObject({ conclusion: "success" });
+  }
+});
+
 describe("redirects", () => {
   test.each(["301", "302", "307", "308"])("%s is followed to no other host, nor anywhere", async (status) => {
     const elsewhere = await startGithubWorld();

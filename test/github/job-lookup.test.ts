@@ -199,7 +199,7 @@ describe("what is asked", () => {
         return { total_count: 100, jobs: Array.from({ length: 100 }, () => job) };
       },
     };
-    const jobs = createJobLookup(api, new Set(["acme"]), Date);
+    const jobs = createJobLookup(api, new Set(["acme"]), Date, () => true);
     const find = (runId: number) => jobs.find(claimOf(`r-${runId}`, { workflow_run_id: String(runId) }));
     for (let runId = 1; runId <= 1_001; runId++) expect(await find(runId)).toEqual({});
     for (const runId of [1_001, 1, 3]) await find(runId);

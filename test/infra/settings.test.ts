@@ -83,7 +83,24 @@ describe("the settings", () => {
       { flavors, accessLogs: true, bucketName: "ours" },
       "accessLogs: is for a bucket of our own",
     ],
-    ["a key that is none", { flavors, kmsKeyArn: "key" }, "kmsKeyArn: must be an ARN of kms"],
+    ["a key that is none", { flavors, kmsKeyArn: "key" }, "kmsKeyArn: must be the ARN of a key"],
+    [
+      "an alias, which the Lambda would refuse",
+      { flavors, kmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:alias/foo" },
+      "kmsKeyArn: must be the ARN of a key, and not of an alias",
+    ],
+    ["a bucket's name that is none", { flavors, bucketName: "My_Bucket!" }, "bucketName: must be the name of a bucket"],
+    ["a bus's name that is none", { flavors, eventBusName: "a b" }, "eventBusName: must be the name of an event bus"],
+    [
+      "flavors whose outputs would have the same names",
+      { flavors: { arm64: {}, "arm-64": {} } },
+      "flavors.arm-64: must differ from arm64 in more than hyphens",
+    ],
+    [
+      "more flavors than fit into a stack",
+      { flavors: Object.fromEntries(Array.from({ length: 21 }, (_, number) => [`f${number}`, {}])) },
+      "flavors: must be at most 20",
+    ],
     ["nothing", undefined, "the whole: "],
   ])("refuse %s", (_, input, message) => {
     expect(() => parse(input)).toThrow(message);

@@ -1,7 +1,9 @@
 import { Match, type Template } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
+import { metricsOf } from "../../functions/extract-metrics/metrics-catalogue.ts";
 import { readPayload } from "../../functions/extract-metrics/payload.ts";
+import { createSummary } from "../../functions/summary.ts";
 import { environmentOf } from "./deployed-run.ts";
 import { arnOf, BUCKET, only, resolve, statementsOf } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
@@ -185,6 +187,7 @@ describe("an alarm", () => {
       "NoRun",
       "Quarantined",
       "Deferred",
+      "OutOfTime",
       "AccessDenied",
       "NotDeleted",
       "StrayObjects",
@@ -212,16 +215,22 @@ describe("an alarm", () => {
     expect(alarm("NoRunarmsmall")).toMatchObject({ Period: 120 });
   });
 
-  test("rings when runners are deferred in three runs in a row, and not before", () => {
-    expect(alarm("Deferredlarge")).toMatchObject({
-      MetricName: "Runners.deferred",
-      Statistic: "Sum",
-      Period: 300,
-      EvaluationPeriods: 3,
+  test.each([
+    ["Deferredlarge", "Runners.deferred"],
+    ["OutOfTimelarge", "StoppedAtDeadline"],
+    ["NotDeletedlarge", "ObjectsNotDeleted"],
+  ])("%s rings when each of three runs in a row had one, and not before", (id, MetricName) => {
+    expect(alarm(id)).toMatchObject({
+      MetricName,
+      Statistic: "Minimum",
+      Period: 3 * 300,
+      EvaluationPeriods: 1,
       Threshold: 1,
       ComparisonOperator: "GreaterThanOrEqualToThreshold",
       TreatMissingData: "notBreaching",
     });
+    // A run that had none says so: the smallest of the three is then zero.
+    expect(metricsOf(createSummary("large"), 1)).toContainEqual({ name: MetricName, unit: "Count", value: 0 });
   });
 
   test.each([
@@ -262,6 +271,21 @@ describe("an alarm", () => {
     existing.resourceCountIs("AWS::SNS::Topic", 0);
     existing.allResourcesProperties("AWS::CloudWatch::Alarm", { AlarmActions: [alarmTopicArn] });
   });
+});
+
+test("as many flavors as may be fit into one stack, and into IAM's policies", () => {
+  const names = Array.from({ length: 20 }, (_, number) => `${"f".repeat(30)}${String(number).padStart(2, "0")}`);
+  const flavors = Object.fromEntries(names.map((name) => [name, { githubRunners: "acme" }]));
+  const full = synthesize({ flavors, github: { owners: ["acme"] }, bucketName: "b".repeat(63) });
+  // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+  expect(Object.keys(full.toJSON().Resources).length).toBeLessThanOrEqual(500);
+  const sizes = (type: string) =>
+    Object.values(resources(full, type)).map(
+      ({ Properties }) => JSON.stringify(statementsOf(full, Properties.PolicyDocument)).length,
+    );
+  // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+  expect(Math.max(...sizes("AWS::IAM::ManagedPolicy"))).toBeLessThan(6_144);
+  expect(Math.max(...sizes("AWS::IAM::Policy"))).toBeLessThan(10_240);
 });
 
 describe("what is taken down with the stack", () => {
