@@ -52,16 +52,17 @@ main() {
 record_step() {
   prepare
   begun=$(date +%s)
-  positive "${RUNNER_METRICS_TIMEOUT_SECONDS-}" 5 && timeout=$number
+  positive RUNNER_METRICS_TIMEOUT_SECONDS "${RUNNER_METRICS_TIMEOUT_SECONDS-}" 5 && timeout=$number
   retry_seconds=$timeout
   open_spool
   case $step in
     installation-start)
       begin_life
-      positive "$1" "$begun" && record "$start_file" "$number"
+      positive SECONDS "$1" "$begun" && record "$start_file" "$number"
       ;;
     installed)
-      if [ -e "$post_file" ]; then begin_life; fi
+      # A job that is recorded here can't be one of this runner's, which only now becomes ready.
+      if [ -e "$pre_file" ] || [ -e "$post_file" ]; then begin_life; fi
       record "$installed_file" "$begun"
       ;;
     job-started) record_job ;;
@@ -73,7 +74,7 @@ record_step() {
     ended)
       if [ "${1:-0}" = 0 ]; then record_end '"normal"'; else record_end '"abnormal"' "$1"; fi
       # No job is kept waiting any more.
-      positive "${RUNNER_METRICS_FINAL_SECONDS-}" 30 && retry_seconds=$number
+      positive RUNNER_METRICS_FINAL_SECONDS "${RUNNER_METRICS_FINAL_SECONDS-}" 30 && retry_seconds=$number
       ;;
   esac
   if [ -e stored ]; then return; fi
@@ -90,12 +91,13 @@ prepare() {
   if [ -f "$home/runner-metrics.conf" ]; then . "$home/runner-metrics.conf"; fi
 }
 
-# positive TEXT DEFAULT: `number` becomes the text's, if that is a positive integer. Like other functions on the way of a
-# hook it gives its result in a variable: a `$(…)` is a process, and a hook has few milliseconds.
+# positive NAME TEXT DEFAULT: `number` becomes the text's, if that is a positive integer. Like other functions on the way of
+# a hook it gives its result in a variable: a `$(…)` is a process, and a hook has few milliseconds.
 positive() {
-  case $1 in
-    '' | 0* | *[!0-9]* | ??????????????*) number=$2 ;;
-    *) number=$1 ;;
+  case $2 in
+    '') number=$3 ;;
+    0* | *[!0-9]* | ??????????????*) number=$3 && complain "$1 is not a positive whole number, so $3 counts" ;;
+    *) number=$2 ;;
   esac
 }
 
@@ -118,7 +120,7 @@ open_spool() {
 
 begin_life() {
   if [ -z "$spool" ]; then return; fi
-  rm -f "$start_file" "$installed_file" "$pre_file" "$post_file" stored storage uploader role 2>/dev/null
+  rm -f "$start_file" "$installed_file" "$pre_file" "$post_file" ./*.sent other-job stored storage uploader role 2>/dev/null
 }
 
 # record FILE LINE: what was recorded first stands. What the disk has no room for is sent from memory, by this step.
@@ -139,7 +141,9 @@ write_file() {
 
 record_job() {
   if [ -e "$pre_file" ]; then
-    if [ "$step" = job-started ] && [ -e "$post_file" ]; then
+    if [ ! -e "$post_file" ]; then
+      has_other_job
+    elif [ "$step" = job-started ]; then
       complain "this runner has had its job; metrics are of runners that take one job (--ephemeral)"
     fi
     return
@@ -158,12 +162,25 @@ record_job() {
   )"
 }
 
+# Where another workflow run's job comes before the recorded one has ended, nobody tells us that one's end, and no other may
+# pass for it. The collector takes the runner for lost.
+has_other_job() {
+  if [ ! -e other-job ]; then
+    if [ "$step" = ended ] || ! recall "$pre_file"; then return 1; fi # a runner's own environment may be that of any job
+    run_id=${recalled##*'","workflow_run_id":"'} run_id=${run_id%%\"*}
+    if ! is_digits "$run_id" || ! is_digits "${GITHUB_RUN_ID-}" || [ "$run_id" = "$GITHUB_RUN_ID" ]; then return 1; fi
+    { printf '' >other-job; } 2>/dev/null
+  fi
+  other_job="the job that is recorded here has not ended, and another has come, of which nothing is recorded"
+  other_job="$other_job; metrics are of runners that take one job (--ephemeral)"
+  case $trouble in *"$other_job"*) ;; *) complain "$other_job" ;; esac
+}
+
 # record_end STATUS [CODE]
 record_end() {
-  if [ -e "$post_file" ]; then return; fi
+  if [ -e "$post_file" ] || has_other_job; then return; fi
   info=
   case ${2-} in
-    '') ;;
     0 | [1-9] | [1-9]*[0-9] | -[1-9] | -[1-9]*[0-9])
       case ${2#-} in
         *[!0-9]* | ??????????*) ;;
@@ -171,6 +188,7 @@ record_end() {
       esac
       ;;
   esac
+  if [ -n "${2-}" ] && [ -z "$info" ]; then complain "CODE is not an integer of at most 9 digits, so none is told"; fi
   record "$post_file" "{\"timestamp\":$begun,\"status\":$1$info}"
 }
 
@@ -271,6 +289,8 @@ configure() {
   case $region in *[!a-z0-9-]*) complain "RUNNER_METRICS_REGION is not the name of a region" && return 1 ;; esac
   if [ -n "$endpoint" ] && ! is_plain "$endpoint"; then complain "RUNNER_METRICS_ENDPOINT is not a URL" && return 1; fi
   case $region in cn-*) domain=amazonaws.com.cn ;; *) domain=amazonaws.com ;; esac
+  # A name that stays the same over all sessions of the runner: by the CLI's own, each would have another `aws:userid`.
+  if [ -n "${AWS_WEB_IDENTITY_TOKEN_FILE-}" ]; then export AWS_ROLE_SESSION_NAME="${AWS_ROLE_SESSION_NAME:-$(uname -n)}"; fi
   choose_uploader && choose_storage || return 1
   case ${endpoint:+endpoint}:$bucket in
     endpoint:*) url=$endpoint/$bucket ;;
@@ -318,12 +338,21 @@ choose_uploader() {
 
 choose_storage() {
   storage=${RUNNER_METRICS_STORAGE-}
-  if [ -z "$storage" ] && recall storage; then storage=$recalled; fi
-  if [ -z "$storage" ]; then
-    storage=$(user_id)
-    if is_storage "$storage"; then write_file storage "$storage" || :; fi
+  if [ -n "$storage" ]; then
+    if is_storage "$storage"; then return; fi
+    complain "RUNNER_METRICS_STORAGE does not match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$, or has .. in it"
+    return 1
   fi
-  if is_storage "$storage"; then return; fi
+  if recall storage && is_storage "$recalled"; then storage=$recalled && return; fi
+  if [ "$uploader" = curl ] && ! find_credentials; then
+    complain "RUNNER_METRICS_STORAGE is not set, and $no_credentials"
+    return 1
+  fi
+  storage=$(user_id)
+  if is_storage "$storage"; then
+    write_file storage "$storage" || :
+    return
+  fi
   complain "no storage: set RUNNER_METRICS_STORAGE to the runner's name, or give credentials that STS knows"
   return 1
 }
@@ -340,18 +369,22 @@ user_id() {
       --cli-connect-timeout "$timeout" --cli-read-timeout "$timeout" 2>/dev/null
     return
   fi
-  find_credentials || return
-  sts=${AWS_ENDPOINT_URL_STS:-${endpoint:-https://sts.$region.$domain}}
   answer=$(
     {
-      printf 'url = "%s/"\nmax-time = %s\n' "${sts%/}" "$timeout"
-      printf 'data = "Action=GetCallerIdentity&Version=2011-06-15"\n'
+      sts_request GetCallerIdentity
       signature sts
     } | curl -q -s -f -K - 2>/dev/null
   )
-  case $answer in
-    *'<UserId>'*'</UserId>'*) answer=${answer#*<UserId>} && printf '%s' "${answer%%</UserId>*}" ;;
-  esac
+  if xml_value "$answer" UserId; then printf '%s' "$value"; fi
+}
+
+sts_request() {
+  sts=${AWS_ENDPOINT_URL_STS:-${endpoint:-https://sts.$region.$domain}}
+  printf 'url = "%s/"\nmax-time = %s\ndata = "Action=%s&Version=2011-06-15"\n' "${sts%/}" "$timeout" "$1"
+}
+
+xml_value() {
+  case $1 in *"<$2>"*"</$2>"*) value=${1#*"<$2>"} value=${value%%"</$2>"*} ;; *) value='' && return 1 ;; esac
 }
 
 # Sends until all is stored, the failure is one that lasts, or the time is up.
@@ -365,7 +398,13 @@ upload() {
     sleep "$pause"
     pause=$((pause * 2))
   done
-  complain "$failure (tried $tries times in $((now - begun)) s); the next step tries again"
+  if [ $tries = 1 ]; then often=once; else often="$tries times"; fi
+  failure="$failure (tried $often in $((now - begun)) s)"
+  if [ -z "$lasting" ]; then
+    case $step in ended | upload) later=upload ;; *) later='the next step' ;; esac
+    failure="$failure; $later tries again"
+  fi
+  complain "$failure"
 }
 
 # The post-job file makes a storage ready for collection, so it goes last, when all others are known to be there. A
@@ -381,7 +420,7 @@ store_all() {
   done
   # shellcheck disable=SC2086 # lists of our own names
   {
-    if [ -n "$earlier" ]; then send $earlier || return; fi
+    if [ -n "$earlier" ]; then send_earlier $earlier || return; fi
     if [ -z "$post" ]; then return; fi
     now=$(date +%s)
     send $post $earlier || return
@@ -405,20 +444,42 @@ is_sendable() {
   esac
 }
 
+# Nothing follows a file that has never been sent until it has turned out to be in the bucket by our doing: what is there
+# may be another life's, and two lives are never mixed.
+send_earlier() {
+  together=
+  for candidate in "$@"; do
+    together="$together $candidate"
+    if [ -e "$candidate.sent" ]; then continue; fi
+    # shellcheck disable=SC2086
+    send $together || return
+    together=
+  done
+  # shellcheck disable=SC2086
+  if [ -n "$together" ]; then send $together; fi
+}
+
 # send FILE...: one request each, in this order, over one connection. Succeeds if all are stored, now or before;
 # `new` holds those that were not there before.
 send() {
-  new=
+  new='' first=$1
   left=$((begun + limit - now))
   if [ $left -le 0 ]; then failure=${failure:-"no time left"} && return 1; fi
   seconds=$((left * 1000 / $#))
   if [ $seconds -gt $((timeout * 1000)) ]; then seconds=$((timeout * 1000)); fi
   fraction=$((seconds % 1000 + 1000)) seconds=$((seconds / 1000)).
   seconds=$seconds${fraction#1}
+  if [ -n "$ticket" ]; then
+    for file in "$@"; do
+      if ! has_form "$file"; then lasting=yes failure="cannot store $file: the ticket has no form for it" && return 1; fi
+    done
+  elif [ "$uploader" = curl ] && ! find_credentials; then
+    failure=$no_credentials && return 1
+  fi
+  mark_sent "$@"
   if [ -z "$ticket" ] && [ "$uploader" = aws ]; then
     results=$(send_with_aws "$@")
   else
-    if [ -z "$ticket" ] && ! find_credentials; then failure="no credentials found" && return 1; fi
     results=$(for file in "$@"; do request "$file"; done | curl -q -s --fail-early -K - 2>/dev/null)
     if is_clock_wrong "$results"; then
       results=$(for file in "$@"; do request "$file"; done | curl -q -s --fail-early -K - 2>/dev/null)
@@ -428,34 +489,63 @@ send() {
     result="$newline$results$newline"
     case $result in
       *"$newline$file "*) result=${result#*"$newline$file "} && result=${result%%"$newline"*} ;;
-      *) result="000||" ;;
+      *) result="000|||" ;;
     esac
     judge "$file" "$result" || return
   done
 }
 
-# judge FILE CODE|DATE|MESSAGE
+# The mark `.sent` is set before a file's first request: from then on, if S3 has the file, it may be by a request of ours
+# that was never answered. `fresh` holds the files that had no mark.
+mark_sent() {
+  fresh=
+  for file in "$@"; do
+    if [ -n "$spool" ] && [ ! -e "$file.sent" ] && { printf '' >"$file.sent"; } 2>/dev/null; then fresh="$fresh $file"; fi
+  done
+}
+
+# Certainly nothing of ours is there.
+unmark_sent() {
+  case "$fresh " in *" $1 "*) rm -f "$1.sent" 2>/dev/null ;; esac
+}
+
+# Whether what is there is another life's. Where a connection that was in use already breaks, curl sends a second time by
+# itself, over a new one: then it may be ours after all.
+is_of_another_life() {
+  case "$fresh " in *" $1 "*) ;; *) return 1 ;; esac
+  [ "$1" = "$first" ] || [ "$connects" = 0 ]
+}
+
+# judge FILE CODE|DATE|BYTES CONNECTS|MESSAGE
 judge() {
-  message=${2##*|}
-  case ${2%%|*} in
+  code=${2%%|*} message=${2##*|} bytes=${2%|*} bytes=${bytes##*|} connects=${bytes#* } bytes=${bytes% *}
+  case $code in
     200 | 201 | 204) new="$new $1" && return ;;
     412) # it is there, and it was there before
-      if [ "$step $tries" = 'installation-start 1' ]; then
-        complain "$1 is in the bucket already: the storage's name, $storage, is not new, so this life may go unrecorded"
-      fi
-      return
+      if ! is_of_another_life "$1"; then return; fi
+      unmark_sent "$1"
+      lasting=yes failure="cannot store $1: there is one of another life: the storage's name, $storage, is not new"
+      failure="$failure, so this life goes unrecorded until that one is collected"
+      return 1
       ;;
-    000) failure="cannot store $1: no answer${message:+ ($message)}" ;;
+    000)
+      failure="cannot store $1: no answer${message:+ ($message)}"
+      if [ "$bytes" = 0 ]; then unmark_sent "$1"; fi
+      return 1
+      ;;
+    CLI) failure="cannot store $1: $message" && return 1 ;;
     403)
       lasting=yes
       failure="cannot store $1: HTTP 403, the credentials or the bucket's policy do not allow it"
       if [ -n "$ticket" ]; then failure="cannot store $1: HTTP 403, the ticket has expired or does not allow it"; fi
       if [ -n "$signing_date" ]; then failure="cannot store $1: HTTP 403, maybe since the clock is wrong here"; fi
       ;;
-    408 | 409 | 429 | 5*) failure="cannot store $1: HTTP ${2%%|*}" ;;
-    *) lasting=yes failure="cannot store $1: HTTP ${2%%|*}" ;;
+    404) lasting=yes failure="cannot store $1: HTTP 404, is there such a bucket?" ;;
+    408 | 409 | 429 | 5*) failure="cannot store $1: HTTP $code" ;;
+    *) lasting=yes failure="cannot store $1: HTTP $code" ;;
   esac
-  if [ "${2%%|*}" = 501 ]; then lasting=yes; fi
+  if [ "$code" = 501 ]; then lasting=yes; fi
+  if [ -n "$lasting" ]; then unmark_sent "$1"; fi
   return 1
 }
 
@@ -463,7 +553,7 @@ judge() {
 request() {
   if [ -n "$started_request" ]; then printf 'next\n'; fi
   started_request=yes
-  printf 'output = "/dev/null"\nmax-time = %s\nwrite-out = "%s %%{http_code}|%%header{date}|%%{errormsg}\\n"\n' \
+  printf 'output = "/dev/null"\nmax-time = %s\nwrite-out = "%s %%{http_code}|%%header{date}|%%{size_request} %%{num_connects}|%%{errormsg}\\n"\n' \
     "$seconds" "$1"
   if [ -n "$ticket" ]; then
     ticket_form "$1"
@@ -490,6 +580,13 @@ signature() {
 }
 
 # A ticket has lines `FILE url URL` and `FILE field NAME VALUE`: the form of a presigned POST for each file.
+has_form() {
+  while read -r name kind url _; do
+    if [ "$name $kind" = "$1 url" ] && is_plain "$url"; then return; fi
+  done <"$ticket"
+  return 1
+}
+
 ticket_form() {
   while read -r file kind name value; do
     if [ "$file" != "$1" ] || ! is_plain "$name"; then continue; fi
@@ -539,33 +636,41 @@ send_with_aws() {
   whole_seconds=${seconds%.*}
   if [ "$whole_seconds" = 0 ]; then whole_seconds=1; fi
   for file in "$@"; do
-    if [ "$file" = "$unspooled_file" ]; then printf '%s 000||the AWS CLI needs the file on disk\n' "$file" && return; fi
+    if [ "$file" = "$unspooled_file" ]; then printf '%s CLI|||the AWS CLI needs the file on disk\n' "$file" && return; fi
     if message=$(
       AWS_MAX_ATTEMPTS=1 AWS_PAGER='' aws s3api put-object --bucket "$bucket" --key "$key_prefix/$file" \
         --body "$file" --if-none-match '*' --region "$region" ${endpoint:+--endpoint-url "$endpoint"} \
         --cli-connect-timeout "$whole_seconds" --cli-read-timeout "$whole_seconds" 2>&1
     ); then
-      printf '%s 200||\n' "$file"
+      printf '%s 200|||\n' "$file"
       continue
     fi
-    case $message in
-      *PreconditionFailed*) printf '%s 412||\n' "$file" && continue ;;
-      *AccessDenied* | *Forbidden* | *InvalidAccessKeyId* | *SignatureDoesNotMatch*) printf '%s 403||\n' "$file" ;;
-      *ConditionalRequestConflict*) printf '%s 409||\n' "$file" ;;
-      *'Unknown options'*) printf '%s 000||this AWS CLI is too old for --if-none-match\n' "$file" ;;
-      *'locate credentials'*) printf '%s 000||no credentials found\n' "$file" ;;
-      *) printf '%s 000||the AWS CLI failed\n' "$file" ;;
+    error=
+    case $message in *'An error occurred ('*')'*) error=${message#*'An error occurred ('} error=${error%%')'*} ;; esac
+    case $error in *[!A-Za-z]* | ?????????????????????????????????????????*) error= ;; esac
+    case $error:$message in
+      PreconditionFailed:*) printf '%s 412||1 0|\n' "$file" && continue ;;
+      AccessDenied:* | Forbidden:* | InvalidAccessKeyId:* | SignatureDoesNotMatch:*) printf '%s 403|||\n' "$file" ;;
+      NoSuchBucket:*) printf '%s 404|||\n' "$file" ;;
+      ConditionalRequestConflict:*) printf '%s 409|||\n' "$file" ;;
+      *'Unknown options'*) printf '%s CLI|||this AWS CLI is too old for --if-none-match\n' "$file" ;;
+      *'locate credentials'*) printf '%s CLI|||no credentials found\n' "$file" ;;
+      *'connect to the endpoint'*) printf '%s 000||0 0|the AWS CLI cannot connect\n' "$file" ;;
+      *) printf '%s CLI|||the AWS CLI failed%s\n' "$file" "${error:+ ($error)}" ;;
     esac
     return
   done
 }
 
-# --- Credentials: the environment's, a container's, or the EC2 instance's (IMDSv2) -----------------------------------
+# --- Credentials: the environment's, a web identity's (IRSA), a container's, or the EC2 instance's (IMDSv2) -----------
 
 find_credentials() {
   if [ -n "$credentials_known" ]; then return; fi
+  no_credentials='no credentials found' session_token=
   if [ -n "${AWS_ACCESS_KEY_ID-}" ] && [ -n "${AWS_SECRET_ACCESS_KEY-}" ]; then
     access_key=$AWS_ACCESS_KEY_ID secret_key=$AWS_SECRET_ACCESS_KEY session_token=${AWS_SESSION_TOKEN-}
+  elif [ -n "${AWS_WEB_IDENTITY_TOKEN_FILE-}" ]; then
+    web_identity_credentials || return # and not the role of the machine below, which is not the runner's
   elif [ -n "${AWS_CONTAINER_CREDENTIALS_FULL_URI-}${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI-}" ]; then
     container_credentials || return
   elif [ "${AWS_EC2_METADATA_DISABLED-}" != true ]; then
@@ -576,6 +681,34 @@ find_credentials() {
   credentials_known=yes
 }
 
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+web_identity_credentials() {
+  no_credentials='AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not' lasting=yes
+  is_plain "${AWS_ROLE_ARN-}" || return
+  no_credentials='AWS_ROLE_SESSION_NAME is not the name of a session'
+  is_iam_name "$AWS_ROLE_SESSION_NAME" || return
+  no_credentials='the token of AWS_WEB_IDENTITY_TOKEN_FILE cannot be read'
+  token=
+  { IFS= read -r token <"$AWS_WEB_IDENTITY_TOKEN_FILE"; } 2>/dev/null
+  is_plain "$token" || return
+  no_credentials='STS has no answer to the web identity' lasting=
+  answer=$(
+    {
+      sts_request AssumeRoleWithWebIdentity
+      printf 'data-urlencode = "%s"\n' "RoleArn=$AWS_ROLE_ARN" "RoleSessionName=$AWS_ROLE_SESSION_NAME" \
+        "WebIdentityToken=$token"
+    } | curl -q -s -K - 2>/dev/null
+  )
+  if xml_value "$answer" Code; then
+    case $value in *[!A-Za-z]* | ?????????????????????????????????????????*) value= ;; esac
+    no_credentials="STS refuses the web identity${value:+ ($value)}"
+    case $answer in *'<Type>Sender</Type>'*) lasting=yes ;; esac
+    return 1
+  fi
+  xml_value "$answer" AccessKeyId && access_key=$value &&
+    xml_value "$answer" SecretAccessKey && secret_key=$value && xml_value "$answer" SessionToken && session_token=$value
+}
+
 container_credentials() {
   uri=${AWS_CONTAINER_CREDENTIALS_FULL_URI-}
   if [ -n "${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI-}" ]; then
@@ -583,7 +716,9 @@ container_credentials() {
   fi
   authorization=${AWS_CONTAINER_AUTHORIZATION_TOKEN-}
   if [ -n "${AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE-}" ]; then
-    IFS= read -r authorization <"$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" || [ -n "$authorization" ] || return
+    authorization=
+    { IFS= read -r authorization <"$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"; } 2>/dev/null
+    if [ -z "$authorization" ]; then return 1; fi
   fi
   is_plain "$uri" || return
   read_credentials "$(get "$uri" "${authorization:+Authorization: $authorization}")"
@@ -595,16 +730,16 @@ instance_credentials() {
   token=$(get "$metadata/api/token" "X-aws-ec2-metadata-token-ttl-seconds: 60" PUT)
   is_plain "$token" || return
   role=
-  if recall role && is_role "$recalled"; then role=$recalled; fi
+  if recall role && is_iam_name "$recalled"; then role=$recalled; fi
   if [ -z "$role" ]; then
     role=$(get "$metadata/meta-data/iam/security-credentials/" "X-aws-ec2-metadata-token: $token")
-    is_role "$role" || return
+    is_iam_name "$role" || return
     write_file role "$role" || :
   fi
   read_credentials "$(get "$metadata/meta-data/iam/security-credentials/$role" "X-aws-ec2-metadata-token: $token")"
 }
 
-is_role() {
+is_iam_name() {
   case $1 in '' | *[!A-Za-z0-9+=,.@_-]*) return 1 ;; esac
 }
 
@@ -660,7 +795,9 @@ run() {
     exit $code
   fi
   # Told to stop. Whoever told us kills us soon: wait a little for the job's own end, then tell what is known.
-  positive "${RUNNER_METRICS_GRACE_SECONDS-}" 5 && grace=$number
+  trouble=
+  positive RUNNER_METRICS_GRACE_SECONDS "${RUNNER_METRICS_GRACE_SECONDS-}" 5 && grace=$number
+  if [ -n "$trouble" ]; then printf 'runner-metrics: run: %s\n' "$trouble" >&2; fi
   while [ "$grace" -gt 0 ] && kill -0 $child 2>/dev/null; do
     sleep 1
     grace=$((grace - 1))

@@ -163,7 +163,7 @@ describe.each(SHELLS)("a runner's life, recorded by $name", (shell) => {
       const { code, stderr } = await runner.step(step, { CLOCK_OFFSET: "-60", ...down });
       expect(code).toBe(0);
       expect(stderr).toMatch(
-        /^runner-metrics: \S+: cannot store \S+: no answer \(.+\) .+; the next step tries again\n$/,
+        /^runner-metrics: \S+: cannot store \S+: no answer \(.+\) \(tried .+\); the next step tries again\n$/,
       );
     }
     expect(cloud.files(flavor)).toEqual([]);
@@ -236,6 +236,74 @@ describe.each(SHELLS)("a runner's life, recorded by $name", (shell) => {
       expect.objectContaining({ ...STOP, workflow_run_id: "6873452345" }),
     ]);
   });
+
+  it("is over where its machine died in a job: the next run of the runner is another life", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installed"));
+    await quietly(runner.step("job-started", { ...JOB, GITHUB_RUN_ID: "1" }));
+    const next = { ...JOB, GITHUB_RUN_ID: "2", RUNNER_METRICS_STORAGE: "runner-2" };
+    await quietly(runner.start(ONE_JOB, next).finished);
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining({ ...START, runner_name: "runner-2", workflow_run_id: "2" }),
+      expect.objectContaining({ ...STOP, runner_name: "runner-2", workflow_run_id: "2" }),
+    ]);
+    expect(await collect({ flavor, orphanAfterSeconds: 0 })).toEqual([
+      expect.objectContaining({ ...START, runner_name: "runner-1", workflow_run_id: "1" }),
+    ]);
+  });
+
+  it("is not mixed with the one before it that left files under the same name, and comes after it", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installed"));
+    await quietly(runner.step("job-started", { ...JOB, GITHUB_RUN_ID: "1" }));
+    const before = cloud.files(flavor).map((key) => cloud.text(key));
+    const { stderr } = await runner.start(ONE_JOB, { ...JOB, GITHUB_RUN_ID: "2" }).finished;
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines).toHaveLength(4); // installed, both hooks, ended
+    for (const line of lines) expect(line).toContain("the storage's name, runner-1, is not new");
+    expect(cloud.files(flavor).map((key) => cloud.text(key))).toEqual(before);
+    expect(await collect({ flavor, orphanAfterSeconds: 0 })).toEqual([
+      expect.objectContaining({ ...START, workflow_run_id: "1" }),
+    ]);
+    await quietly(runner.step("upload"));
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining({ ...START, workflow_run_id: "2" }),
+      expect.objectContaining({ ...STOP, workflow_run_id: "2" }),
+    ]);
+  });
+
+  it("never has the end of another job than its own, and says so", async () => {
+    const { runner, flavor } = newRunner(shell);
+    await quietly(runner.step("installed"));
+    await quietly(runner.step("job-started", { ...JOB, GITHUB_RUN_ID: "1" }));
+    const other = { ...JOB, GITHUB_RUN_ID: "2", GITHUB_WORKFLOW: '","workflow_run_id":"1' };
+    for (const [step, settings] of [
+      [["job-completed"], other], // its job-started did not come through
+      [["job-started"], other],
+      [["policy-failure", "403"], other],
+      [["job-completed"], other],
+      [["ended", "0"], {}],
+    ] as const) {
+      const { code, stderr } = await runner.step(step, settings);
+      expect(code).toBe(0);
+      expect(stderr).toMatch(
+        /^runner-metrics: \S+: the job that is recorded here has not ended, and another has come.*\n$/,
+      );
+    }
+    expect(await collect({ flavor, orphanAfterSeconds: 0 })).toEqual([
+      expect.objectContaining({ ...START, workflow_run_id: "1" }),
+    ]);
+  });
+
+  it("ends though its runner was started by a job of another workflow run", async () => {
+    const { runner, flavor } = newRunner(shell);
+    const script = `GITHUB_RUN_ID=2 bash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"; exit 3`;
+    await quietly(runner.start(script, { ...JOB, GITHUB_RUN_ID: "1" }).finished, 3);
+    expect(await collect({ flavor })).toEqual([
+      expect.objectContaining(START),
+      expect.objectContaining({ ...STOP, workflow_run_id: "2", status: "abnormal" }),
+    ]);
+  });
 });
 
 describe("a collector that takes the runner for an orphan while its job ends", () => {
@@ -298,4 +366,30 @@ it("keeps post-job-metrics.json back until every earlier file is stored", async 
   cloud.faults.clear();
   await quietly(runner.step("upload"));
   expect(cloud.files(flavor)).toHaveLength(4);
+});
+
+it("takes a file for its own that curl sent twice by itself, when a connection in use broke", async () => {
+  const { runner, flavor } = newRunner(DASH);
+  for (const step of ["installation-start", "installed"]) await quietly(runner.step(step));
+  cloud.faults.use(({ key, attempt }) =>
+    key?.endsWith("pre-job-metrics.json") && attempt === 1 ? { kind: "reset", afterEffect: true } : undefined,
+  );
+  cloud.requests.reset();
+  await quietly(runner.step("job-started", JOB));
+  expect(cloud.requests.log().at(-1)).toMatchObject({ status: 412 });
+  cloud.faults.clear();
+  await quietly(runner.step("job-completed", JOB));
+  expect(await collect({ flavor })).toHaveLength(3);
+});
+
+it("is not mixed with an earlier life under the same name where the network was down at first", async () => {
+  const { runner: first, flavor } = newRunner(DASH);
+  const second = installRunner(DASH, cloud.settings(flavor, "runner-1"));
+  runners.push(second);
+  for (const step of ["installation-start", "installed", "job-started"]) await quietly(first.step(step, JOB));
+  const down = { RUNNER_METRICS_ENDPOINT: "http://127.0.0.1:9", RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
+  for (const step of ["installed", "job-started"]) await second.step(step, { ...JOB, ...down });
+  const { stderr } = await second.step("job-completed", JOB);
+  expect(stderr).toContain("cannot store runner-installed.timestamp: there is one of another life");
+  expect(cloud.files(flavor).some((key) => key.endsWith("post-job-metrics.json"))).toBe(false);
 });

@@ -117,6 +117,18 @@ describe("a ticket", () => {
     });
   });
 
+  it("that has no form for a file is told at once, by the file's name", async () => {
+    const { objects, request } = await startS3();
+    const [, ...others] = createTicket(request, CREDENTIALS);
+    const { runner, settings } = ticketRunner(formatTicket(others));
+    expect(await runner.step("installation-start", settings)).toMatchObject({
+      code: 0,
+      stderr:
+        "runner-metrics: installation-start: cannot store runner-installation-start.timestamp: the ticket has no form for it (tried once in 0 s)\n",
+    });
+    expect(objects.size).toBe(0);
+  });
+
   it("that somebody has garbled gives curl nothing to do but the form", async () => {
     const { objects, request } = await startS3();
     const garbage = [

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -59,13 +60,17 @@ describe("the order of uploads", () => {
     ]);
   });
 
-  it("of a second life under the same name says at its beginning that the name is not new", async () => {
+  it("of a life under a name that is not new ends at the first file of another life, in every step", async () => {
     const [first, second] = [newRunner(), newRunner()];
     expect(await live(first, ["installation-start"])).toBe("");
-    expect(await live(second, ["installation-start"])).toBe(
-      "runner-metrics: installation-start: runner-installation-start.timestamp is in the bucket already: the storage's name, runner-1, is not new, so this life may go unrecorded\n",
+    cloud.requests.reset();
+    const told = (step: string) =>
+      `runner-metrics: ${step}: cannot store runner-installation-start.timestamp: there is one of another life: the storage's name, runner-1, is not new, so this life goes unrecorded until that one is collected (tried once in N s)\n`;
+    expect((await live(second)).replaceAll(/ \d s/g, " N s")).toBe(FULL_LIFE.map(told).join(""));
+    expect(cloud.requests.log().map(({ key, status }) => `${key?.split("/").at(-1)} ${status}`)).toEqual(
+      FULL_LIFE.map(() => "runner-installation-start.timestamp 412"),
     );
-    expect(await live(second, ["installed", "job-started", "job-completed"])).toBe("");
+    expect(await live(first, FULL_LIFE.slice(1))).toBe("");
   });
 
   it("is kept to once: what is stored is asked for with If-None-Match, and no more when all is stored", async () => {
@@ -134,11 +139,19 @@ describe("an answer that is no success", () => {
     cloud.faults.use(() => ({ kind: "error", status: 403, code: "AccessDenied" }));
     const denied = await runner.step("installed");
     expect(denied.stderr).toMatch(
-      /^runner-metrics: installed: cannot store runner-installed.timestamp: HTTP 403, the credentials or the bucket's policy do not allow it \(tried 1 times in \d s\); the next step tries again\n$/,
+      /^runner-metrics: installed: cannot store runner-installed.timestamp: HTTP 403, the credentials or the bucket's policy do not allow it \(tried once in \d s\)\n$/,
     );
     cloud.faults.clear();
     const wrong = await runner.step("upload", { RUNNER_METRICS_BUCKET: "no-such-bucket" });
-    expect(wrong.stderr).toContain("HTTP 404 (tried 1 times");
+    expect(wrong.stderr).toMatch(/HTTP 404, is there such a bucket\? \(tried once in \d s\)\n$/);
+  });
+
+  it("is tried again, as is said, by the next step, or after the last one by upload", async () => {
+    const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1", RUNNER_METRICS_FINAL_SECONDS: "2" });
+    cloud.faults.use(() => ({ kind: "error", status: 503, code: "SlowDown" }));
+    expect(await live(runner, ["installed"])).toMatch(/HTTP 503 \(tried once in \d s\); the next step tries again\n$/);
+    const { stderr } = await runner.step(["ended", "0"]);
+    expect(stderr).toMatch(/HTTP 503 \(tried 2 times in \d s\); upload tries again\n$/);
   });
 
   it("counts as success where the answer was lost after the effect", async () => {
@@ -210,9 +223,94 @@ describe("credentials", () => {
     expect(signed(server.requests.at(-1))).toEqual({ credential: "ASIA1", token: "t/+==" });
   });
 
+  describe("of a web identity (IRSA)", () => {
+    const ROLE = "arn:aws:iam::111122223333:role/runners/large+x";
+    const assumed = `<A><C><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s/+=</SecretAccessKey>
+      <SessionToken>t/+==</SessionToken></C></A>`;
+    const refused = "<E><Type>Sender</Type><Code>InvalidIdentityToken</Code><Message>x</Message></E>";
+
+    /** STS, S3, and the machine's metadata, which nobody is to ask. */
+    async function pod(settings: Settings, answer = assumed) {
+      const server = await stub(({ method, url, body, headers }) => {
+        if (url.startsWith("/latest/")) return { body: "node-role" };
+        if (method !== "POST") return {};
+        if (body.includes("Action=AssumeRoleWithWebIdentity")) {
+          const session = new URLSearchParams(body.toString()).get("RoleSessionName");
+          return answer === assumed ? { body: `${answer}${session}` } : { status: 400, body: answer };
+        }
+        return {
+          body: `<A><UserId>AROAEXAMPLE:${headers["x-amz-security-token"] === "t/+==" ? "pod" : "x"}</UserId></A>`,
+        };
+      });
+      const runner = newRunner({
+        ...WITHOUT_KEYS,
+        RUNNER_METRICS_STORAGE: undefined,
+        RUNNER_METRICS_TIMEOUT_SECONDS: "1",
+        AWS_EC2_METADATA_DISABLED: undefined,
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: server.endpoint,
+        AWS_ENDPOINT_URL: server.endpoint,
+        AWS_ROLE_ARN: ROLE,
+        ...settings,
+      });
+      writeFileSync(join(runner.home, "web-identity"), "eyJ.web-identity.x");
+      const settingsThen = { AWS_WEB_IDENTITY_TOKEN_FILE: join(runner.home, "web-identity"), ...settings };
+      return { server, finished: await runner.step("installed", settingsThen) };
+    }
+
+    it("are STS's for the pod's token, in a session of the pod's name, which is the storage's", async () => {
+      const { server, finished } = await pod({});
+      expect(finished).toMatchObject({ code: 0, stderr: "" });
+      const [request] = server.requests;
+      expect(Object.fromEntries(new URLSearchParams(request?.body.toString()))).toEqual({
+        Action: "AssumeRoleWithWebIdentity",
+        Version: "2011-06-15",
+        RoleArn: ROLE,
+        RoleSessionName: hostname(),
+        WebIdentityToken: "eyJ.web-identity.x",
+      });
+      expect(request?.headers.authorization).toBeUndefined();
+      expect(server.requests).toHaveLength(3);
+      expect(signed(server.requests.at(-1))).toEqual({ credential: "ASIA1", token: "t/+==" });
+      expect(server.requests.at(-1)?.url).toBe("/metrics/runners/large/AROAEXAMPLE%3Apod/runner-installed.timestamp");
+    });
+
+    it("are for the session that AWS_ROLE_SESSION_NAME names", async () => {
+      const { server } = await pod({ AWS_ROLE_SESSION_NAME: "runner-abc" });
+      expect(server.requests[0]?.body.toString()).toContain("RoleSessionName=runner-abc&");
+    });
+
+    it("come after the environment's own", async () => {
+      const { server, finished } = await pod({ AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "s" });
+      expect(finished.stderr).toBe("");
+      expect(signed(server.requests.at(-1)).credential).toBe("AKIDEXAMPLE");
+    });
+
+    it.each([
+      [{}, refused, "STS refuses the web identity (InvalidIdentityToken)"],
+      [{}, refused.replace("InvalidIdentityToken", "\u001b[1m"), "STS refuses the web identity"],
+      [{}, "<html>", "STS has no answer to the web identity"],
+      [{ AWS_ROLE_ARN: undefined }, assumed, "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not"],
+      [{ AWS_ROLE_SESSION_NAME: "a b" }, assumed, "AWS_ROLE_SESSION_NAME is not the name of a session"],
+      [{ AWS_WEB_IDENTITY_TOKEN_FILE: "/nonexistent" }, assumed, "token of AWS_WEB_IDENTITY_TOKEN_FILE cannot be read"],
+    ] as const)(
+      "that can't be had are told, and the machine's are left alone: %j %s",
+      async (settings, answer, told) => {
+        for (const RUNNER_METRICS_STORAGE of [undefined, "runner-1"]) {
+          const { server, finished } = await pod({ ...settings, RUNNER_METRICS_STORAGE }, answer);
+          expect(finished.code).toBe(0);
+          expect(finished.stderr).toContain(told);
+          expect(finished.stderr.trimEnd().split("\n")).toHaveLength(1);
+          expect(server.requests.filter(({ method }) => method !== "POST")).toEqual([]);
+        }
+      },
+    );
+  });
+
   it("that are nowhere are told", async () => {
     const runner = newRunner({ ...WITHOUT_KEYS, RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
     expect(await live(runner, ["installed"])).toContain("no credentials found");
+    const { stderr } = await runner.step("upload", { RUNNER_METRICS_STORAGE: undefined });
+    expect(stderr).toBe("runner-metrics: upload: RUNNER_METRICS_STORAGE is not set, and no credentials found\n");
   });
 
   it("never stand on a command line", async () => {
@@ -305,13 +403,36 @@ describe("settings", () => {
     ["RUNNER_METRICS_ENDPOINT", 'http://x" \n'],
     ["RUNNER_METRICS_PREFIX", "runners"],
     ["RUNNER_METRICS_TICKET", "/nonexistent"],
+    ["RUNNER_METRICS_STORAGE", "a/b"],
+    ["RUNNER_METRICS_STORAGE", "x".repeat(129)],
   ])("that are wrong are named, and nothing is sent: %s=%j", async (name, value) => {
     const runner = newRunner({ [name]: value });
     const { code, stderr } = await runner.step("installed");
     expect(code).toBe(0);
     expect(stderr.trimEnd().split("\n")).toEqual([expect.stringContaining(name)]);
+    expect(stderr).not.toContain("is not set");
+    expect(stderr).not.toContain("no storage");
     expect(cloud.requests.count()).toBe(0);
   });
+
+  it.each([
+    ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "abc" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
+    ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "0" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
+    ["ended", { RUNNER_METRICS_FINAL_SECONDS: "-1" }, "RUNNER_METRICS_FINAL_SECONDS"],
+    ["installation-start abc", {}, "SECONDS"],
+    ["policy-failure abc", {}, "CODE"],
+    ["policy-failure 1234567890", {}, "CODE"],
+    ["ended 3x", {}, "CODE"],
+  ])(
+    "and arguments that are no numbers are told, and the step goes on without: %s %j",
+    async (step, settings, name) => {
+      const runner = newRunner();
+      const { code, stderr } = await runner.step(step.split(" "), { ...JOB, ...settings });
+      expect(code).toBe(0);
+      expect(stderr).toMatch(new RegExp(`^runner-metrics: \\S+: ${name} is not an? .*\n$`));
+      expect(stored()).not.toEqual([]);
+    },
+  );
 
   it.each(["BUCKET", "FLAVOR", "REGION"])(
     "that lack RUNNER_METRICS_%s are told apart from wrong ones",
@@ -357,7 +478,9 @@ describe("without a curl that can sign", () => {
   const OLD_CURL = `curl() { case $* in *--version*) echo 'curl 7.81.0 (x86_64)' ;; *) command curl "$@" ;; esac; }`;
   const FAKE_AWS = `aws() {
     printf '%s\\n' "$*" >>"$home/aws"
-    case $* in *installed*) echo 'An error occurred (PreconditionFailed) when calling PutObject' && return 254 ;; esac
+    case $* in *installed*) ;; *) return ;; esac
+    if [ -e "$home/is-there" ]; then echo 'An error occurred (PreconditionFailed) when calling PutObject' && return 254; fi
+    : >"$home/is-there"
   }`;
 
   it("the AWS CLI stores the files, and takes a file that is there for stored", async () => {
@@ -368,6 +491,32 @@ describe("without a curl that can sign", () => {
     expect(calls[0]).toMatch(
       /^s3api put-object --bucket metrics --key runners\/large\/runner-1\/runner-installation-start.timestamp --body runner-installation-start.timestamp --if-none-match \* /,
     );
+  });
+
+  it("the AWS CLI is given one session's name for all of the runner's life, where it is a web identity", async () => {
+    const aws = `aws() {
+      printf '%s %s\\n' "$AWS_ROLE_SESSION_NAME" "$1" >>"$home/aws"
+      if [ "$1" = sts ]; then echo AROAEXAMPLE:pod; fi
+    }`;
+    const runner = newRunner({ ...WITHOUT_KEYS, RUNNER_METRICS_STORAGE: undefined }, `${OLD_CURL}\n${aws}`);
+    const settings = { AWS_WEB_IDENTITY_TOKEN_FILE: "/token", AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/x" };
+    expect(await runner.step("installed", settings)).toMatchObject({ code: 0, stderr: "" });
+    expect(readFileSync(join(runner.home, "aws"), "utf8")).toBe(`${hostname()} sts\n${hostname()} s3api\n`);
+  });
+
+  it.each([
+    ["An error occurred (NoSuchBucket) when calling the PutObject operation: x", "HTTP 404, is there such a bucket?"],
+    ["An error occurred (SlowDown) when calling the PutObject operation: x", "the AWS CLI failed (SlowDown)"],
+    ["An error occurred (\\033[1m) when calling the PutObject operation: x", "the AWS CLI failed"],
+    [`An error occurred (${"x".repeat(41)}) when calling PutObject`, "the AWS CLI failed"],
+    ["Could not connect to the endpoint URL", "no answer (the AWS CLI cannot connect)"],
+    ["usage: aws (old) Unknown options: --if-none-match, *", "this AWS CLI is too old for --if-none-match"],
+    ["Unable to locate credentials", "no credentials found"],
+    ["Segmentation fault", "the AWS CLI failed"],
+  ])("says of the AWS CLI's %j: %s", async (message, told) => {
+    const failing = `aws() { printf '%b\\n' '${message}'; return 254; }`;
+    const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1" }, `${OLD_CURL}\n${failing}`);
+    expect(await live(runner, ["installed"])).toContain(`cannot store runner-installed.timestamp: ${told} (tried once`);
   });
 
   it("and without the AWS CLI, that is told", async () => {

@@ -87,6 +87,18 @@ describe("runner-metrics.sh run, told to stop,", () => {
     expect(wrapper.exitCode).toBeNull();
     expect((await wrapper.finished).code).toBe(0);
   });
+
+  it("says that RUNNER_METRICS_GRACE_SECONDS is no number, and waits as if it were not set", async () => {
+    const { runner } = newRunner(shell);
+    const wrapper = runner.start("trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done", {
+      RUNNER_METRICS_GRACE_SECONDS: "abc",
+    });
+    const { code, stderr } = await killed(wrapper, "SIGTERM");
+    expect(code).toBe(7);
+    expect(stderr).toContain(
+      "runner-metrics: run: RUNNER_METRICS_GRACE_SECONDS is not a positive whole number, so 5 counts\n",
+    );
+  });
 });
 
 it.each(SHELLS.filter(({ name }) => name !== "bash"))(
