@@ -189,6 +189,18 @@ describe("golden cases", () => {
     for (const { row } of DIFFERENCES) expect(counts.get(row), row).toBeGreaterThan(0);
   });
 
+  test("docs/reference.md names the differences, with the number of cases of each", () => {
+    const document = readFileSync(new URL("../../docs/reference.md", import.meta.url), "utf8");
+    const rows = [...document.matchAll(/^\| (.+?) \| .+ \| .+ \| ([0-9]+) \|$/gm)].map(([, row, cases]) => [
+      row,
+      cases,
+    ]);
+    expect(new Map(rows.map(([row, cases]) => [row, Number(cases)]))).toEqual(
+      new Map(DIFFERENCES.map(({ row }) => [row, counts.get(row)])),
+    );
+    expect(document).toContain(`: ${counts.get("as the reference")} come out the same.`);
+  });
+
   afterAll(() => {
     console.log([...counts].map(([row, count]) => `${String(count).padStart(4)} ${row}`).join("\n"));
   });
