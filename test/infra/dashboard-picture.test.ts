@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { dashboardPicture } from "../../infra/dashboard-picture.ts";
+import { dashboardPicture } from "../../docs/dashboard-picture.ts";
 
 test("the picture in docs/ is that of the template's dashboard (else: npm run docs)", () => {
   const picture = dashboardPicture();

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { App } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
-import { RunnerMetricsStack } from "./runner-metrics-stack.ts";
-import { parseSettings, stackSettings } from "./settings.ts";
+import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
+import { parseSettings, stackSettings } from "../infra/settings.ts";
 
 /** Of CloudWatch's grid. */
 const COLUMNS = 24;
@@ -236,5 +236,5 @@ function text(
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(new URL("../docs/dashboard.svg", import.meta.url), dashboardPicture());
+  writeFileSync(new URL("dashboard.svg", import.meta.url), dashboardPicture());
 }
