@@ -1,7 +1,7 @@
 /**
  * The events: the public contract. What a consumer receives as `detail`, with the reference's names and values
- * (github-runner-manager, `metrics.events`), and what this project adds. JSON Schema and the README's event reference are
- * generated from these schemas.
+ * (github-runner-manager, `metrics.events`), and what this project adds. docs/events.md and JSON Schema are generated from these
+ * schemas.
  */
 import { createHash } from "node:crypto";
 import * as z from "zod";
