@@ -8,7 +8,7 @@ export interface RunnerPrefix {
   readonly flavor: string;
   /** The name of the runner's metrics storage: normally the runner's name. */
   readonly storage: string;
-  /** `runners/` by default. */
+  /** `runners/` by default. With its slash, as the stack and the collector have it. */
   readonly runnersPrefix?: string;
 }
 
@@ -131,9 +131,9 @@ export function runnerSession(
   },
 ): RunnerSession {
   const problems = prefixProblems(request);
-  if (!isWhole(request.lifetimeSeconds, 900, 43_200)) problems.push("lifetimeSeconds must be 900 to 43200");
+  if (!isWhole(request.lifetimeSeconds, 900, 43_200)) problems.push("lifetime must be 900 to 43200 s");
   if (request.kmsKeyArn !== undefined && !/^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/.test(request.kmsKeyArn)) {
-    problems.push("kmsKeyArn must be the ARN of a key");
+    problems.push("kms-key-arn must be the ARN of a key");
   }
   if (problems.length > 0) throw new Error(problems.join("; "));
   const { bucket, partition = "aws" } = request;
@@ -157,18 +157,21 @@ function ticketProblems(request: TicketRequest): string[] {
   if (!/^[a-z0-9-]+$/.test(region)) problems.push("region is not the name of a region");
   if (endpoint !== undefined && !/^https?:\/\/[!-~]+$/.test(endpoint)) problems.push("endpoint is not a URL");
   if (!isWhole(lifetimeSeconds, 1, LIFETIME_SECONDS_MAX)) {
-    problems.push(`lifetimeSeconds must be 1 to ${LIFETIME_SECONDS_MAX}`);
+    problems.push(`lifetime must be 1 to ${LIFETIME_SECONDS_MAX} s`);
   }
   if (!isWhole(fileSizeBytesMax, 1, 64 * 1024)) problems.push("fileSizeBytesMax must be 1 to 65536");
   return problems;
 }
 
-function prefixProblems({ bucket, flavor, storage }: RunnerPrefix): string[] {
+function prefixProblems({ bucket, flavor, storage, runnersPrefix = "runners/" }: RunnerPrefix): string[] {
   const problems: string[] = [];
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) problems.push("bucket is not the name of a bucket");
   if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(flavor)) problems.push("flavor must match ^[a-z0-9][a-z0-9-]{0,31}$");
   if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(storage) || storage.includes("..")) {
     problems.push("runner must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$ without ..");
+  }
+  if (!/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}\/$/.test(runnersPrefix)) {
+    problems.push("prefix must end with / and be made of A-Z a-z 0-9 . _ - /");
   }
   return problems;
 }

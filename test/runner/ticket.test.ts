@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { environment } from "../../functions/extract-metrics/config.ts";
 import { FILE_SIZE_BYTES_LIMIT } from "../../functions/metrics/files.ts";
 import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../runner/ticket.ts";
 import { BUCKET, DASH, installRunner, JOB, SCRIPTS } from "./fleet.ts";
@@ -154,9 +155,27 @@ describe("a ticket", () => {
   it("is refused for names that no runner can have, all of them told", async () => {
     const { request } = await startS3();
     const wrong = { ...request, bucket: "B", flavor: "Large", storage: "../x", region: "", lifetimeSeconds: 0 };
-    expect(() => createTicket(wrong, CREDENTIALS)).toThrow(
-      /bucket .*; flavor .*; runner .*; region .*; lifetimeSeconds/,
-    );
+    expect(() => createTicket(wrong, CREDENTIALS)).toThrow(/bucket .*; flavor .*; runner .*; region .*; lifetime must/);
+  });
+});
+
+describe("the prefix of a ticket and a session", () => {
+  it.each([
+    ...["runners/", "a/b/", "a//", `${"x".repeat(128)}/`],
+    ...["runners", "", "/", "/runners/", "-/", "a b/", "a*/", `${"x".repeat(129)}/`],
+  ])("is one that the collector takes, or refused: %j", (runnersPrefix) => {
+    const { error } = environment.safeParse({
+      BUCKET_NAME: BUCKET,
+      EVENT_BUS_NAME: "b",
+      RUNNERS_PREFIX: runnersPrefix,
+    });
+    const isRight = !error?.issues.some(({ path }) => path[0] === "RUNNERS_PREFIX");
+    const request = { bucket: BUCKET, flavor: "f", storage: "r", region: "x", lifetimeSeconds: 900, runnersPrefix };
+    const attempts = [() => createTicket(request, CREDENTIALS), () => runnerSession(request)];
+    for (const attempt of attempts) {
+      if (isRight) expect(attempt).not.toThrow();
+      else expect(attempt).toThrow("prefix must end with / and be made of A-Z a-z 0-9 . _ - /");
+    }
   });
 });
 
@@ -193,13 +212,13 @@ describe("a runner's session", () => {
     ]);
     expect(Policy.length).toBeLessThan(2048);
     const alias = "arn:aws:kms:ap-southeast-2:123456789012:alias/metrics";
-    expect(() => runnerSession({ ...request, kmsKeyArn: alias })).toThrow("kmsKeyArn must be the ARN of a key");
+    expect(() => runnerSession({ ...request, kmsKeyArn: alias })).toThrow("kms-key-arn must be the ARN of a key");
   });
 
   it("is refused outside of STS's 15 minutes to 12 hours", () => {
     for (const lifetimeSeconds of [899, 43_201, Number.NaN]) {
       expect(() => runnerSession({ bucket: BUCKET, flavor: "f", storage: "r", lifetimeSeconds })).toThrow(
-        "lifetimeSeconds",
+        "lifetime must be 900 to 43200 s",
       );
     }
   });
@@ -208,14 +227,14 @@ describe("a runner's session", () => {
 describe("the command", () => {
   const run = promisify(execFile);
   const names = ["--bucket", BUCKET, "--flavor", "large", "--runner", "runner-1"];
-  const commandIn = (region: { AWS_REGION?: string }, ...args: string[]) =>
+  const commandIn = (more: NodeJS.ProcessEnv, ...args: string[]) =>
     run(process.execPath, [`${SCRIPTS}ticket-cli.ts`, ...args], {
       env: {
         PATH: process.env.PATH,
         AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
         AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
         AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
-        ...region,
+        ...more,
       },
     });
   const command = (...args: string[]) => commandIn({ AWS_REGION: "eu-central-1" }, ...args);
@@ -235,15 +254,46 @@ describe("the command", () => {
     expect((await command("session", ...names, "--kms-key-arn", key)).stdout).toContain("kms:GenerateDataKey");
   });
 
-  it("names what is wrong", async () => {
-    await expect(command("post", "--bucket", BUCKET, "--flavor", "L")).rejects.toMatchObject({
+  it("prints its usage, with status 0, where it is asked for", async () => {
+    for (const args of [["--help"], ["post", "-h"]]) {
+      expect(await command(...args)).toMatchObject({ stdout: expect.stringMatching(/^usage:/), stderr: "" });
+    }
+  });
+
+  it.each([
+    [
+      ["post", "--bucket", BUCKET, "--flavor", "L", "--runner", "a b"],
+      /^flavor must match .*; runner must match .*\n$/,
+    ],
+    [["post"], /^--bucket is missing; --flavor is missing; --runner is missing\n$/],
+    [["session", "--bucket", BUCKET, "--flavor", "l"], /^--runner is missing\n$/],
+    [["post", ...names, "--prefix", "runners"], /^prefix must end with \//],
+    [["post", ...names, "--lifetime", "1d"], /^lifetime must be 1 to 604800 s\n$/],
+    [["session", ...names, "--lifetime", "60"], /^lifetime must be 900 to 43200 s\n$/],
+    [["post", ...names, "--kms-key-arn", "x"], /^--kms-key-arn is for a session: .*\n$/],
+    [["post", ...names, "runner-2"], /^usage:/],
+    [["poste", ...names], /^usage:/],
+    [[], /^usage:/],
+    [["post", "--buket", BUCKET], /^Unknown option '--buket'.*\nusage:.*\(AWS_REGION, …\)\n$/s],
+  ])("names what is wrong, and prints no ticket: %j", async (args, stderr) => {
+    const refused = { code: 1, stdout: "", stderr: expect.stringMatching(stderr) };
+    await expect(command(...args)).rejects.toMatchObject(refused);
+  });
+
+  it("says what to set, where there are no credentials to sign with", async () => {
+    const none = {
+      AWS_REGION: "eu-central-1",
+      AWS_ACCESS_KEY_ID: undefined,
+      AWS_SECRET_ACCESS_KEY: undefined,
+      AWS_EC2_METADATA_DISABLED: "true",
+      HOME: "/nonexistent",
+    };
+    await expect(commandIn(none, "post", ...names)).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^flavor must match .*; runner must match .*\n$/),
-    });
-    await expect(command()).rejects.toMatchObject({ stderr: expect.stringMatching(/^usage:/) });
-    await expect(command("post", "--buket", BUCKET)).rejects.toMatchObject({
-      code: 1,
-      stderr: expect.stringMatching(/^Unknown option '--buket'.*\nusage:.*\(AWS_REGION, …\)\n$/s),
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^No AWS credentials to sign with \(.+\): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE\n$/,
+      ),
     });
   });
 
