@@ -1,6 +1,10 @@
 /**
  * For https://github.com/CloudSnorkel/cdk-github-runners: an image that has the scripts, and the right to store four files.
  * The hooks are set by the wrapper around run.sh.
+ *
+ * At GitHub these runners bear the name of a Step Functions execution, which no IAM policy knows: it is not their storage's. So
+ * leave the collector's `githubRunners` and `mismatch: "quarantine"` off. Not for Lambda: there all runners of a function have
+ * one and the same `aws:userid`.
  */
 
 import { fileURLToPath } from "node:url";

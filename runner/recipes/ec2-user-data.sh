@@ -1,6 +1,7 @@
 #!/bin/sh
 # User data of an EC2 instance that is a runner for one job. Give the instance the stack's instance profile for the flavor:
-# its name in the bucket is then its aws:userid, which needs no setting. Better still, bake the scripts into the image.
+# its name in the bucket is then its aws:userid, which needs no setting, and its name at GitHub has to be what follows the
+# colon there: the instance's id. Better still, bake the scripts into the image.
 begun=$(date +%s)
 bucket=METRICS_BUCKET flavor=large region=eu-central-1
 scripts=https://YOUR_MIRROR/runner-metrics # the files of runner/
@@ -23,7 +24,8 @@ install -d -m 700 -o "$user" /var/lib/runner-metrics
 # Every step runs as the user that the job runs as: the spool is that user's.
 runuser -u "$user" -- sh /opt/runner-metrics/runner-metrics.sh installation-start "$begun"
 
-# … install the runner into $runner and get its just-in-time configuration into $jit_config …
+# … install the runner into $runner and get its just-in-time configuration into $jit_config, by the name that
+# /var/lib/cloud/data/instance-id has …
 
 cd "$runner" || exit
 metrics='sh /opt/runner-metrics/runner-metrics.sh run --'

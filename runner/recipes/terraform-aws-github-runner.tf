@@ -1,5 +1,6 @@
 # For ephemeral Linux runners of https://github.com/github-aws-runners/terraform-aws-github-runner.
-# The instance's name in the bucket is its aws:userid, which needs no setting.
+# The instance's name in the bucket is its aws:userid, which needs no setting. At GitHub the module names runners by
+# runner_name_prefix and the instance's id: the two agree where the prefix is empty, as it is by default.
 
 locals {
   metrics_settings = <<-CONF

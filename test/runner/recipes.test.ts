@@ -24,6 +24,12 @@ const FILES = [
 const RUN_SH =
   '#!/bin/bash\nbash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"\nbash -e "$ACTIONS_RUNNER_HOOK_JOB_COMPLETED"\necho "ran $*"\n';
 
+interface PodVariable {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly fieldRef: { readonly fieldPath: string } };
+}
+
 let cloud: Awaited<ReturnType<typeof startCloud>>;
 const roots: string[] = [];
 beforeAll(async () => {
@@ -206,29 +212,49 @@ describe("the recipe for", () => {
     );
     writeFileSync(machine.at("home/run.sh"), RUN_SH, { mode: 0o755 });
     for (const { command, env } of [init, runner]) {
+      const pod: Settings = { "metadata.name": "arc" };
       const variables = Object.fromEntries(
-        env.map(({ name, value }: { name: string; value: string }) => [name, value]),
+        env.map(({ name, value, valueFrom }: PodVariable) => [name, value ?? pod[valueFrom?.fieldRef.fieldPath ?? ""]]),
       );
       const path = command.map((word: string) => word.replace("home/runner/run.sh", "home/run.sh"));
-      const settings = { ...environment("arc"), ...variables, RUNNER_METRICS_BUCKET: BUCKET };
+      const settings = { ...environment("by the pod alone"), ...variables, RUNNER_METRICS_BUCKET: BUCKET };
       expect(await launch(path, settings).finished).toMatchObject({ code: 0, stderr: "" });
     }
     expect(stored("arc")).toEqual(FILES);
   });
 
-  it("systemd is a unit that systemd takes, and whose command stores the files", async ({ annotate }) => {
+  it("systemd is a unit that systemd takes, and whose every start is a life under a name of its own", async ({
+    annotate,
+  }) => {
     const machine = newMachine();
     installScripts(machine, [
       `RUNNER_METRICS_BUCKET=${BUCKET}`,
       "RUNNER_METRICS_FLAVOR=large",
       "RUNNER_METRICS_REGION=us-east-1",
     ]);
+    mkdirSync(machine.at("var/lib/runner-metrics"));
     const unit = machine.moved(recipe("github-runner.service"));
-    const command = /^ExecStart=(.*)$/m.exec(unit)?.[1]?.split(" ") ?? [];
-    const spool = /^Environment=RUNNER_METRICS_SPOOL=(.*)$/m.exec(unit)?.[1];
-    const ran = launch(command, { ...environment("systemd"), RUNNER_METRICS_SPOOL: spool });
-    expect(await ran.finished).toMatchObject({ code: 0, stderr: "" });
-    expect(stored("systemd")).toEqual(FILES.filter((file) => !file.includes("start")));
+    const setting = (name: string) => new RegExp(`^${name}=-?(.*)$`, "m").exec(unit)?.[1] ?? "";
+    /** Systemd's quotes are a shell's, but for its own dollars and percent signs. */
+    const command = (name: string) => setting(name).replaceAll("$$", "$").replaceAll("%%", "%");
+    /** What systemd does for one start; the life's name. */
+    async function start(runSh: string, run: string): Promise<string> {
+      writeFileSync(machine.at("opt/actions-runner/run.sh"), runSh);
+      const spool = setting("Environment").replace("RUNNER_METRICS_SPOOL=", "");
+      const env = { ...environment(""), RUNNER_METRICS_STORAGE: undefined, RUNNER_METRICS_SPOOL: spool };
+      const job = { GITHUB_RUN_ID: run };
+      expect(await launch(["sh", "-c", command("ExecStartPre")], env).finished).toMatchObject({ code: 0, stderr: "" });
+      const [name = "", life = ""] = readFileSync(setting("EnvironmentFile"), "utf8").trimEnd().split("=");
+      const { stderr } = await launch(["sh", "-c", `exec ${command("ExecStart")}`], { ...env, ...job, [name]: life })
+        .finished;
+      expect(stderr).toBe("");
+      return life;
+    }
+    const lost = await start('#!/bin/bash\nbash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"\nkill -KILL $PPID\n', "1");
+    const whole = await start(RUN_SH, "2");
+    expect(stored(lost)).toEqual(FILES.filter((file) => !file.startsWith("post")));
+    expect(stored(whole)).toEqual(FILES);
+    expect(cloud.text(`runners/large/${whole}/pre-job-metrics.json`)).toContain('"workflow_run_id":"2"');
     const path = machine.at("github-runner.service");
     writeFileSync(path, unit);
     const verified = spawnSync("systemd-analyze", ["verify", path], { encoding: "utf8" });
