@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,4 +24,39 @@ it.each(SHELLS)("what docs/runner.md gives to try without AWS is a whole life, i
   ]);
   await cloud.close();
   rmSync(TMPDIR, { recursive: true });
+});
+
+it("what docs/runner.md gives to try without AWS leaves no credentials behind in the shell", async () => {
+  const [, script = ""] = /## Try it without AWS[\s\S]*?```sh\n([\s\S]*?)```/.exec(doc) ?? [];
+  const dry = script
+    .replaceAll(/^sh /gm, ": ")
+    .replaceAll("mktemp -d", "pwd")
+    .replace(/^cat > .*$/m, "cat <<'END'");
+  const { stdout, code } = await launch(["sh", "-c", `${dry}\necho "<$AWS_ACCESS_KEY_ID>"`], { PATH: process.env.PATH })
+    .finished;
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/<>\n$/);
+});
+
+it("what docs/runner.md gives for EKS Pod Identity prints a policy by the pod's name", () => {
+  const [, command = ""] = /```sh\n +(npx node -e [\s\S]*?)\n +```/.exec(doc) ?? [];
+  const { Statement } = JSON.parse(
+    execFileSync("sh", ["-c", command.replace("npx node", process.execPath)], { encoding: "utf8" }),
+  );
+  expect(Statement).toHaveLength(1);
+  expect(Statement[0].Resource).toContain(
+    "arn:aws:s3:::my-metrics/runners/large/$" + "{aws:PrincipalTag/kubernetes-pod-name}/post-job-metrics.json",
+  );
+});
+
+it("docs/runner.md explains lines that the script does say", () => {
+  const script = readFileSync(new URL("../../runner/runner-metrics.sh", import.meta.url), "utf8");
+  const [, section = ""] = /## When something goes wrong([\s\S]*?)\n## /.exec(doc) ?? [];
+  const lines = [...section.matchAll(/^\|([^|]*)\|/gm)].flatMap(([, cell = ""]) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, line = ""]) => line),
+  );
+  expect(lines.length).toBeGreaterThan(15);
+  const parts = lines.flatMap((line) => line.split("…").map((part) => part.replaceAll(/^[ ,)]+|[ ,(]+$/g, "")));
+  const unsaid = parts.filter((part) => !/^HTTP \d+$/.test(part) && !script.includes(part));
+  expect(unsaid).toEqual([]);
 });
