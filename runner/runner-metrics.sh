@@ -804,7 +804,9 @@ run() {
   done
   RUNNER_METRICS_FINAL_SECONDS=5 sh "$0" ended "$signal"
   wait $child
-  exit
+  last=$?
+  if [ $last = 127 ]; then exit $code; fi # not known any more: it ended before we waited for it, and that told its code
+  exit $last
 }
 
 pass_on() {

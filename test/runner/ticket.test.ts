@@ -122,11 +122,11 @@ describe("a ticket", () => {
     const { objects, request } = await startS3();
     const [, ...others] = createTicket(request, CREDENTIALS);
     const { runner, settings } = ticketRunner(formatTicket(others));
-    expect(await runner.step("installation-start", settings)).toMatchObject({
-      code: 0,
-      stderr:
-        "runner-metrics: installation-start: cannot store runner-installation-start.timestamp: the ticket has no form for it (tried once in 0 s)\n",
-    });
+    const { code, stderr } = await runner.step("installation-start", settings);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^runner-metrics: installation-start: cannot store runner-installation-start.timestamp: the ticket has no form for it \(tried once in \d s\)\n$/,
+    );
     expect(objects.size).toBe(0);
   });
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DASH, installRunner, launch, pathOf, type Runner, SHELLS, type Shell, startCloud } from "./fleet.ts";
@@ -101,23 +101,36 @@ describe("runner-metrics.sh run, told to stop,", () => {
   });
 });
 
-it.each(SHELLS.filter(({ name }) => name !== "bash"))(
-  "passes SIGTERM on in $name alone, where there is no bash",
-  async (shell) => {
+describe.each(SHELLS.filter(({ name }) => name !== "bash"))("in $name alone, where there is no bash,", (shell) => {
+  function startAlone() {
     const { runner, file } = newRunner(shell);
     const bin = join(runner.home, "bin");
     mkdirSync(bin);
     for (const tool of ["sleep", "env"]) symlinkSync(pathOf(tool), join(bin, tool));
     symlinkSync(pathOf(shell.command[0]), join(bin, "sh"));
     const script = "trap 'echo got; exit 7' TERM; echo up; while :; do sleep 0.1; done";
-    const command = [pathOf(shell.command[0]), ...shell.command.slice(1), join(runner.home, "runner-metrics.sh")];
-    const wrapper = launch([...command, "run", "sh", "-c", script], { ...runner.environment, PATH: bin });
-    const { stdout, code } = await killed(wrapper, "SIGTERM");
+    const path = join(runner.home, "runner-metrics.sh");
+    const command = [pathOf(shell.command[0]), ...shell.command.slice(1), path, "run", "sh", "-c", script];
+    return { path, file, start: () => launch(command, { ...runner.environment, PATH: bin }) };
+  }
+
+  it("passes SIGTERM on", async () => {
+    const { file, start } = startAlone();
+    const { stdout, code } = await killed(start(), "SIGTERM");
     expect(stdout).toBe("up\ngot\n");
     expect(code).toBe(7);
     expect(file("post-job-metrics.json")).toContain('"code":143');
-  },
-);
+  });
+
+  it("exits with the command's code also where the command ended before it was waited for", async () => {
+    const { path, start } = startAlone();
+    const script = readFileSync(path, "utf8");
+    const slow = script.replace("  wait $child\n  code=", "  sleep 1\n$&");
+    expect(slow).not.toBe(script);
+    writeFileSync(path, slow);
+    expect((await killed(start(), "SIGTERM")).code).toBe(7);
+  });
+});
 
 it("stops GitHub's run.sh in the way that lets it cancel its job: SIGINT reaches the processes below", async () => {
   const { runner } = newRunner(DASH);
