@@ -288,7 +288,7 @@ configure() {
   esac
   case $region in *[!a-z0-9-]*) complain "RUNNER_METRICS_REGION is not the name of a region" && return 1 ;; esac
   if [ -n "$endpoint" ] && ! is_plain "$endpoint"; then complain "RUNNER_METRICS_ENDPOINT is not a URL" && return 1; fi
-  case $region in cn-*) domain=amazonaws.com.cn ;; *) domain=amazonaws.com ;; esac
+  case $region in cn-*) domain=amazonaws.com.cn ;; eusc-*) domain=amazonaws.eu ;; *) domain=amazonaws.com ;; esac
   # A name that stays the same over all sessions of the runner: by the CLI's own, each would have another `aws:userid`.
   if [ -n "${AWS_WEB_IDENTITY_TOKEN_FILE-}" ]; then export AWS_ROLE_SESSION_NAME="${AWS_ROLE_SESSION_NAME:-$(uname -n)}"; fi
   choose_uploader && choose_storage || return 1
@@ -365,8 +365,7 @@ is_storage() {
 # The `aws:userid` of our credentials: `AROA…:i-0abc…` on EC2.
 user_id() {
   if [ "$uploader" = aws ]; then
-    aws sts get-caller-identity --query UserId --output text --region "$region" \
-      --cli-connect-timeout "$timeout" --cli-read-timeout "$timeout" 2>/dev/null
+    aws_cli "$timeout" sts get-caller-identity --query UserId --output text 2>/dev/null
     return
   fi
   answer=$(
@@ -422,11 +421,10 @@ store_all() {
   {
     if [ -n "$earlier" ]; then send_earlier $earlier || return; fi
     if [ -z "$post" ]; then return; fi
-    now=$(date +%s)
     send $post $earlier || return
     new=${new#" $post"}
     while [ -n "$new" ] && [ $rounds -gt 0 ]; do
-      now=$(date +%s) rounds=$((rounds - 1))
+      rounds=$((rounds - 1))
       send $earlier $post || return
     done
   }
@@ -463,12 +461,6 @@ send_earlier() {
 # `new` holds those that were not there before.
 send() {
   new='' first=$1
-  left=$((begun + limit - now))
-  if [ $left -le 0 ]; then failure=${failure:-"no time left"} && return 1; fi
-  seconds=$((left * 1000 / $#))
-  if [ $seconds -gt $((timeout * 1000)) ]; then seconds=$((timeout * 1000)); fi
-  fraction=$((seconds % 1000 + 1000)) seconds=$((seconds / 1000)).
-  seconds=$seconds${fraction#1}
   if [ -n "$ticket" ]; then
     for file in "$@"; do
       if ! has_form "$file"; then lasting=yes failure="cannot store $file: the ticket has no form for it" && return 1; fi
@@ -476,14 +468,13 @@ send() {
   elif [ "$uploader" = curl ] && ! find_credentials; then
     failure=$no_credentials && return 1
   fi
+  if ! share_time $#; then failure=${failure:-"no time left"} && return 1; fi
   mark_sent "$@"
   if [ -z "$ticket" ] && [ "$uploader" = aws ]; then
     results=$(send_with_aws "$@")
   else
-    results=$(for file in "$@"; do request "$file"; done | curl -q -s --fail-early -K - 2>/dev/null)
-    if is_clock_wrong "$results"; then
-      results=$(for file in "$@"; do request "$file"; done | curl -q -s --fail-early -K - 2>/dev/null)
-    fi
+    results=$(send_with_curl "$@")
+    if is_clock_wrong "$results" && share_time $#; then results=$(send_with_curl "$@"); fi
   fi
   for file in "$@"; do
     result="$newline$results$newline"
@@ -493,6 +484,16 @@ send() {
     esac
     judge "$file" "$result" || return
   done
+}
+
+# The seconds that each of some files may take, of what is left of the step's time.
+share_time() {
+  left=$((begun + limit - $(date +%s)))
+  if [ $left -le 0 ]; then return 1; fi
+  seconds=$((left * 1000 / $1))
+  if [ $seconds -gt $((timeout * 1000)) ]; then seconds=$((timeout * 1000)); fi
+  fraction=$((seconds % 1000 + 1000)) seconds=$((seconds / 1000)).
+  seconds=$seconds${fraction#1}
 }
 
 # The mark `.sent` is set before a file's first request: from then on, if S3 has the file, it may be by a request of ours
@@ -632,19 +633,31 @@ is_clock_wrong() {
   signing_date=$4$month$2T$hours$minutes${5##*:}Z
 }
 
+send_with_curl() {
+  for file in "$@"; do request "$file"; done | curl -q -s --fail-early -K - 2>/dev/null
+}
+
+# aws_cli SECONDS ARGUMENT...: tries once, and ends with the step's time; 124 where that is up.
+aws_cli() {
+  left=$((begun + limit - $(date +%s)))
+  if [ $left -le 0 ]; then return 124; fi
+  set -- "$@" --region "$region" --cli-connect-timeout "$1" --cli-read-timeout "$1"
+  shift
+  set -- aws "$@"
+  if command -v timeout >/dev/null 2>&1; then set -- timeout "$left" "$@"; fi
+  AWS_MAX_ATTEMPTS=1 AWS_PAGER='' "$@"
+}
+
 send_with_aws() {
   whole_seconds=${seconds%.*}
   if [ "$whole_seconds" = 0 ]; then whole_seconds=1; fi
   for file in "$@"; do
     if [ "$file" = "$unspooled_file" ]; then printf '%s CLI|||the AWS CLI needs the file on disk\n' "$file" && return; fi
-    if message=$(
-      AWS_MAX_ATTEMPTS=1 AWS_PAGER='' aws s3api put-object --bucket "$bucket" --key "$key_prefix/$file" \
-        --body "$file" --if-none-match '*' --region "$region" ${endpoint:+--endpoint-url "$endpoint"} \
-        --cli-connect-timeout "$whole_seconds" --cli-read-timeout "$whole_seconds" 2>&1
-    ); then
-      printf '%s 200|||\n' "$file"
-      continue
-    fi
+    message=$(
+      aws_cli "$whole_seconds" s3api put-object --bucket "$bucket" --key "$key_prefix/$file" --body "$file" \
+        --if-none-match '*' ${endpoint:+--endpoint-url "$endpoint"} 2>&1
+    ) && printf '%s 200|||\n' "$file" && continue
+    if [ $? = 124 ]; then printf '%s 000|||\n' "$file" && return; fi
     error=
     case $message in *'An error occurred ('*')'*) error=${message#*'An error occurred ('} error=${error%%')'*} ;; esac
     case $error in *[!A-Za-z]* | ?????????????????????????????????????????*) error= ;; esac

@@ -186,10 +186,13 @@ function prefixOf({ runnersPrefix = "runners/", flavor, storage }: RunnerPrefix)
 
 function bucketUrl({ endpoint, bucket, region }: TicketRequest): string {
   if (endpoint !== undefined) return `${endpoint.replace(/\/$/, "")}/${bucket}`;
-  const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+  const domain = DOMAINS[region.split("-", 1)[0] ?? ""] ?? "amazonaws.com";
   // A certificate's wildcard covers no further dots.
   return bucket.includes(".") ? `https://s3.${region}.${domain}/${bucket}` : `https://${bucket}.s3.${region}.${domain}`;
 }
+
+/** Of AWS's partitions beyond the commercial one and GovCloud, by how their regions begin. */
+const DOMAINS: Readonly<Record<string, string>> = { cn: "amazonaws.com.cn", eusc: "amazonaws.eu" };
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html */
 function signedFields(key: string, request: TicketRequest, credentials: Credentials, now: Date) {

@@ -14,12 +14,15 @@ import {
   RunnerImageComponent,
 } from "@cloudsnorkel/cdk-github-runners";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { runnerPolicy } from "../ticket.ts";
 
 /** Where a runner's metrics go. */
 export interface MetricsTarget {
   readonly bucket: IBucket;
+  /** Of the bucket, if it is one of yours. */
+  readonly encryptionKey?: IKey;
   readonly flavor: string;
   readonly region: string;
 }
@@ -49,8 +52,10 @@ export function addMetrics(
 }
 
 /** Lets the provider's runners put their four files, each under the prefix that is its `aws:userid`. */
-export function allowMetrics(provider: IRunnerProvider, { bucket, flavor }: MetricsTarget): void {
+export function allowMetrics(provider: IRunnerProvider, { bucket, encryptionKey, flavor }: MetricsTarget): void {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM's
-  const { Statement } = runnerPolicy({ bucketArn: bucket.bucketArn, flavor, storage: "${aws:userid}" });
+  const request = { bucketArn: bucket.bucketArn, flavor, storage: "${aws:userid}" };
+  const kmsKeyArn = encryptionKey?.keyArn;
+  const { Statement } = runnerPolicy({ ...request, ...(kmsKeyArn && { kmsKeyArn }) });
   for (const statement of Statement) provider.grantPrincipal.addToPrincipalPolicy(PolicyStatement.fromJson(statement));
 }

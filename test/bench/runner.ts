@@ -52,6 +52,7 @@ async function measure(shell: (typeof SHELLS)[number], source: "environment" | "
     AWS_ENDPOINT_URL: cloud.endpoint,
     ...(source === "EC2 instance" && fromInstance),
   };
+  stored.clear();
   const runner = installRunner(shell, settings);
   const spools: Record<string, string> = {};
   for (const step of ["installation-start", "installed", "job-started"]) {

@@ -150,6 +150,7 @@ describe("a ticket", () => {
     expect(url("metrics", "eu-central-1")).toBe("https://metrics.s3.eu-central-1.amazonaws.com");
     expect(url("my.metrics", "eu-central-1")).toBe("https://s3.eu-central-1.amazonaws.com/my.metrics");
     expect(url("metrics", "cn-north-1")).toBe("https://metrics.s3.cn-north-1.amazonaws.com.cn");
+    expect(url("metrics", "eusc-de-east-1")).toBe("https://metrics.s3.eusc-de-east-1.amazonaws.eu");
   });
 
   it("is refused for names that no runner can have, all of them told", async () => {

@@ -118,6 +118,19 @@ it("says that the clock may be wrong where S3 refuses the corrected date too", a
   expect(s3.requests).toHaveLength(2);
 });
 
+it("takes no longer for it where S3 is slow besides", async () => {
+  const date = { Date: new Date(Date.now() + 3_600_000).toUTCString() };
+  const s3 = await stub(async () => {
+    await sleep(900);
+    return { status: 403, headers: date };
+  });
+  const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+  await live(runner, FULL_LIFE.slice(0, 3));
+  const { code, milliseconds } = await runner.step("job-completed", { AWS_ENDPOINT_URL: s3.endpoint });
+  expect(code).toBe(0);
+  expect(milliseconds).toBeLessThan(4_500);
+});
+
 describe("an answer that is no success", () => {
   it("is followed by more tries where it may pass: 503, 409, a reset connection", async () => {
     const runner = newRunner();
@@ -475,7 +488,9 @@ describe("settings", () => {
 });
 
 describe("without a curl that can sign", () => {
-  const OLD_CURL = `curl() { case $* in *--version*) echo 'curl 7.81.0 (x86_64)' ;; *) command curl "$@" ;; esac; }`;
+  const REFUSED_CURL = `curl() { case $* in *--version*) echo 'curl 7.81.0 (x86_64)' ;; *) command curl "$@" ;; esac; }`;
+  // It would not find the functions that stand for the AWS CLI.
+  const OLD_CURL = `${REFUSED_CURL}\ntimeout() { shift; "$@"; }`;
   const FAKE_AWS = `aws() {
     printf '%s\\n' "$*" >>"$home/aws"
     case $* in *installed*) ;; *) return ;; esac
@@ -517,6 +532,21 @@ describe("without a curl that can sign", () => {
     const failing = `aws() { printf '%b\\n' '${message}'; return 254; }`;
     const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1" }, `${OLD_CURL}\n${failing}`);
     expect(await live(runner, ["installed"])).toContain(`cannot store runner-installed.timestamp: ${told} (tried once`);
+  });
+
+  it("the AWS CLI that does not come to its end is ended with the step's time", async () => {
+    const settings = { RUNNER_METRICS_STORAGE: undefined, RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
+    const runner = newRunner(settings, `${REFUSED_CURL}\nPATH=$home:$PATH`);
+    writeFileSync(join(runner.home, "aws"), "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+    for (const [more, told] of [
+      [{}, "no storage"],
+      [{ RUNNER_METRICS_STORAGE: "runner-1" }, "no answer"],
+    ] as const) {
+      const { code, stderr, milliseconds } = await runner.step("installed", more);
+      expect(code).toBe(0);
+      expect(stderr).toContain(told);
+      expect(milliseconds).toBeLessThan(4_500);
+    }
   });
 
   it("and without the AWS CLI, that is told", async () => {
