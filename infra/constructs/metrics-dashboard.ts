@@ -22,6 +22,7 @@ import {
   GITHUB_REQUESTS,
   jobMetricsUnknownMetric,
   METRICS_NAMESPACE,
+  type MetricName,
   outcomeMetric,
   quarantineMetric,
   RUN_DURATION,
@@ -164,13 +165,8 @@ function users({ eventLog }: MetricsDashboardProps): IWidget[] {
 }
 
 function quarantined({ flavors, eventLog }: MetricsDashboardProps): IWidget[] {
-  const reasons = flavors.flatMap((flavor) =>
-    QUARANTINE_REASONS.map((reason) =>
-      runMetric(quarantineMetric(reason), flavor, { statistic: Stats.SUM, label: `${flavor} ${reason}` }),
-    ),
-  );
   return [
-    graph("Quarantined by reason", HALF, reasons, { stacked: true }),
+    counts("Quarantined by reason", HALF, flavors, QUARANTINE_REASONS, quarantineMetric),
     table("Latest in quarantine", eventLog, [
       `filter detail.event = "${QUARANTINED}"`,
       "fields @timestamp, detail.flavor, detail.runner_name, detail.reason, detail.objects, detail.quarantine_prefix",
@@ -185,26 +181,8 @@ function askedOfGithub({ flavors }: MetricsDashboardProps): IWidget[] {
   // Where GitHub is configured, it is never not.
   const reasons = JOB_METRICS_UNKNOWN.filter((reason) => reason !== "not-configured");
   return [
-    graph(
-      "Claims of runners",
-      QUARTER,
-      flavors.flatMap((flavor) =>
-        VERIFICATIONS.map((verification) =>
-          runMetric(verificationMetric(verification), flavor, { ...sum, label: `${flavor} ${verification}` }),
-        ),
-      ),
-      { stacked: true },
-    ),
-    graph(
-      "Missing answers by reason",
-      HALF,
-      flavors.flatMap((flavor) =>
-        reasons.map((reason) =>
-          runMetric(jobMetricsUnknownMetric(reason), flavor, { ...sum, label: `${flavor} ${reason}` }),
-        ),
-      ),
-      { stacked: true },
-    ),
+    counts("Claims of runners", QUARTER, flavors, VERIFICATIONS, verificationMetric),
+    counts("Missing answers by reason", HALF, flavors, reasons, jobMetricsUnknownMetric),
     graph(
       "Calls, and what the limit leaves",
       QUARTER,
@@ -215,6 +193,20 @@ function askedOfGithub({ flavors }: MetricsDashboardProps): IWidget[] {
       ]),
     ),
   ];
+}
+
+/** How often what happened, of some things that can: one upon the other. */
+function counts<Name extends string>(
+  title: string,
+  size: Size,
+  flavors: readonly string[],
+  names: readonly Name[],
+  metricOf: (name: Name) => MetricName,
+): GraphWidget {
+  const metrics = flavors.flatMap((flavor) =>
+    names.map((name) => runMetric(metricOf(name), flavor, { statistic: Stats.SUM, label: `${flavor} ${name}` })),
+  );
+  return graph(title, size, metrics, { stacked: true });
 }
 
 function durations(title: string, name: JobMetricName, flavors: readonly string[]): GraphWidget {
