@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
@@ -6,5 +7,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     environment: "node",
     testTimeout: 30_000,
+    // Many of them wait most of the time: for a shell, for a time-out, for a server that stalls.
+    maxWorkers: Math.max(4, availableParallelism()),
   },
 });

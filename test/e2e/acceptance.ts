@@ -58,9 +58,12 @@ export function of<Type extends MetricsEvent["detailType"]>(type: Type, events: 
   );
 }
 
+/** Of each runner that finished. */
+const TYPES = ["RunnerInstalled", "RunnerStart", "RunnerStop"] as const;
+
 /** Every finished runner has its three events. */
 export function checkEvents(events: readonly MetricsEvent[]): string {
-  for (const type of ["RunnerInstalled", "RunnerStart", "RunnerStop"] as const) {
+  for (const type of TYPES) {
     assert.deepEqual(
       of(type, events)
         .map(({ runner_name }) => runner_name)
@@ -102,10 +105,10 @@ export async function checkCleanedUp(s3: S3Client, bucket: string): Promise<stri
   return `under runners/ only what the ${RUNNING.length} still running ones have sent`;
 }
 
-/** Whether all that the fleet gives rise to has come. */
+/** Whether all that the fleet gives rise to has come, in whatever order. */
 export function isComplete(events: readonly MetricsEvent[]): boolean {
   return (
-    of("RunnerStop", events).length === FINISHED.length &&
+    TYPES.every((type) => of(type, events).length === FINISHED.length) &&
     of("MetricsQuarantined", events).length === Object.keys(TAMPERED).length
   );
 }
