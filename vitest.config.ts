@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     environment: "node",
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     // Many of them wait most of the time: for a shell, for a time-out, for a server that stalls.
     maxWorkers: Math.max(4, availableParallelism()),
   },

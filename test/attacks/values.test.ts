@@ -167,7 +167,9 @@ test("A35 a path made from an accepted repository has just the two segments that
   );
 });
 
-test("A37 runners' text makes no metric series: the set is closed over 100,000 fuzzed runners", async () => {
+test("A37 runners' text makes no metric series: the set is closed over 100,000 fuzzed runners", {
+  timeout: 240_000,
+}, async () => {
   const series = new Set<string>();
   const world = createWorld();
   for (let batch = 0; batch < 10; batch++) {
