@@ -54,6 +54,8 @@ record_step() {
   begun=$(date +%s)
   positive RUNNER_METRICS_TIMEOUT_SECONDS "${RUNNER_METRICS_TIMEOUT_SECONDS-}" 5 && timeout=$number
   retry_seconds=$timeout
+  metadata_seconds=$(((timeout + 2) / 3)) # of three requests
+  if [ $metadata_seconds -gt 2 ]; then metadata_seconds=2; fi
   open_spool
   case $step in
     installation-start)
@@ -120,7 +122,7 @@ open_spool() {
 
 begin_life() {
   if [ -z "$spool" ]; then return; fi
-  rm -f "$start_file" "$installed_file" "$pre_file" "$post_file" ./*.sent other-job stored storage uploader role 2>/dev/null
+  rm -f stored "$start_file" "$installed_file" "$pre_file" "$post_file" ./*.sent other-job storage uploader role 2>/dev/null
 }
 
 # record FILE LINE: what was recorded first stands. What the disk has no room for is sent from memory, by this step.
@@ -368,13 +370,17 @@ user_id() {
     aws_cli "$timeout" sts get-caller-identity --query UserId --output text 2>/dev/null
     return
   fi
-  answer=$(
-    {
-      sts_request GetCallerIdentity
-      signature sts
-    } | curl -q -s -f -K - 2>/dev/null
-  )
+  answer=$(caller_identity)
+  if is_clock_wrong "$answer"; then answer=$(caller_identity); fi
   if xml_value "$answer" UserId; then printf '%s' "$value"; fi
+}
+
+caller_identity() {
+  {
+    sts_request GetCallerIdentity
+    printf 'write-out = " %%{http_code}|%%header{date}|"\n'
+    signature sts
+  } | curl -q -s -K - 2>/dev/null
 }
 
 sts_request() {
@@ -394,6 +400,7 @@ upload() {
     if store_all; then return; fi
     now=$(date +%s)
     if [ -n "$lasting" ] || [ $((now + pause - begun)) -ge "$retry_seconds" ]; then break; fi
+    if [ "$pause" -gt "$retry_seconds" ]; then break; fi # the clock was set back
     sleep "$pause"
     pause=$((pause * 2))
   done
@@ -428,7 +435,7 @@ store_all() {
       send $earlier $post || return
     done
   }
-  if [ -n "$spool" ]; then { : >stored; } 2>/dev/null || :; fi
+  if [ -n "$spool" ]; then { printf '' >stored; } 2>/dev/null || :; fi
 }
 
 is_sendable() {
@@ -489,7 +496,8 @@ send() {
 # The seconds that each of some files may take, of what is left of the step's time.
 share_time() {
   left=$((begun + limit - $(date +%s)))
-  if [ $left -le 0 ]; then return 1; fi
+  if [ $left -gt "$limit" ]; then left=$limit; fi # the clock was set back
+  if [ "$left" -le 0 ]; then return 1; fi
   seconds=$((left * 1000 / $1))
   if [ $seconds -gt $((timeout * 1000)) ]; then seconds=$((timeout * 1000)); fi
   fraction=$((seconds % 1000 + 1000)) seconds=$((seconds / 1000)).
@@ -497,16 +505,25 @@ share_time() {
 }
 
 # The mark `.sent` is set before a file's first request: from then on, if S3 has the file, it may be by a request of ours
-# that was never answered. `fresh` holds the files that had no mark.
+# that was never answered. `fresh` holds the files that had no mark. Who finds one writes into it: so a step learns that
+# another one sends as well.
 mark_sent() {
   fresh=
   for file in "$@"; do
-    if [ -n "$spool" ] && [ ! -e "$file.sent" ] && { printf '' >"$file.sent"; } 2>/dev/null; then fresh="$fresh $file"; fi
+    if [ -z "$spool" ]; then continue; fi
+    set -C # of two steps at once only one makes the mark
+    if { printf '' >"$file.sent"; } 2>/dev/null; then
+      fresh="$fresh $file"
+    else
+      { printf 2 >>"$file.sent"; } 2>/dev/null
+    fi
+    set +C
   done
 }
 
 # Certainly nothing of ours is there.
 unmark_sent() {
+  if [ -s "$1.sent" ]; then return; fi
   case "$fresh " in *" $1 "*) rm -f "$1.sent" 2>/dev/null ;; esac
 }
 
@@ -514,12 +531,15 @@ unmark_sent() {
 # itself, over a new one: then it may be ours after all.
 is_of_another_life() {
   case "$fresh " in *" $1 "*) ;; *) return 1 ;; esac
+  if [ -s "$1.sent" ]; then return 1; fi
   [ "$1" = "$first" ] || [ "$connects" = 0 ]
 }
 
-# judge FILE CODE|DATE|BYTES CONNECTS|MESSAGE
+# judge FILE CODE|DATE|CONNECTED CONNECTS|MESSAGE: CONNECTED after so many seconds, CONNECTS of its own
 judge() {
-  code=${2%%|*} message=${2##*|} bytes=${2%|*} bytes=${bytes##*|} connects=${bytes#* } bytes=${bytes% *}
+  # Some shells know alternatives in patterns: there a bare bar would be one.
+  code=${2%%\|*} message=${2##*\|} connects=${2%\|*} connects=${connects##*\|}
+  connected=${connects% *} connects=${connects#* }
   case $code in
     200 | 201 | 204) new="$new $1" && return ;;
     412) # it is there, and it was there before
@@ -531,7 +551,7 @@ judge() {
       ;;
     000)
       failure="cannot store $1: no answer${message:+ ($message)}"
-      if [ "$bytes" = 0 ]; then unmark_sent "$1"; fi
+      if [ "$connected" = 0.000000 ]; then unmark_sent "$1"; fi
       return 1
       ;;
     CLI) failure="cannot store $1: $message" && return 1 ;;
@@ -554,7 +574,7 @@ judge() {
 request() {
   if [ -n "$started_request" ]; then printf 'next\n'; fi
   started_request=yes
-  printf 'output = "/dev/null"\nmax-time = %s\nwrite-out = "%s %%{http_code}|%%header{date}|%%{size_request} %%{num_connects}|%%{errormsg}\\n"\n' \
+  printf 'output = "/dev/null"\nmax-time = %s\nwrite-out = "%s %%{http_code}|%%header{date}|%%{time_pretransfer} %%{num_connects}|%%{errormsg}\\n"\n' \
     "$seconds" "$1"
   if [ -n "$ticket" ]; then
     ticket_form "$1"
@@ -582,14 +602,14 @@ signature() {
 
 # A ticket has lines `FILE url URL` and `FILE field NAME VALUE`: the form of a presigned POST for each file.
 has_form() {
-  while read -r name kind url _; do
+  while read -r name kind url _ || [ -n "$name" ]; do
     if [ "$name $kind" = "$1 url" ] && is_plain "$url"; then return; fi
   done <"$ticket"
   return 1
 }
 
 ticket_form() {
-  while read -r file kind name value; do
+  while read -r file kind name value || [ -n "$file" ]; do
     if [ "$file" != "$1" ] || ! is_plain "$name"; then continue; fi
     case $kind in
       url) printf 'url = "%s"\n' "$name" ;;
@@ -610,7 +630,7 @@ ticket_form() {
 is_clock_wrong() {
   if [ -n "$ticket" ] || [ -n "$signing_date" ]; then return 1; fi
   case $1 in *" 403|"*) ;; *) return 1 ;; esac
-  server=${1#*" 403|"} server=${server%%|*}
+  server=${1#*" 403|"} server=${server%%\|*}
   case $server in *[!A-Za-z0-9,:\ ]*) return 1 ;; esac
   # shellcheck disable=SC2086
   set -- $server # Mon, 23 Nov 2026 01:37:57 GMT
@@ -640,7 +660,8 @@ send_with_curl() {
 # aws_cli SECONDS ARGUMENT...: tries once, and ends with the step's time; 124 where that is up.
 aws_cli() {
   left=$((begun + limit - $(date +%s)))
-  if [ $left -le 0 ]; then return 124; fi
+  if [ $left -gt "$limit" ]; then left=$limit; fi # the clock was set back
+  if [ "$left" -le 0 ]; then return 124; fi
   set -- "$@" --region "$region" --cli-connect-timeout "$1" --cli-read-timeout "$1"
   shift
   set -- aws "$@"
@@ -668,7 +689,7 @@ send_with_aws() {
       ConditionalRequestConflict:*) printf '%s 409|||\n' "$file" ;;
       *'Unknown options'*) printf '%s CLI|||this AWS CLI is too old for --if-none-match\n' "$file" ;;
       *'locate credentials'*) printf '%s CLI|||no credentials found\n' "$file" ;;
-      *'connect to the endpoint'*) printf '%s 000||0 0|the AWS CLI cannot connect\n' "$file" ;;
+      *'connect to the endpoint'*) printf '%s 000||0.000000 0|the AWS CLI cannot connect\n' "$file" ;;
       *) printf '%s CLI|||the AWS CLI failed%s\n' "$file" "${error:+ ($error)}" ;;
     esac
     return
@@ -760,7 +781,7 @@ is_iam_name() {
 get() {
   case $2 in *[!\ -~]* | *[\"\\]*) return 1 ;; esac
   printf 'url = "%s"\nrequest = "%s"\n%s\n' "$1" "${3:-GET}" "${2:+header = \"$2\"}" |
-    curl -q -s -f --noproxy '*' --connect-timeout 1 --max-time 2 -K - 2>/dev/null
+    curl -q -s -f --noproxy '*' --connect-timeout 1 --max-time "$metadata_seconds" -K - 2>/dev/null
 }
 
 read_credentials() {
@@ -790,11 +811,11 @@ run() {
   : "${ACTIONS_RUNNER_HOOK_JOB_COMPLETED=$hooks/job-completed.sh}"
   export ACTIONS_RUNNER_HOOK_JOB_STARTED ACTIONS_RUNNER_HOOK_JOB_COMPLETED RUNNER_MANUALLY_TRAP_SIG
 
-  sh "$0" installed
   signal='' child=''
   trap 'pass_on INT 130' INT
   trap 'pass_on TERM 143' TERM
   trap 'pass_on HUP 129' HUP
+  sh "$0" installed
   group=
   if [ -n "${BASH_VERSION-}" ] && set -m 2>/dev/null; then group=-; fi
   "$@" <&0 &

@@ -1,4 +1,7 @@
 import { once } from "node:events";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ScheduleInput } from "../../functions/extract-metrics/payload.ts";
@@ -392,4 +395,52 @@ it("is not mixed with an earlier life under the same name where the network was 
   const { stderr } = await second.step("job-completed", JOB);
   expect(stderr).toContain("cannot store runner-installed.timestamp: there is one of another life");
   expect(cloud.files(flavor).some((key) => key.endsWith("post-job-metrics.json"))).toBe(false);
+});
+
+describe.each(SHELLS)("a life's files are never taken for another life's under $name", (shell) => {
+  const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
+  const endsWithAll = async (runner: Runner, flavor: string) => {
+    await runner.step(["ended", "0"]);
+    expect(cloud.files(flavor)).toHaveLength(4);
+  };
+
+  it("where an answer got lost", async () => {
+    const { runner, flavor } = newRunner(shell, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+    cloud.faults.use(() => ({ kind: "stall", afterEffect: true }));
+    for (const step of STEPS.slice(0, 3)) await runner.step(step, JOB);
+    cloud.faults.clear();
+    await quietly(runner.step("job-completed", JOB));
+    await endsWithAll(runner, flavor);
+  });
+
+  it("where two steps send at once", async () => {
+    const flavor = `flavor-${++count}`;
+    const slow = `curl() { if [ -n "$SLOW" ]; then case $* in *--version*) ;; *) sleep 0.6 ;; esac; fi; command curl "$@"; }`;
+    const runner = installRunner(shell, cloud.settings(flavor, "runner-1"), slow);
+    runners.push(runner);
+    for (const step of STEPS.slice(0, 2)) await quietly(runner.step(step, JOB));
+    const hook = runner.step("job-started", { ...JOB, SLOW: "yes" });
+    await setTimeout(300);
+    await quietly(runner.step("upload"));
+    await quietly(hook);
+    await quietly(runner.step("job-completed", JOB));
+    await endsWithAll(runner, flavor);
+  });
+
+  it("where the life before it was being wiped when the machine died", async () => {
+    const flavor = `flavor-${++count}`;
+    const dying = `rm() { for name; do
+      if [ "$name" = stored ] && [ -e "$home/die" ]; then kill -9 $$; fi
+      command rm -f "$name"
+    done; }`;
+    const runner = installRunner(shell, cloud.settings(flavor, "runner-1"), dying);
+    runners.push(runner);
+    for (const step of STEPS) await quietly(runner.step(step, JOB));
+    writeFileSync(join(runner.home, "die"), "");
+    await runner.step("installation-start");
+    rmSync(join(runner.home, "die"));
+    const next = { ...JOB, RUNNER_METRICS_STORAGE: "runner-2" };
+    for (const step of STEPS.slice(1)) await quietly(runner.step(step, next));
+    expect(cloud.files(flavor).filter((key) => key.includes("runner-2"))).toHaveLength(3);
+  });
 });

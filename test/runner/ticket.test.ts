@@ -78,6 +78,13 @@ describe("a ticket", () => {
     );
   });
 
+  it("lets it do so where the last line has lost its end on the way", async () => {
+    const { objects, request } = await startS3();
+    const { runner, settings } = ticketRunner(formatTicket(createTicket(request, CREDENTIALS)).trimEnd());
+    for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
+    expect(objects.size).toBe(4);
+  });
+
   it("fixes key, bucket, size and time: nothing else can be done with it", async () => {
     let now = Date.now();
     const { request } = await startS3(() => now);

@@ -131,6 +131,30 @@ it("takes no longer for it where S3 is slow besides", async () => {
   expect(milliseconds).toBeLessThan(4_500);
 });
 
+it("takes no longer for it where the clock is set back", async () => {
+  const setBack = `date() {
+    if [ ! -e "$home/later" ]; then printf '' >"$home/later" && command date "$@" && return; fi
+    case $1 in +%s) echo $(($(command date +%s) - 600)) ;; *) command date "$@" ;; esac
+  }`;
+  const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1" }, setBack);
+  cloud.faults.use(() => ({ kind: "error", status: 500, code: "InternalError" }));
+  const { code, milliseconds } = await runner.step("job-started", JOB);
+  expect(code).toBe(0);
+  expect(milliseconds).toBeLessThan(4_500);
+});
+
+it("asks STS again with STS's own date where the clock is wrong", async () => {
+  const ahead = new Date(Date.now() + 3 * 3_600_000);
+  const hour = ahead.toISOString().slice(0, 13).replace(/-/g, "");
+  const aws = await stub(({ method, headers }) => {
+    if (!String(headers["x-amz-date"]).startsWith(hour)) return { status: 403, headers: { Date: ahead.toUTCString() } };
+    return { body: method === "PUT" ? "" : "<UserId>AROAEXAMPLE:i-1</UserId>" };
+  });
+  const runner = newRunner({ AWS_ENDPOINT_URL: aws.endpoint, RUNNER_METRICS_STORAGE: undefined });
+  expect(await live(runner, ["installed"])).toBe("");
+  expect(aws.requests.at(-1)?.url).toContain("/AROAEXAMPLE%3Ai-1/runner-installed.timestamp");
+});
+
 describe("an answer that is no success", () => {
   it("is followed by more tries where it may pass: 503, 409, a reset connection", async () => {
     const runner = newRunner();

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DASH, installRunner, launch, pathOf, type Runner, SHELLS, type Shell, startCloud } from "./fleet.ts";
@@ -31,6 +31,21 @@ async function killed(wrapper: ReturnType<Runner["start"]>, signal: NodeJS.Signa
 }
 
 describe.each(SHELLS)("runner-metrics.sh run, under $name,", (shell) => {
+  it("tells the end also where it is told to stop while it still tells of the installation", async () => {
+    const { runner } = newRunner(shell);
+    cloud.faults.use(() => ({ kind: "stall" }));
+    const wrapper = runner.start("echo never", {
+      RUNNER_METRICS_TIMEOUT_SECONDS: "1",
+      RUNNER_METRICS_FINAL_SECONDS: "1",
+    });
+    await vi.waitUntil(() => existsSync(join(runner.spool, "runner-installed.timestamp")), { timeout: 10_000 });
+    wrapper.kill("SIGTERM");
+    const { code, stdout } = await wrapper.finished;
+    cloud.faults.clear();
+    expect({ code, stdout }).toEqual({ code: 143, stdout: "" });
+    expect(runner.spooled("post-job-metrics.json")).toContain('"status":"abnormal"');
+  });
+
   it("passes arguments, stdin, environment and exit code through", async () => {
     const { runner } = newRunner(shell);
     const script = 'printf "%s|" "$@"; cat; umask; echo "$LC_ALL $PATH"; exit 42';
