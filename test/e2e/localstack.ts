@@ -47,6 +47,7 @@ const env = {
 try {
   await checkRunning();
   await node("node_modules/vitest/vitest.mjs", "run", "test/contracts");
+  await node("node_modules/vitest/vitest.mjs", "run", "test/runner/ticket.test.ts", { TICKET_ENDPOINT: endpoint });
   await fromUploadToQueue();
 } finally {
   started?.stop();
