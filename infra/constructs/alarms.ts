@@ -152,7 +152,7 @@ export class Alarms extends Construct {
     if (!settings.github) return;
     this.watch(`JobMismatch-${flavor}`, {
       metric: sum(verificationMetric("mismatch")),
-      description: `A runner of flavor ${flavor} claims a job that GitHub says it did not do. The dashboard's log of events says which (verification).`,
+      description: `A runner of flavor ${flavor} claims a job that GitHub says it did not do. The log of events says which: its verification is mismatch, or it was quarantined for job-mismatch.`,
       atLeast: 1,
     });
     this.watch(`GithubCredentials-${flavor}`, {
