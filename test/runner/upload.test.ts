@@ -184,11 +184,11 @@ describe("an answer that is no success", () => {
   });
 
   it("is tried again, as is said, by the next step, or after the last one by upload", async () => {
-    const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1", RUNNER_METRICS_FINAL_SECONDS: "2" });
+    const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1", RUNNER_METRICS_FINAL_SECONDS: "5" });
     cloud.faults.use(() => ({ kind: "error", status: 503, code: "SlowDown" }));
     expect(await live(runner, ["installed"])).toMatch(/HTTP 503 \(tried once in \d s\); the next step tries again\n$/);
     const { stderr } = await runner.step(["ended", "0"]);
-    expect(stderr).toMatch(/HTTP 503 \(tried 2 times in \d s\); upload tries again\n$/);
+    expect(stderr).toMatch(/HTTP 503 \(tried [23] times in \d s\); upload tries again\n$/);
   });
 
   it("counts as success where the answer was lost after the effect", async () => {
