@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as z from "zod";
-import { type DetailType, EVENT_SCHEMAS } from "../functions/metrics/events.ts";
+import { type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const BEGIN = "<!-- events: made by npm run docs -->";

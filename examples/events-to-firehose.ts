@@ -4,7 +4,7 @@ import { FirehoseDeliveryStream } from "aws-cdk-lib/aws-events-targets";
 import { type CfnDeliveryStream, Compression, DeliveryStream, S3Bucket } from "aws-cdk-lib/aws-kinesisfirehose";
 import { BlockPublicAccess, Bucket, type IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
-import { EVENT_SOURCE } from "../functions/metrics/events.ts";
+import { EVENT_SOURCE } from "../contract/events.ts";
 
 export interface EventsToFirehoseProps {
   readonly bus: IEventBus;

@@ -6,7 +6,7 @@ import { Architecture, Runtime } from "aws-cdk-lib/aws-lambda";
 import { NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
 import { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { type DetailType, EVENT_SOURCE } from "../functions/metrics/events.ts";
+import { type DetailType, EVENT_SOURCE } from "../contract/events.ts";
 
 export interface EventsToLambdaProps {
   readonly bus: IEventBus;

@@ -3,7 +3,7 @@ import { type IEventBus, Rule } from "aws-cdk-lib/aws-events";
 import { SqsQueue } from "aws-cdk-lib/aws-events-targets";
 import { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { EVENT_SOURCE, type MetricsEvent } from "../functions/metrics/events.ts";
+import { EVENT_SOURCE, type MetricsEvent } from "../contract/events.ts";
 import { parseEvent } from "./parse-event.ts";
 
 export interface EventsToSqsProps {

@@ -1,31 +1,32 @@
 /**
- * Maps with at most `concurrency` items in progress, and yields results as they come, in whatever order. While its consumer is
- * busy no new item is begun. The first error ends it, as its consumer may, once what is in progress is done.
+ * Maps with at most `concurrency` items in progress, and yields results as they arrive, in any order. While its consumer is busy, no
+ * new item is started. The first error ends it, as its consumer may, after the items in progress are finished. Returns what the
+ * source returns.
  */
-export async function* mapConcurrently<Item, Result>(
-  items: AsyncIterable<Item> | Iterable<Item>,
+export async function* mapConcurrently<Item, Result, End>(
+  items: AsyncIterable<Item, End> | Iterable<Item, End>,
   concurrency: number,
   map: (item: Item) => Promise<Result>,
-): AsyncGenerator<Result> {
+): AsyncGenerator<Result, End> {
   const source = iterate(items);
   const inProgress = new Set<Promise<Finished<Result>>>();
-  let exhausted = false;
+  let end: { value: End } | undefined;
   try {
     for (;;) {
-      while (!exhausted && inProgress.size < concurrency) {
+      while (!end && inProgress.size < concurrency) {
         const next = await source.next();
-        if (next.done) exhausted = true;
-        else inProgress.add(begin(map(next.value)));
+        if (next.done) end = { value: next.value };
+        else inProgress.add(start(map(next.value)));
       }
-      if (inProgress.size === 0) return;
+      if (end && inProgress.size === 0) return end.value;
       const finished = await Promise.race(inProgress);
       inProgress.delete(finished.task);
       yield finished.result;
     }
   } finally {
-    // Whatever ended it: what has been begun is not left behind.
+    // Whatever ended it, no started item is left running.
     await Promise.allSettled(inProgress);
-    await source.return(undefined);
+    await source.return(undefined as End);
   }
 }
 
@@ -34,13 +35,13 @@ interface Finished<Result> {
   readonly result: Result;
 }
 
-function begin<Result>(mapped: Promise<Result>): Promise<Finished<Result>> {
+function start<Result>(mapped: Promise<Result>): Promise<Finished<Result>> {
   const task: Promise<Finished<Result>> = mapped.then((result) => ({ task, result }));
-  // An error is met where the tasks are raced; until then nobody listens, and Node would end the process.
+  // An error is handled where the tasks are raced; without a handler until then, Node would end the process.
   task.catch(() => {});
   return task;
 }
 
-async function* iterate<Item>(items: AsyncIterable<Item> | Iterable<Item>): AsyncGenerator<Item> {
-  yield* items;
+async function* iterate<Item, End>(items: AsyncIterable<Item, End> | Iterable<Item, End>): AsyncGenerator<Item, End> {
+  return yield* items;
 }

@@ -1,10 +1,11 @@
 /**
- * What a run needs of the outside world. No SDK types: an adapter (`aws/`) or a model (tests) implements these, and
- * translates every outcome that the run decides on into a value. Only what the run can't decide on is thrown.
+ * What a run needs from the outside world. No SDK types: an adapter (`aws/`, `github/`) or a model (tests) implements these, and
+ * translates every outcome that the run decides on into a value. Only outcomes that the run can't decide on are thrown.
  */
-
-import type { JobAnswer, JobMetricsUnknown } from "./metrics/github-job.ts";
-import type { RunnerMetrics } from "./metrics/runner-metrics.ts";
+import type { GITHUB_SETTINGS, RUN_SETTINGS, ValuesOf } from "../contract/environment.ts";
+import type { DeleteResult, GithubReason } from "../contract/reasons.ts";
+import type { RunnerMetrics } from "./domain/runner-metrics.ts";
+import type { WorkflowRunJobs } from "./domain/verify-job.ts";
 
 /** An object as a listing shows it. */
 export interface ListedObject {
@@ -21,14 +22,14 @@ export interface ListedObject {
 /** One page of a listing, in the byte order of the UTF-8 keys. */
 export interface ListPage {
   readonly objects: readonly ListedObject[];
-  /** Where the next page begins; absent on the last one. */
+  /** Where the next page starts; absent on the last one. */
   readonly next?: ListPosition;
 }
 
-/** Where a page begins: after a key (exclusive), or where an earlier page ended. */
+/** Where a page starts: after a key (exclusive), or where an earlier page ended. */
 export type ListPosition = { readonly after: string } | { readonly token: string };
 
-/** What HEAD says of an object. Of all the headers that an uploader can set, only these are looked at. */
+/** What HEAD says about an object. All other headers that an uploader can set are ignored. */
 export interface ObjectHead {
   readonly size: number;
   readonly etag: string;
@@ -46,15 +47,15 @@ export interface ObjectVersion {
 }
 
 /**
- * Why S3 did not do to an object what was asked:
+ * Why S3 refused a call for an object:
  * - `gone`: there is no such object (404)
- * - `changed`: it is another version than the one asked for (412, 409), or its body is not as long as was announced
+ * - `changed`: it is another version than the one asked for (412, 409), or its body is not as long as announced
  * - `denied`: our role may not (403)
- * - `unreadable`: nobody could with these means: archived, or encrypted with a key of the uploader's (SSE-C)
+ * - `unreadable`: no role could: archived, or encrypted with a key of the uploader's (SSE-C)
  */
 export type Refusal = "gone" | "changed" | "denied" | "unreadable";
 
-/** The bucket. Every method throws `ServiceError` when S3 did not answer or refused for another reason than a `Refusal`. */
+/** The bucket. Every method throws `ServiceError` if S3 did not answer or refused for a reason that is not a `Refusal`. */
 export interface ObjectStore {
   /** A page (at most 1,000 objects) of the keys that begin with `prefix`. */
   list(prefix: string, from?: ListPosition): Promise<ListPage>;
@@ -63,14 +64,11 @@ export interface ObjectStore {
   get(object: ObjectVersion, size: number): Promise<Uint8Array | Refusal>;
   /** Stores a JSON document unless the key exists. */
   putIfAbsent(key: string, json: string): Promise<"stored" | "exists">;
-  /** Copies within the bucket, replacing what is at `to`. */
+  /** Copies within the bucket, replacing any object at `to`. */
   copy(from: ObjectVersion, to: string): Promise<"copied" | Refusal>;
-  /** Deletes exactly these versions. Results stand in the order of `objects`; a `failed` one may be tried again. */
+  /** Deletes exactly these versions. Results are in the order of `objects`; a `failed` delete may be tried again. */
   delete(objects: readonly ObjectVersion[]): Promise<DeleteResult[]>;
 }
-
-export const DELETE_RESULTS = ["deleted", "gone", "changed", "denied", "failed"] as const;
-export type DeleteResult = (typeof DELETE_RESULTS)[number];
 
 /** One entry for the event bus. `detail` is a JSON object, serialised. */
 export interface EventEntry {
@@ -80,53 +78,52 @@ export interface EventEntry {
   readonly detail: string;
 }
 
-/** What became of an entry: a failed one comes with EventBridge's error code, and says whether to send it again. */
-export type EntryResult = "accepted" | { readonly code: string; readonly retryable: boolean };
+/** What happened to an entry. A failed one has EventBridge's error code. */
+export type EntryResult = "accepted" | { readonly code: string };
 
-/** The event bus. Methods throw `ServiceError` when EventBridge did not answer or refused the whole call. */
+/** The event bus. */
 export interface EventBus {
-  /** Whether the bus is there. PutEvents to a missing bus reports success and loses the event. */
+  /** Whether the bus exists: PutEvents to a missing bus reports success and loses the event. Throws `ServiceError`. */
   exists(): Promise<boolean>;
-  /** At most 10 entries and 256 KB. Results stand in the order of `entries`. */
-  put(entries: readonly EventEntry[]): Promise<EntryResult[]>;
+  /**
+   * Publishes entries and reports on each, in the order of `entries`. Tries again if EventBridge says that it may help, until shortly
+   * before `deadline`, in milliseconds since the epoch. Never throws for what EventBridge answers.
+   */
+  publish(entries: readonly EventEntry[], deadline: number): Promise<EntryResult[]>;
 }
 
 /** GitHub's jobs, as one run asks for them. */
 export interface JobLookup {
-  /** What GitHub knows of the job that a runner says it did, or why that can't be told; undefined where nobody was asked. Never throws. */
-  find(metrics: RunnerMetrics): Promise<JobAnswer | undefined>;
+  /** The jobs of the workflow run that a runner claims, of all attempts, or why they are unknown. Never throws. */
+  jobsOf(metrics: RunnerMetrics): Promise<WorkflowRunJobs>;
 }
 
 /** GitHub's self-hosted runners, as one run asks for them. */
 export interface RunnerLookup {
-  /** Names of all runners of an organisation (`acme`) or repository (`acme/widgets`) that live, or why they can't be told. */
-  alive(owner: string): Promise<ReadonlySet<string> | { readonly unknown: JobMetricsUnknown }>;
+  /** Names of all runners of an organisation (`acme`) or repository (`acme/widgets`) that are online or busy, or why they are unknown. */
+  alive(owner: string): Promise<ReadonlySet<string> | { readonly unknown: GithubReason }>;
 }
 
-/** What one run has asked of GitHub. */
+/** The calls of one run to GitHub. */
 export interface GithubUsage {
-  /** Calls that were made, refused ones included. */
+  /** Calls, including refused ones. */
   readonly requests: number;
-  /** Calls that GitHub's limits refused, or that were not made for their sake. */
+  /** Calls that GitHub's rate limit refused, or that were not made to respect it. */
   readonly rateLimited: number;
   /** Calls by the HTTP status of the answer. */
   readonly statuses: Record<number, number>;
-  /** What GitHub said last of its limit; absent if it said nothing. */
+  /** The rate limit in GitHub's last answer; absent if no answer had it. */
   readonly rateLimit?: { readonly limit: number; readonly remaining: number };
 }
 
 /** How GitHub is asked. */
-export interface GithubConfig {
+export interface GithubConfig extends ValuesOf<typeof GITHUB_SETTINGS> {
   /** `https://api.github.com`, `https://api.acme.ghe.com`, or `https://github.acme.example/api/v3`. */
   readonly apiUrl: string;
   /** Name or ARN of the secret that holds the credentials. */
   readonly secretId: string;
-  /** Only of repositories of these owners it is asked. */
+  /** Only repositories of these owners are asked about. */
   readonly owners: readonly string[];
-  /** How long one run may wait for it in all. */
-  readonly timeBudgetMilliseconds: number;
-  /** How many calls one run may make. */
-  readonly requestsMax: number;
 }
 
 /** Time as the run sees it, so that tests can own it. */
@@ -136,23 +133,17 @@ export interface Clock {
   sleep(milliseconds: number): Promise<void>;
 }
 
-/** What a run is told by its configuration. */
-export interface RunConfig {
+/** The configuration of every run. */
+export interface RunConfig extends ValuesOf<typeof RUN_SETTINGS> {
   readonly bucketName: string;
   readonly eventBusName: string;
-  readonly runnersPrefix: string;
-  readonly quarantinePrefix: string;
-  readonly fileSizeBytesLimit: number;
-  readonly maxObjectsPerRunner: number;
-  /** Runners in progress. */
-  readonly concurrency: number;
-  /** ARN of the bucket's own KMS key, where it has one. */
+  /** ARN of the bucket's own KMS key, if it has one. */
   readonly kmsKeyArn?: string | undefined;
-  /** Our AWS account, where it is known: an object encrypted with a key of another one is its uploader's doing. */
+  /** Our AWS account, if known: an object encrypted with a key of another account is unreadable because of its uploader. */
   readonly accountId?: string | undefined;
   /** Of our AWS region: `aws`, `aws-cn`, … */
   readonly partition: string;
-  /** Whether a runner that claims a job which GitHub says it did not do is quarantined; else its events are flagged. */
+  /** Whether a runner is quarantined that claims a job which GitHub says it did not do; otherwise its events are flagged. */
   readonly quarantineMismatches?: boolean;
 }
 
@@ -160,7 +151,7 @@ export interface RunConfig {
 export interface Dependencies {
   readonly store: ObjectStore;
   readonly bus: EventBus;
-  /** Absent where GitHub is not configured: events are issued without what only GitHub knows. */
+  /** Absent if GitHub is not configured: events are then issued without the values that only GitHub knows. */
   readonly jobs?: JobLookup;
   readonly runners?: RunnerLookup;
   readonly clock: Clock;
@@ -169,7 +160,7 @@ export interface Dependencies {
   readonly deadline: number;
 }
 
-/** A service did not do what was asked, for a reason that no rule of ours decides on. */
+/** A service failed or refused a call, for a reason that no rule of ours decides on. */
 export class ServiceError extends Error {
   override readonly name = "ServiceError";
   /** The service's own error code, from its closed list; safe to log. */

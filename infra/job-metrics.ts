@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { type DetailType, EVENT_SCHEMAS } from "../functions/metrics/events.ts";
+import { type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
 
 type Detail<Type extends DetailType> = z.infer<(typeof EVENT_SCHEMAS)[Type]>;
 type Field<Type extends DetailType> = Extract<keyof Detail<Type>, string>;

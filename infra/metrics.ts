@@ -1,6 +1,6 @@
 import { Duration } from "aws-cdk-lib";
 import { Metric, type MetricOptions } from "aws-cdk-lib/aws-cloudwatch";
-import { METRICS_NAMESPACE, METRICS_SERVICE, type MetricName } from "../functions/extract-metrics/metrics-catalogue.ts";
+import { METRICS_NAMESPACE, METRICS_SERVICE, type MetricName } from "../contract/run-metrics.ts";
 import type { JobMetricName } from "./job-metrics.ts";
 
 const PERIOD = Duration.minutes(5);

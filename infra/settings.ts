@@ -1,7 +1,8 @@
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import * as z from "zod";
-import { environment } from "../functions/extract-metrics/config.ts";
-import { ORPHAN_AFTER_SECONDS, payload } from "../functions/extract-metrics/payload.ts";
+import { environment, GITHUB_SETTINGS, RUN_SETTINGS } from "../contract/environment.ts";
+import { parse } from "../contract/parse.ts";
+import { ORPHAN_AFTER_SECONDS, scheduleInput } from "../contract/schedule-input.ts";
 
 /** Lambda's own limit, and what a run needs at least: it begins no runner in its last 10 seconds. */
 const TIMEOUT_SECONDS_MAX = 900;
@@ -24,7 +25,7 @@ const flavor = z.strictObject({
   /** Seconds without an upload after which a runner is taken for dead. */
   orphanAfterSeconds: z.int().nonnegative().default(ORPHAN_AFTER_SECONDS),
   /** Organisation (`acme`) or repository (`acme/widgets`) whose runners GitHub is asked for: those that it names live. */
-  githubRunners: payload.shape.githubRunners,
+  githubRunners: scheduleInput.shape.githubRunners,
 });
 
 const github = z.strictObject({
@@ -40,10 +41,7 @@ const github = z.strictObject({
     .string()
     .superRefine((url, context) => checkVariable("GITHUB_API_URL", url, context))
     .optional(),
-  /** How long one run may wait for GitHub in all. */
-  timeBudgetSeconds: variable("GITHUB_TIME_BUDGET_SECONDS"),
-  /** How many calls one run may make. */
-  requestsMax: variable("GITHUB_REQUESTS_MAX"),
+  ...numbersOf(GITHUB_SETTINGS),
   /** What becomes of a runner that claims a job which GitHub says it did not do. */
   mismatch: z.enum(["flag", "quarantine"]).default("flag"),
 });
@@ -55,20 +53,16 @@ const retentionDays = Object.values(RetentionDays).filter((value) => typeof valu
 const shape = {
   /** Flavors of runners, each with its schedule. */
   flavors: z
-    .record(payload.shape.flavor, flavor)
+    .record(scheduleInput.shape.flavor, flavor)
     .refine((flavors) => Object.keys(flavors).length > 0, "must name at least one flavor")
     .refine(
       (flavors) => Object.keys(flavors).length <= FLAVORS_MAX,
       `must be at most ${FLAVORS_MAX}: CloudFormation and IAM take no more in one stack. Deploy another, with a stackName of its own`,
     )
     .superRefine(checkHyphens),
-  /** Bytes that a file of a runner's may have. */
-  fileSizeBytesLimit: variable("FILE_SIZE_BYTES_LIMIT"),
   /** Without it GitHub is not asked. */
   github: github.optional(),
-  maxObjectsPerRunner: variable("MAX_OBJECTS_PER_RUNNER"),
-  /** Runners in progress at once in one run. */
-  concurrency: variable("CONCURRENCY"),
+  ...numbersOf(RUN_SETTINGS),
   memoryMegabytes: z.int().min(256).max(10_240).default(1_024),
   /** By default four fifths of the shortest interval, and no more than 300. */
   timeoutSeconds: z.int().min(TIMEOUT_SECONDS_MIN).max(TIMEOUT_SECONDS_MAX).optional(),
@@ -143,23 +137,13 @@ export const stackSettings = z
   });
 export type StackSettings = z.output<typeof stackSettings>;
 
-/** Checks settings; throws one error that names every one that is wrong and says why. */
+/** Checks settings; throws one error that names every wrong one and what is wrong with it. */
 export function parseSettings<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
   where: string,
 ): z.output<Schema> {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(
-    (issue) => `\n  ${issue.path.join(".") || "the whole"}: ${messageOf(issue)}`,
-  );
-  throw new Error(`Wrong settings (${where}):${problems.join("")}`);
-}
-
-/** Of a key that is not a name zod only says that it is invalid; what is wrong with it lies deeper. */
-function messageOf(issue: z.core.$ZodIssue): string {
-  return issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
+  return parse(schema, input, `settings (${where})`);
 }
 
 /** Seconds that a run may take. */
@@ -228,19 +212,13 @@ function checkTimes(times: Together, { addIssue }: z.RefinementCtx): void {
   }
 }
 
-type NumberVariable =
-  | "FILE_SIZE_BYTES_LIMIT"
-  | "MAX_OBJECTS_PER_RUNNER"
-  | "CONCURRENCY"
-  | "GITHUB_TIME_BUDGET_SECONDS"
-  | "GITHUB_REQUESTS_MAX";
-
-/** A number that the Lambda will read from its environment, checked as the Lambda checks it, and by default the Lambda's own. */
-function variable(name: NumberVariable) {
-  return z
-    .int()
-    .superRefine((value, context) => checkVariable(name, String(value), context))
-    .default(environment.shape[name].parse(undefined));
+/** Numbers that the Lambda reads from its environment, checked as the Lambda checks them. */
+function numbersOf<Settings extends typeof RUN_SETTINGS | typeof GITHUB_SETTINGS>(settings: Settings) {
+  const schemas = Object.entries(settings).map(([name, { min, max, default: byDefault, meaning }]) => [
+    name,
+    z.int().min(min).max(max).default(byDefault).describe(meaning),
+  ]);
+  return Object.fromEntries(schemas) as Record<keyof Settings, z.ZodDefault<z.ZodInt>>;
 }
 
 function checkVariable(name: keyof typeof environment.shape, value: string, context: z.RefinementCtx): void {

@@ -10,7 +10,7 @@ import { CreateEventBusCommand, DescribeEventBusCommand } from "@aws-sdk/client-
 import { CreateBucketCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
 import type { Context } from "aws-lambda";
 import { createClients } from "../functions/aws/clients.ts";
-import type { Summary } from "../functions/summary.ts";
+import type { Summary } from "../functions/run/summary.ts";
 import { createRecorder, FINISHED, GITHUB_JOBS, live, ORPHAN_AFTER_SECONDS } from "./fleet.ts";
 import { startLocalGithub } from "./github.ts";
 import { printEvents, printMember, printSummary, printVerifications, say, title } from "./print.ts";

@@ -6,7 +6,7 @@ const USAGE = `usage: npx node runner/ticket-cli.ts post|session --bucket B --fl
   post     prints a ticket for RUNNER_METRICS_TICKET, signed with this machine's AWS credentials (default lifetime: 1 day)
   session  prints the input for \`aws sts assume-role --role-arn … --cli-input-json\` (default lifetime: 1 hour)
            --kms-key-arn ARN  of the bucket's key, if it is one of yours
-  --prefix P  where runners write (runners/)    --region R, --endpoint URL  default: those of AWS's own settings (AWS_REGION, …)`;
+  --region R, --endpoint URL  default: those of AWS's own settings (AWS_REGION, …)`;
 
 const REQUIRED = ["bucket", "flavor", "runner"] as const;
 
@@ -15,7 +15,6 @@ const OPTIONS = {
   flavor: { type: "string", default: "" },
   runner: { type: "string", default: "" },
   lifetime: { type: "string" },
-  prefix: { type: "string", default: "runners/" },
   region: { type: "string" },
   endpoint: { type: "string" },
   "kms-key-arn": { type: "string" },
@@ -41,8 +40,8 @@ async function main(): Promise<void> {
   if (others.length > 0 || !["post", "session"].includes(kind)) throw new Error(USAGE);
   const missing = REQUIRED.filter((name) => values[name] === "");
   if (missing.length > 0) throw new Error(missing.map((name) => `--${name} is missing`).join("; "));
-  const { bucket, flavor, runner: storage, prefix: runnersPrefix } = values;
-  const prefix = { bucket, flavor, storage, runnersPrefix };
+  const { bucket, flavor, runner: storage } = values;
+  const prefix = { bucket, flavor, storage };
   if (kind === "post") process.stdout.write(await ticket(prefix, values));
   else console.log(JSON.stringify(session(prefix, values), null, 2));
 }

@@ -1,5 +1,7 @@
 import { createHmac } from "node:crypto";
-import { FILE_SIZE_BYTES_LIMIT, METRICS_FILE_NAMES, type MetricsFileName } from "../functions/metrics/files.ts";
+import { FLAVOR, isStorageName, storagePrefix } from "../contract/object-keys.ts";
+import { FILE_SIZE_BYTES_LIMIT, FILES_IN_TICKET, type RunnerFileName } from "../contract/runner-files.ts";
+import { runnerPolicy } from "../contract/runner-policy.ts";
 
 /** Which runner a right is given to, and where its files go. */
 export interface RunnerPrefix {
@@ -8,8 +10,6 @@ export interface RunnerPrefix {
   readonly flavor: string;
   /** The name of the runner's metrics storage: normally the runner's name. */
   readonly storage: string;
-  /** `runners/` by default. With its slash, as the stack and the collector have it. */
-  readonly runnersPrefix?: string;
 }
 
 export interface TicketRequest extends RunnerPrefix {
@@ -18,8 +18,6 @@ export interface TicketRequest extends RunnerPrefix {
   readonly endpoint?: string;
   /** From now on. S3 takes no signature that is older than seven days, or whose own credentials have expired. */
   readonly lifetimeSeconds: number;
-  /** Bytes; the collector's limit by default. */
-  readonly fileSizeBytesMax?: number;
 }
 
 /** What signs a ticket. It must be allowed to put these objects, without `If-None-Match`: a form has no conditions. */
@@ -31,7 +29,7 @@ export interface Credentials {
 
 /** The form with which one file can be stored, and nothing else. `file` follows as the last field. */
 export interface PresignedPost {
-  readonly file: MetricsFileName;
+  readonly file: RunnerFileName;
   readonly url: string;
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -45,10 +43,10 @@ const LIFETIME_SECONDS_MAX = 7 * 24 * 60 * 60;
 export function createTicket(request: TicketRequest, credentials: Credentials, now = new Date()): PresignedPost[] {
   const problems = ticketProblems(request);
   if (problems.length > 0) throw new Error(problems.join("; "));
-  return METRICS_FILE_NAMES.map((file) => ({
+  return FILES_IN_TICKET.map((file) => ({
     file,
     url: bucketUrl(request),
-    fields: signedFields(`${prefixOf(request)}${file}`, request, credentials, now),
+    fields: signedFields(`${storagePrefix(request.flavor, request.storage)}${file}`, request, credentials, now),
   }));
 }
 
@@ -59,58 +57,6 @@ export function formatTicket(ticket: readonly PresignedPost[]): string {
     ...Object.entries(fields).map(([name, value]) => `${file} field ${name} ${value}`),
   ]);
   return lines.map((line) => `${line}\n`).join("");
-}
-
-/** An IAM policy document. */
-export interface PolicyDocument {
-  readonly Version: "2012-10-17";
-  readonly Statement: readonly {
-    readonly Sid: string;
-    readonly Effect: "Allow";
-    readonly Action: string;
-    readonly Resource: readonly string[];
-    readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  }[];
-}
-
-/**
- * All that a runner may do: put each of its four files once. For a session, or for a role: there `storage` can be a variable
- * such as `${aws:userid}`, and the ARNs tokens.
- */
-export function runnerPolicy({
-  bucketArn,
-  flavor,
-  storage,
-  runnersPrefix = "runners/",
-  kmsKeyArn,
-}: Omit<RunnerPrefix, "bucket"> & {
-  readonly bucketArn: string;
-  /** Of the key that the bucket is encrypted with, if it is one of yours. */
-  readonly kmsKeyArn?: string;
-}): PolicyDocument {
-  return {
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "PutOwnMetricsOnce",
-        Effect: "Allow",
-        Action: "s3:PutObject",
-        Resource: METRICS_FILE_NAMES.map((file) => `${bucketArn}/${runnersPrefix}${flavor}/${storage}/${file}`),
-        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
-        Condition: { Null: { "s3:if-none-match": "false" } },
-      },
-      ...(kmsKeyArn === undefined
-        ? []
-        : [
-            {
-              Sid: "EncryptOwnMetrics",
-              Effect: "Allow" as const,
-              Action: "kms:GenerateDataKey",
-              Resource: [kmsKeyArn],
-            },
-          ]),
-    ],
-  };
 }
 
 /** What to hand to STS AssumeRole, but for the role: its own policy is cut down to this runner's four files. */
@@ -152,36 +98,28 @@ export function runnerSession(
 }
 
 function ticketProblems(request: TicketRequest): string[] {
-  const { region, lifetimeSeconds, endpoint, fileSizeBytesMax = FILE_SIZE_BYTES_LIMIT } = request;
+  const { region, lifetimeSeconds, endpoint } = request;
   const problems = prefixProblems(request);
   if (!/^[a-z0-9-]+$/.test(region)) problems.push("region is not the name of a region");
   if (endpoint !== undefined && !/^https?:\/\/[!-~]+$/.test(endpoint)) problems.push("endpoint is not a URL");
   if (!isWhole(lifetimeSeconds, 1, LIFETIME_SECONDS_MAX)) {
     problems.push(`lifetime must be 1 to ${LIFETIME_SECONDS_MAX} s`);
   }
-  if (!isWhole(fileSizeBytesMax, 1, 64 * 1024)) problems.push("fileSizeBytesMax must be 1 to 65536");
   return problems;
 }
 
-function prefixProblems({ bucket, flavor, storage, runnersPrefix = "runners/" }: RunnerPrefix): string[] {
+function prefixProblems({ bucket, flavor, storage }: RunnerPrefix): string[] {
   const problems: string[] = [];
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) problems.push("bucket is not the name of a bucket");
-  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(flavor)) problems.push("flavor must match ^[a-z0-9][a-z0-9-]{0,31}$");
-  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(storage) || storage.includes("..")) {
+  if (!FLAVOR.test(flavor)) problems.push(`flavor must match ${FLAVOR.source}`);
+  if (!isStorageName(storage)) {
     problems.push("runner must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$ without ..");
-  }
-  if (!/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}\/$/.test(runnersPrefix)) {
-    problems.push("prefix must end with / and be made of A-Z a-z 0-9 . _ - /");
   }
   return problems;
 }
 
 function isWhole(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max;
-}
-
-function prefixOf({ runnersPrefix = "runners/", flavor, storage }: RunnerPrefix): string {
-  return `${runnersPrefix}${flavor}/${storage}/`;
 }
 
 function bucketUrl({ endpoint, bucket, region }: TicketRequest): string {
@@ -196,7 +134,7 @@ const DOMAINS: Readonly<Record<string, string>> = { cn: "amazonaws.com.cn", eusc
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html */
 function signedFields(key: string, request: TicketRequest, credentials: Credentials, now: Date) {
-  const { bucket, region, lifetimeSeconds, fileSizeBytesMax = FILE_SIZE_BYTES_LIMIT } = request;
+  const { bucket, region, lifetimeSeconds } = request;
   const time = now.toISOString().replace(/[:-]|\.\d+/g, "");
   const scope = [time.slice(0, 8), region, "s3", "aws4_request"];
   const fields = {
@@ -212,7 +150,7 @@ function signedFields(key: string, request: TicketRequest, credentials: Credenti
       conditions: [
         { bucket },
         ...Object.entries(fields).map(([name, value]) => ({ [name]: value })),
-        ["content-length-range", 1, fileSizeBytesMax],
+        ["content-length-range", 1, FILE_SIZE_BYTES_LIMIT],
       ],
     }),
   ).toString("base64");

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { environment } from "../contract/environment.ts";
+import { scheduleInput } from "../contract/schedule-input.ts";
 import { generatedFiles } from "../docs/generate.ts";
-import { environment } from "../functions/extract-metrics/config.ts";
-import { payload } from "../functions/extract-metrics/payload.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
@@ -18,7 +18,7 @@ test("the published schemas and the README's event reference are what the event 
 
 test("the README names every variable of the environment and every field of the payload", () => {
   const readme = read("README.md");
-  const names = [...Object.keys(environment.shape), ...Object.keys(payload.shape)];
+  const names = [...Object.keys(environment.shape), ...Object.keys(scheduleInput.shape)];
   for (const name of names) expect(readme).toContain(`\`${name}\``);
 });
 

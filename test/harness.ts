@@ -1,10 +1,10 @@
 /** A bucket, a bus and a clock in memory, and what a test says of them. */
 
 import { expect } from "vitest";
-import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE } from "../functions/metrics/events.ts";
+import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE } from "../contract/events.ts";
+import type { RunInput } from "../contract/schedule-input.ts";
 import type { Dependencies, RunConfig } from "../functions/ports.ts";
-import type { Payload } from "../functions/run.ts";
-import { run } from "../functions/run.ts";
+import { run } from "../functions/run/run.ts";
 import { createEventBridgeModel } from "../local/event-bridge.ts";
 import { createS3Model } from "../local/s3.ts";
 import { modelEventBus, modelObjectStore } from "./model-ports.ts";
@@ -18,16 +18,13 @@ export const NOW = 1_700_100_000_000;
 export const CONFIG: RunConfig = {
   bucketName: BUCKET,
   eventBusName: BUS,
-  runnersPrefix: "runners/",
-  quarantinePrefix: "quarantine/",
-  fileSizeBytesLimit: 1024,
   maxObjectsPerRunner: 32,
   concurrency: 8,
   accountId: "111111111111",
   partition: "aws",
 };
 
-export const EVERY_RUNNER: Payload = { flavor: "large", include: false, orphanAfterSeconds: 24 * 60 * 60 };
+export const EVERY_RUNNER: RunInput = { flavor: "large", include: false, orphanAfterSeconds: 24 * 60 * 60 };
 
 /** The four files of a runner that did a job: installed in 60 s, idle for 60 s, a job of 600 s. */
 export const FILES = {
@@ -59,7 +56,7 @@ export function createWorld(now = NOW) {
   eventBridge.createBus(BUS);
   const dependencies: Dependencies = {
     store: modelObjectStore(s3, BUCKET),
-    bus: modelEventBus(eventBridge, BUS),
+    bus: modelEventBus(eventBridge, BUS, clock),
     clock,
     config: CONFIG,
     deadline: Number.POSITIVE_INFINITY,
@@ -75,7 +72,7 @@ export function createWorld(now = NOW) {
         s3.putObject(BUCKET, `runners/${flavor}/${runner}/${name}`, { body: Buffer.from(content) });
       }
     },
-    run: (payload: Partial<Payload> = {}, changes: Partial<Dependencies> = {}) =>
+    run: (payload: Partial<RunInput> = {}, changes: Partial<Dependencies> = {}) =>
       run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, ...changes }),
     keys: (prefix = "") => [...s3.objects(BUCKET, prefix)].map(({ key }) => key),
     text: (key: string) => Buffer.from([...s3.objects(BUCKET, key)].find((o) => o.key === key)?.body ?? []).toString(),

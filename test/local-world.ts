@@ -1,9 +1,11 @@
 /** A run with the real SDK clients against local AWS, over HTTP: for tests of what only the wire shows. */
+
+import type { RunInput } from "../contract/schedule-input.ts";
 import { createClients } from "../functions/aws/clients.ts";
 import { eventBridgeBus } from "../functions/aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../functions/aws/s3-object-store.ts";
 import type { Dependencies } from "../functions/ports.ts";
-import { type Payload, run } from "../functions/run.ts";
+import { run } from "../functions/run/run.ts";
 import { startLocalAws } from "../local/server.ts";
 import { BUCKET, BUS, CONFIG, EVERY_RUNNER, FILES, NOW } from "./harness.ts";
 
@@ -21,10 +23,11 @@ export async function startLocalWorld() {
     AWS_SECRET_ACCESS_KEY: "test",
   });
   const clients = createClients(CONFIG.concurrency, true, TIMEOUT_MILLISECONDS);
+  const clock = { now: () => NOW, sleep: async () => {} };
   const dependencies: Dependencies = {
     store: s3ObjectStore(clients.s3, BUCKET, TIMEOUT_MILLISECONDS),
-    bus: eventBridgeBus(clients.eventBridge, BUS),
-    clock: { now: () => NOW, sleep: async () => {} },
+    bus: eventBridgeBus(clients.eventBridge, BUS, clock),
+    clock,
     config: CONFIG,
     deadline: Number.POSITIVE_INFINITY,
   };
@@ -37,7 +40,7 @@ export async function startLocalWorld() {
         local.s3.putObject(BUCKET, `runners/large/${runner}/${name}`, { body: Buffer.from(content) });
       }
     },
-    run: (payload: Partial<Payload> = {}) => run({ ...EVERY_RUNNER, ...payload }, dependencies),
+    run: (payload: Partial<RunInput> = {}) => run({ ...EVERY_RUNNER, ...payload }, dependencies),
     keys: (prefix = "") => [...local.s3.objects(BUCKET, prefix)].map(({ key }) => key),
     events: () =>
       local.eventBridge.events().map(({ detailType, detail }) => ({ detailType, detail: JSON.parse(detail) })),

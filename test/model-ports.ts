@@ -1,6 +1,10 @@
 /** The ports over the in-memory models of `local/`, without HTTP: for tests that want thousands of runs. */
 
-import { type DeleteResult, type EventBus, type ObjectStore, type Refusal, ServiceError } from "../functions/ports.ts";
+import { runnerName } from "../contract/object-keys.ts";
+import type { DeleteResult } from "../contract/reasons.ts";
+import { type PutEvents, publishEntries } from "../functions/aws/publish-entries.ts";
+import type { JobAnswer, WorkflowRunJobs } from "../functions/domain/verify-job.ts";
+import { type Clock, type EventBus, type ObjectStore, type Refusal, ServiceError } from "../functions/ports.ts";
 import type { EventBridgeModel } from "../local/event-bridge.ts";
 import { isS3Error, readBytes, type S3Error, type S3Model } from "../local/s3.ts";
 
@@ -43,29 +47,53 @@ export function modelObjectStore(s3: S3Model, bucket: string, options: { pageSiz
   };
 }
 
-export function modelEventBus(eventBridge: EventBridgeModel, name: string): EventBus {
+/** The bus over the model, with the adapter's own batching. `wrap` may come between the two. */
+export function modelEventBus(
+  eventBridge: EventBridgeModel,
+  name: string,
+  clock: Clock,
+  wrap: (putEvents: PutEvents) => PutEvents = (putEvents) => putEvents,
+): EventBus {
+  const putEvents = wrap(modelPutEvents(eventBridge, name));
   return {
-    async exists() {
-      return typeof eventBridge.describeBus(name) === "string";
-    },
-    async put(entries) {
-      const results = eventBridge.putEvents(
-        entries.map(({ source, detailType, resources, detail }) => ({
-          EventBusName: name,
-          Source: source,
-          DetailType: detailType,
-          Resources: resources,
-          Detail: detail,
-        })),
-      );
-      if ("httpStatus" in results) throw new ServiceError(results.code, results.message, { retryable: false });
-      return results.map((result) =>
-        "EventId" in result
-          ? "accepted"
-          : { code: result.ErrorCode, retryable: result.ErrorCode === "InternalFailure" },
-      );
-    },
+    exists: async () => typeof eventBridge.describeBus(name) === "string",
+    publish: (entries, deadline) => publishEntries(putEvents, entries, clock, deadline),
   };
+}
+
+/** PutEvents over the model. */
+export function modelPutEvents(eventBridge: EventBridgeModel, name: string): PutEvents {
+  return async (entries) => {
+    const results = eventBridge.putEvents(
+      entries.map(({ source, detailType, resources, detail }) => ({
+        EventBusName: name,
+        Source: source,
+        DetailType: detailType,
+        Resources: resources,
+        Detail: detail,
+      })),
+    );
+    if ("httpStatus" in results) throw new ServiceError(results.code, results.message, { retryable: false });
+    return results.map((result) =>
+      "EventId" in result ? "accepted" : { code: result.ErrorCode, retryable: result.ErrorCode === "InternalFailure" },
+    );
+  };
+}
+
+/** Jobs of a workflow run from which the rules conclude exactly this about the runner of a storage. */
+export function jobsThatSay(answer: JobAnswer | undefined, storage: string): WorkflowRunJobs {
+  if (!answer) return { jobs: [], unknown: "not-configured" };
+  if ("unknown" in answer) return { jobs: [], ...(!answer.isMismatch && { unknown: answer.unknown }) };
+  const { queue_duration: queued, conclusion = null } = answer;
+  const createdAt = 1_600_000_000_000;
+  const job = {
+    runner_name: runnerName(storage),
+    status: "completed",
+    created_at: new Date(createdAt).toISOString(),
+    started_at: queued === undefined ? null : new Date(createdAt + Math.round(queued * 1000)).toISOString(),
+    conclusion,
+  };
+  return { jobs: [job] };
 }
 
 function refusal(error: S3Error): Refusal {

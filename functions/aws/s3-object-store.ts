@@ -9,7 +9,8 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import type { DeleteResult, ListedObject, ObjectStore, ObjectVersion, Refusal } from "../ports.ts";
+import type { DeleteResult } from "../../contract/reasons.ts";
+import type { ListedObject, ObjectStore, ObjectVersion, Refusal } from "../ports.ts";
 import { errorCode, httpStatus, toServiceError } from "./service-error.ts";
 
 /** How long a body may take, in milliseconds: the SDK's request timeout ends with the headers. */

@@ -3,22 +3,23 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics } from "@aws-lambda-powertools/metrics";
 import { Tracer } from "@aws-lambda-powertools/tracer";
 import type { Context } from "aws-lambda";
+import { METRICS_NAMESPACE, METRICS_SERVICE } from "../../contract/run-metrics.ts";
+import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { createClients } from "../aws/clients.ts";
 import { eventBridgeBus } from "../aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../aws/s3-object-store.ts";
 import type { Github } from "../github/github.ts";
 import type { Clock, GithubConfig, RunConfig } from "../ports.ts";
-import { FINISHING_MILLISECONDS, run } from "../run.ts";
-import { brokenLaws, type Summary } from "../summary.ts";
+import { FINISHING_MILLISECONDS, run } from "../run/run.ts";
+import { type Summary, violatedInvariants } from "../run/summary.ts";
 import { readConfig } from "./config.ts";
-import { METRICS_NAMESPACE, METRICS_SERVICE, metricsOf } from "./metrics-catalogue.ts";
-import { readPayload } from "./payload.ts";
+import { metricsOf } from "./report.ts";
 
 const config = readConfig(process.env);
 const { s3, eventBridge } = createClients(config.concurrency, config.usePathStyle);
 const store = s3ObjectStore(s3, config.bucketName);
-const bus = eventBridgeBus(eventBridge, config.eventBusName);
 const clock: Clock = { now: Date.now, sleep };
+const bus = eventBridgeBus(eventBridge, config.eventBusName, clock);
 
 let github: Promise<Github> | undefined;
 
@@ -27,30 +28,30 @@ const logger = new Logger({ serviceName: METRICS_SERVICE });
 const tracer = new Tracer({ serviceName: METRICS_SERVICE, captureHTTPsRequests: false });
 
 /**
- * One scheduled run. Returns and logs its summary. Throws on a bad payload or a missing bus, before anything is deleted, and
- * when the listing failed, after what had been listed was finished: so that Lambda counts it as an error.
+ * One scheduled run. Returns and logs its summary. Throws for an invalid schedule input or a missing bus, before anything is deleted;
+ * and if the listing failed, after everything listed was finished, so that Lambda counts an error.
  */
-export async function handler(input: unknown, context: Context): Promise<Summary> {
+export async function handler(event: unknown, context: Context): Promise<Summary> {
   logger.addContext(context);
-  const began = clock.now();
-  const payload = readPayload(input);
-  if (payload.githubRunners && !config.github) {
-    throw new Error("The payload is not right. githubRunners: needs GITHUB_SECRET_ID and GITHUB_OWNERS");
+  const startedAt = clock.now();
+  const input = readScheduleInput(event);
+  if (input.githubRunners && !config.github) {
+    throw new Error("Invalid schedule input: githubRunners: needs GITHUB_SECRET_ID and GITHUB_OWNERS");
   }
-  const deadline = began + context.getRemainingTimeInMillis();
+  const deadline = startedAt + context.getRemainingTimeInMillis();
   github ??= config.github && loadGithub(config.github);
-  // What has been read by then needs time to be published.
-  const githubRun = (await github)?.beginRun(deadline - FINISHING_MILLISECONDS);
-  const summary = await traced("extract-metrics", () =>
-    run(payload, { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, ...githubRun }),
+  // Runners that were read by then still have to be published.
+  const githubRun = (await github)?.startRun(deadline - FINISHING_MILLISECONDS);
+  const done = await traced("extract-metrics", () =>
+    run(input, { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, ...githubRun }),
   );
-  if (githubRun) summary.github = githubRun.usage();
-  report(summary, clock.now() - began);
+  const summary = githubRun ? { ...done, github: githubRun.usage() } : done;
+  report(summary, clock.now() - startedAt);
   if (summary.stopped === "listing-failed") throw new Error(`The listing failed. ${summary.errors.join("; ")}`);
   return summary;
 }
 
-/** Its code is loaded only where it is configured. */
+/** GitHub's code is loaded only if it is configured. */
 async function loadGithub(config: GithubConfig): Promise<Github> {
   const [{ createGithub }, { secretReader }] = await Promise.all([
     import("../github/github.ts"),
@@ -71,11 +72,12 @@ function report(summary: Summary, durationMilliseconds: number): void {
   for (const { name, unit, value } of metricsOf(summary, durationMilliseconds)) metrics.addMetric(name, unit, value);
   metrics.publishStoredMetrics();
   logger.info("run", { summary, durationMilliseconds });
-  const broken = brokenLaws(summary);
-  if (broken.length > 0) logger.error("The run broke a law that every run obeys", { brokenLaws: broken, summary });
+  const violated = violatedInvariants(summary);
+  if (violated.length > 0)
+    logger.error("The run violated an invariant: this is a bug", { violatedInvariants: violated, summary });
 }
 
-/** Runs inside of a segment of X-Ray's, where tracing is on. */
+/** Runs in a subsegment of X-Ray if tracing is on. */
 async function traced<Result>(name: string, body: () => Promise<Result>): Promise<Result> {
   const parent = tracer.getSegment();
   const segment = parent?.addNewSubsegment(name);

@@ -6,16 +6,16 @@ import { createJobLookup } from "./job-lookup.ts";
 import { createRunnerLookup } from "./runner-lookup.ts";
 import { createTimeBudget } from "./time-budget.ts";
 
-/** Of a run's time, waiting for GitHub may take this share, whatever the budget: else a short run would do nothing else. */
+/** Waiting for GitHub may take this share of a run's time, whatever the budget: otherwise a short run would do nothing else. */
 const TIME_SHARE_MAX = 0.25;
 
-/** GitHub for the runs of one process. Tokens, and answers to be asked for conditionally, serve them all. */
+/** GitHub for the runs of one process, which share tokens and cached answers. */
 export interface Github {
-  /** `deadline`, in milliseconds since the epoch: nobody waits for GitHub any longer then. */
-  beginRun(deadline: number): GithubRun;
+  /** `deadline`, in milliseconds since the epoch, ends all waiting for GitHub. */
+  startRun(deadline: number): GithubRun;
 }
 
-/** GitHub for one run: its budgets begin with it. */
+/** GitHub for one run, with budgets of its own. */
 export interface GithubRun {
   readonly jobs: JobLookup;
   readonly runners: RunnerLookup;
@@ -24,9 +24,9 @@ export interface GithubRun {
 
 export interface GithubOptions {
   readonly clock: Pick<Clock, "now">;
-  /** The text of the secret, freshly read if told so. */
+  /** The text of the secret; with `isFresh`, read again. */
   readonly readSecret: (isFresh: boolean) => Promise<string | undefined>;
-  /** For tests: milliseconds after which one call is given up, and that count as a second for Octokit's pauses. */
+  /** For tests: time-out of one call, and the length of a second in Octokit's pauses, both in milliseconds. */
   readonly callTimeoutMilliseconds?: number;
   readonly pauseMilliseconds?: number;
 }
@@ -38,15 +38,15 @@ export function createGithub(config: GithubConfig, options: GithubOptions): Gith
   const owners = new Set(config.owners.map((owner) => owner.toLowerCase()));
 
   return {
-    beginRun(deadline) {
+    startRun(deadline) {
       const usage = { requests: 0, rateLimited: 0, statuses: {} };
-      const milliseconds = Math.min(config.timeBudgetMilliseconds, (deadline - clock.now()) * TIME_SHARE_MAX);
+      const milliseconds = Math.min(config.timeBudgetSeconds * 1_000, (deadline - clock.now()) * TIME_SHARE_MAX);
       const budget = createTimeBudget(milliseconds, clock, deadline);
       const fetch = guardedFetch({ ...config, ...options, signal: budget.signal, memory, usage });
       const api = createGithubApi(config.apiUrl, { fetch, budget, credentials, pauseMilliseconds });
       return {
-        // The first page of each workflow run before the further ones of any: else a few long runs would leave none for the rest.
-        jobs: createJobLookup(api, owners, clock, () => usage.requests < config.requestsMax / 2),
+        // The first page of every workflow run comes first: otherwise a few long runs would use up the calls.
+        jobs: createJobLookup(api, owners, () => usage.requests < config.requestsMax / 2),
         runners: createRunnerLookup(api),
         usage: () => structuredClone(usage),
       };

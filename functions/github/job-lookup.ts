@@ -1,22 +1,23 @@
 import * as z from "zod";
-import { answerOf, type GithubJob, type JobMetricsUnknown } from "../metrics/github-job.ts";
-import { runnerName } from "../metrics/runner-metrics.ts";
-import type { Clock, JobLookup } from "../ports.ts";
+import type { GithubJob, WorkflowRunJobs } from "../domain/verify-job.ts";
+import type { JobLookup } from "../ports.ts";
 import { type GithubApi, PAGE_SIZE } from "./api.ts";
 import { GithubFailure, reasonOf } from "./failure.ts";
 
 /** Pages of one workflow run that are read. A matrix has at most 256 jobs, but a run several of them, and many attempts. */
 const PAGES_MAX = 30;
 
-/** Jobs that are kept in memory. Of the workflow runs beyond that, the ones asked for first are forgotten. */
-const JOBS_KEPT_MAX = 100_000;
+/** Jobs in memory. Beyond that, the workflow runs that were requested first are dropped. */
+const CACHED_JOBS_MAX = 100_000;
 
 /** GitHub's ids are 64-bit integers. */
 const RUN_ID = /^[1-9][0-9]{0,18}$/;
 
+const NO_JOB = { repository: "", workflow_run_id: "" };
+
 const ACTIONS = { actions: "read" } as const;
 
-/** What is used of GitHub's answer, and no more. */
+/** The fields of GitHub's answer that are used. */
 const page = z.object({
   total_count: z.int().nonnegative(),
   jobs: z.array(
@@ -31,69 +32,58 @@ const page = z.object({
   ),
 });
 
-/** The jobs of a workflow run; with `unknown`, not all of them, and why. */
-interface RunJobs {
-  readonly jobs: readonly GithubJob[];
-  readonly unknown?: JobMetricsUnknown;
-}
-
 /**
- * GitHub's jobs for one run of ours: asks for each workflow run once, for all attempts and pages, and only for repositories of
- * these owners (in lower case). `mayReadOn` is asked before each page but a workflow run's first.
+ * GitHub's jobs for one run of ours: requests each workflow run once, with all attempts and pages, and only for repositories of these
+ * owners (in lower case). `mayFetchNextPage` is called before every page but the first of a workflow run.
  */
 export function createJobLookup(
   api: GithubApi,
   owners: ReadonlySet<string>,
-  clock: Pick<Clock, "now">,
-  mayReadOn: () => boolean,
+  mayFetchNextPage: () => boolean,
 ): JobLookup {
-  const asked = new Map<string, Promise<RunJobs>>();
-  const kept = new Map<string, number>();
-  let jobsKept = 0;
+  const requested = new Map<string, Promise<WorkflowRunJobs>>();
+  const cached = new Map<string, number>();
+  let cachedJobs = 0;
 
   return {
-    async find(metrics) {
-      if (!metrics.preJob) return undefined;
-      const { repository, workflow_run_id: runId } = metrics.preJob;
+    async jobsOf({ preJob: { repository, workflow_run_id: runId } = NO_JOB }) {
       const [owner = "", name = ""] = repository.split("/");
-      if (!owners.has(owner.toLowerCase())) return { unknown: "owner-not-allowed" };
-      if (!RUN_ID.test(runId)) return { unknown: "not-found" };
+      if (!owners.has(owner.toLowerCase())) return { jobs: [], unknown: "owner-not-allowed" };
+      if (!RUN_ID.test(runId)) return { jobs: [], unknown: "not-found" };
       try {
-        const { jobs, unknown } = await api.within(() => jobsOf(owner, name, runId));
-        const answer = answerOf(jobs, metrics, runnerName(metrics.storage), clock.now());
-        return unknown && "unknown" in answer ? { unknown } : answer;
+        return await api.within(() => requestOnce(owner, name, runId));
       } catch (error) {
-        return { unknown: reasonOf(error) };
+        return { jobs: [], unknown: reasonOf(error) };
       }
     },
   };
 
-  function jobsOf(owner: string, name: string, runId: string): Promise<RunJobs> {
+  function requestOnce(owner: string, name: string, runId: string): Promise<WorkflowRunJobs> {
     const key = `${owner}/${name}/${runId}`.toLowerCase();
-    const known = asked.get(key);
+    const known = requested.get(key);
     if (known) return known;
-    const jobs = askForJobs(owner, name, runId);
-    asked.set(key, jobs);
+    const jobs = requestJobs(owner, name, runId);
+    requested.set(key, jobs);
     jobs.then((found) => remember(key, found.jobs.length)).catch(() => {});
     return jobs;
   }
 
   function remember(key: string, count: number): void {
-    kept.set(key, count);
-    jobsKept += count;
-    for (const [oldest, jobs] of kept) {
-      if (jobsKept <= JOBS_KEPT_MAX || oldest === key) return;
-      asked.delete(oldest);
-      kept.delete(oldest);
-      jobsKept -= jobs;
+    cached.set(key, count);
+    cachedJobs += count;
+    for (const [oldest, jobs] of cached) {
+      if (cachedJobs <= CACHED_JOBS_MAX || oldest === key) return;
+      requested.delete(oldest);
+      cached.delete(oldest);
+      cachedJobs -= jobs;
     }
   }
 
-  async function askForJobs(owner: string, name: string, runId: string): Promise<RunJobs> {
+  async function requestJobs(owner: string, name: string, runId: string): Promise<WorkflowRunJobs> {
     const path = ["repos", owner, name, "actions", "runs", runId, "jobs"];
     const jobs: GithubJob[] = [];
     for (let number = 1; number <= PAGES_MAX; number++) {
-      if (number > 1 && !mayReadOn()) return { jobs, unknown: "request-budget" };
+      if (number > 1 && !mayFetchNextPage()) return { jobs, unknown: "request-budget" };
       let answer: unknown;
       try {
         answer = await api.get(path, { filter: "all", per_page: String(PAGE_SIZE), page: String(number) }, ACTIONS);

@@ -1,49 +1,54 @@
+import { flavorPrefix, storageOfKey } from "../../contract/object-keys.ts";
 import type { ListedObject, ListPage, ListPosition, ObjectStore } from "../ports.ts";
-import { type StorageListing, storageName } from "./layout.ts";
+import { type StorageListing, type StorageManager, storageListing } from "./storage-listing.ts";
+
+/** What a page of the listing completes. */
+export interface ListedStorages {
+  readonly storages: readonly StorageListing[];
+  /** Objects outside any storage, where no runner may write. */
+  readonly strays: number;
+}
 
 /**
- * Every metrics storage under a flavor's prefix, from one flat listing, page by page. Keys come in byte order, so the objects
- * of a storage stand together. A storage that fills a page beyond `objectsMax` is skipped past: a flood costs one page.
- *
- * `onStray` is called for every object that lies beside the storages, where no runner may write.
+ * Every metrics storage of the flavor, from one flat listing, page by page. Keys come in byte order, so the objects of a storage are
+ * adjacent. A storage that fills a page and has more objects than allowed is skipped: a flood costs one page.
  */
-export async function* listAll(
-  store: ObjectStore,
-  flavorPrefix: string,
-  objectsMax: number,
-  onStray: () => void,
-): AsyncGenerator<StorageListing> {
-  let open: { name: string; prefix: string; objects: ListedObject[] } | undefined;
-  let ahead: Promise<ListPage> | undefined = fetchAhead(store, flavorPrefix);
-  while (ahead) {
-    const page: ListPage = await ahead;
-    const complete: StorageListing[] = [];
+export async function* listAll(storageManager: StorageManager): AsyncGenerator<ListedStorages> {
+  const { store, flavor, maxObjectsPerRunner } = storageManager;
+  const prefix = flavorPrefix(flavor);
+  let open: { name: string; objects: ListedObject[] } | undefined;
+  let pageAhead: Promise<ListPage> | undefined = fetchAhead(store, prefix);
+  while (pageAhead) {
+    const page: ListPage = await pageAhead;
+    const storages: StorageListing[] = [];
+    let strays = 0;
     for (const object of page.objects) {
-      const name = storageName(object.key, flavorPrefix);
+      const name = storageOfKey(object.key, flavor);
       if (name !== open?.name) {
-        if (open) complete.push(open);
-        open = name === undefined ? undefined : { name, prefix: `${flavorPrefix}${name}/`, objects: [] };
+        if (open) storages.push(storageListing(flavor, open.name, open.objects));
+        open = name === undefined ? undefined : { name, objects: [] };
       }
       if (open) open.objects.push(object);
-      else onStray();
+      else strays++;
     }
 
     let next = page.next;
-    if (open && next && open.objects.length > objectsMax) {
-      next = { after: behind(open.prefix) };
-      complete.push(open);
+    if (open && next && open.objects.length > maxObjectsPerRunner) {
+      const flood = storageListing(flavor, open.name, open.objects);
+      next = { after: afterPrefix(flood.prefix) };
+      storages.push(flood);
       open = undefined;
     }
-    ahead = next && fetchAhead(store, flavorPrefix, next);
-    yield* complete;
+    pageAhead = next && fetchAhead(store, prefix, next);
+    yield { storages, strays };
   }
-  if (open) yield open;
+  if (open) yield { storages: [storageListing(flavor, open.name, open.objects)], strays: 0 };
 }
 
 /** Whether a storage holds anything that its listing does not show. */
 export async function hasGrown(store: ObjectStore, { prefix, objects }: StorageListing): Promise<boolean> {
   const known = new Set(objects.map(({ key, etag }) => JSON.stringify([key, etag])));
-  // Any page may show fewer keys than there are, or none.
+  // A page may show fewer keys than there are, or none, and still have a next one.
   for (let from: ListPosition | undefined = { after: "" }; from; ) {
     const page: ListPage = await store.list(prefix, from);
     if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;
@@ -52,14 +57,14 @@ export async function hasGrown(store: ObjectStore, { prefix, objects }: StorageL
   return false;
 }
 
-/** Asks for a page while the one before it is worked on. If nobody comes for it, its failure is nobody's. */
+/** Requests a page while the one before it is processed. If the consumer stops before it is needed, its failure has no effect. */
 function fetchAhead(store: ObjectStore, prefix: string, from?: ListPosition): Promise<ListPage> {
   const page = store.list(prefix, from);
   page.catch(() => {});
   return page;
 }
 
-/** Where to go on behind all keys of a storage: "0" is the byte after "/". (A stray object of just this name goes uncounted.) */
-function behind(storagePrefix: string): string {
+/** The position after all keys of a storage: "0" is the byte after "/". (A stray object of exactly this name is not counted.) */
+function afterPrefix(storagePrefix: string): string {
   return `${storagePrefix.slice(0, -1)}0`;
 }

@@ -1,69 +1,68 @@
-import type { Corrupt } from "../metrics/files.ts";
-import type { Quarantine } from "../metrics/issue-events.ts";
-import type { ListedObject, ObjectStore, Refusal } from "../ports.ts";
 import {
-  type Layout,
+  manifestKey,
+  quarantineId,
   quarantineKey,
-  quarantineLocation,
   quarantineName,
-  type StorageLimits,
-  type StorageListing,
-} from "./layout.ts";
-import { isOutOfReach, type NotNow } from "./read.ts";
+  quarantinePrefix,
+} from "../../contract/object-keys.ts";
+import type { Corrupt } from "../domain/corrupt.ts";
+import type { Quarantine } from "../domain/issue-events.ts";
+import type { ListedObject, Refusal } from "../ports.ts";
+import { isOutOfReach, type Unavailable } from "./read.ts";
+import type { StorageListing, StorageManager } from "./storage-listing.ts";
 
 /** Larger objects are recorded, not copied. */
 export const COPY_BYTES_MAX = 1024 * 1024;
 
 /**
- * Moves a storage out of the runners' reach, but for the last step: copies what is small enough, records the rest, and writes
- * `manifest.json` last. The caller deletes the objects once the quarantine has been made known. Always comes to an end, whatever
- * the objects are; a second try after a crash writes the same again, and an existing manifest is left as it is.
+ * Moves a storage out of the runners' reach, except for the last step: copies the objects that are small enough, records the rest, and
+ * writes the manifest last. The caller deletes the objects once the quarantine has been published. Always terminates, whatever the
+ * objects are. A second attempt after a crash writes the same again and leaves an existing manifest as it is.
  */
 export async function moveToQuarantine(
-  store: ObjectStore,
-  layout: Layout,
+  storageManager: StorageManager,
   listing: StorageListing,
   { reason, file, problems }: Corrupt,
-  limits: StorageLimits,
-  now: number,
-): Promise<({ readonly kind: "quarantine" } & Quarantine) | NotNow> {
-  const { id, prefix } = quarantineLocation(layout, listing);
+): Promise<({ readonly kind: "quarantine" } & Quarantine) | Unavailable> {
+  const { store, flavor, clock, maxObjectsPerRunner } = storageManager;
+  const id = quarantineId(listing.objects);
+  const prefix = quarantinePrefix(flavor, listing.name, id);
   const evidence = [];
   for (const [index, object] of listing.objects.entries()) {
-    const fate = await copyOrReason(object, index < limits.objectsMax);
-    if (fate === "gone" || fate === "changed") return { kind: "deferred", why: "changed" };
-    if (fate === "denied") return { kind: "deferred", why: "denied" };
-    evidence.push({ ...described(object), ...fate });
+    const result = await tryCopy(object, index < maxObjectsPerRunner);
+    if (result === "gone" || result === "changed") return { kind: "deferred", reason: "changed" };
+    if (result === "denied") return { kind: "deferred", reason: "denied" };
+    evidence.push({ ...described(object), ...result });
   }
   const manifest = {
     schema_version: 1,
-    flavor: layout.flavor,
+    flavor,
     storage: listing.name,
     reason,
     ...(file && { file }),
     ...(problems && { problems }),
-    quarantined_at: new Date(now).toISOString(),
+    quarantined_at: new Date(clock.now()).toISOString(),
     objects: evidence,
   };
-  await store.putIfAbsent(`${prefix}manifest.json`, JSON.stringify(manifest));
+  await store.putIfAbsent(manifestKey(prefix), JSON.stringify(manifest));
   const bytes = listing.objects.reduce((sum, { size }) => sum + size, 0);
   const storage = quarantineName(listing.name);
   return { kind: "quarantine", reason, storage, id, prefix, objects: listing.objects.length, bytes };
 
-  async function copyOrReason(object: ListedObject, mayCopy: boolean): Promise<Fate> {
+  async function tryCopy(object: ListedObject, mayCopy: boolean): Promise<CopyResult> {
     if (!mayCopy) return { not_copied: "too-many" };
     if (object.size > COPY_BYTES_MAX) return { not_copied: "too-large" };
     const copy = quarantineKey(prefix, object.key, listing.prefix);
     const result = await store.copy(object, copy);
     if (result === "copied") return { copied_to: copy };
     if (result !== "denied" && result !== "unreadable") return result;
-    // A copy may also be refused for its destination: a HEAD says whether it is the object's fault.
-    return isOutOfReach(await store.head(object.key), limits) ? { not_copied: "unreadable" } : "denied";
+    // A copy may also be refused because of its destination: a HEAD shows whether it is because of the object.
+    return isOutOfReach(await store.head(object.key), storageManager) ? { not_copied: "unreadable" } : "denied";
   }
 }
 
-/** Where an object's copy is, or why there is none; or that it can't be said now. */
-type Fate =
+/** Where an object's copy is, or why there is none; or why it can't be copied now. */
+type CopyResult =
   | { readonly copied_to: string }
   | { readonly not_copied: "too-large" | "too-many" | "unreadable" }
   | Exclude<Refusal, "unreadable">;

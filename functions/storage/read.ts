@@ -1,46 +1,46 @@
-import { type Corrupt, corrupt, isCorrupt, METRICS_FILE_NAMES, type MetricsFileName } from "../metrics/files.ts";
-import type { MetricsFile, MetricsFiles } from "../metrics/runner-metrics.ts";
+import { FILE_SIZE_BYTES_LIMIT, type RunnerFileName } from "../../contract/runner-files.ts";
+import { type Corrupt, corrupt, isCorrupt } from "../domain/corrupt.ts";
+import type { MetricsFile, MetricsFiles } from "../domain/runner-metrics.ts";
 import type { ListedObject, ObjectHead, ObjectStore, Refusal } from "../ports.ts";
-import type { StorageLimits, StorageListing } from "./layout.ts";
+import type { StorageListing, StorageManager } from "./storage-listing.ts";
 
 /**
- * Classes whose objects are archived, or may be: a GET needs a restore first. No runner has a reason to ask for one.
+ * Storage classes whose objects are archived, or may be: a GET needs a restore first. No runner has a reason to use them.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
  */
 const ARCHIVE_CLASSES = ["GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"];
 
-/** Why nothing can be done with a storage now: its files have all gone, or are not what was listed, or are denied to us. */
-export type NotNow = { readonly kind: "vanished" } | { readonly kind: "deferred"; readonly why: "changed" | "denied" };
+/** Why nothing can be done with a storage now: all its files are gone, or they are not the listed versions, or we are denied access. */
+export type Unavailable =
+  | { readonly kind: "vanished" }
+  | { readonly kind: "deferred"; readonly reason: "changed" | "denied" };
 
-export type ReadResult = { readonly kind: "files"; readonly files: MetricsFiles } | Corrupt | NotNow;
+export type ReadResult = { readonly kind: "files"; readonly files: MetricsFiles } | Corrupt | Unavailable;
 
 /**
- * Reads the metrics files that a listing shows: HEAD for each; then, unless a HEAD tells that one is too large or unreadable,
- * GET for each. Reads only the versions that were listed, so that what is deleted later is what was read. An empty file counts
- * as absent and costs nothing.
+ * Reads the metrics files that a listing shows: HEAD for each; then GET for each, unless a HEAD shows that one is too large or
+ * unreadable. Reads only the listed versions, so that a later delete removes exactly what was read. An empty file counts as absent and
+ * costs nothing.
  */
-export async function readStorage(
-  store: ObjectStore,
-  listing: StorageListing,
-  limits: StorageLimits,
-): Promise<ReadResult> {
-  const listed = METRICS_FILE_NAMES.flatMap((name) => {
-    const object = listing.objects.find(({ key }) => key === `${listing.prefix}${name}`);
-    return object && object.size > 0 ? [{ name, object }] : [];
-  });
-  const heads = allOrNotNow(await allOf(listed.map((file) => head(store, file, limits))));
+export async function readStorage(storageManager: StorageManager, listing: StorageListing): Promise<ReadResult> {
+  const entries = Object.entries(listing.files) as [RunnerFileName, ListedObject][];
+  const listed = entries.map(([name, object]): ListedFile => ({ name, object }));
+  const heads = allOrUnavailable(await allOf(listed.map((file) => head(storageManager.store, file))));
   if (!Array.isArray(heads)) return heads;
-  const contents = allOrNotNow(await allOf(heads.map((file) => content(store, file, limits))));
+  const contents = allOrUnavailable(await allOf(heads.map((file) => content(storageManager, file))));
   if (!Array.isArray(contents)) return contents;
   return { kind: "files", files: Object.fromEntries(contents.map(({ name, file }) => [name, file])) };
 }
 
 /**
- * Whether nobody's permissions would help to read an object that was refused: its uploader has seen to it. It is archived,
- * encrypted with the uploader's own key (SSE-C), or with a KMS key of another account that is not the bucket's. With any other key
- * the fault may be in our permissions, and nothing must be thrown away for that.
+ * Whether no permission would help to read an object that was refused, because of what its uploader did: it is archived, encrypted
+ * with the uploader's own key (SSE-C), or with a KMS key of another account that is not the bucket's. With any other key our
+ * permissions may be wrong, and nothing must be thrown away for that.
  */
-export function isOutOfReach(head: ObjectHead | Refusal, { kmsKeyArn, accountId }: StorageLimits): boolean {
+export function isOutOfReach(
+  head: ObjectHead | Refusal,
+  { kmsKeyArn, accountId }: Pick<StorageManager, "kmsKeyArn" | "accountId">,
+): boolean {
   if (typeof head === "string") return head === "unreadable";
   if (ARCHIVE_CLASSES.includes(head.storageClass)) return true;
   if (head.kmsKeyId === undefined || head.kmsKeyId === kmsKeyArn || accountId === undefined) return false;
@@ -53,35 +53,33 @@ function accountOf(arn: string): string | undefined {
 }
 
 interface ListedFile {
-  readonly name: MetricsFileName;
+  readonly name: RunnerFileName;
   readonly object: ListedObject;
 }
 
-/** Something was not to be had, or it was found to be corrupt. */
+/** A file could not be read, or it was found to be corrupt. */
 type Failure = Exclude<Refusal, "unreadable"> | Corrupt;
 
 async function head(
   store: ObjectStore,
   { name, object }: ListedFile,
-  limits: StorageLimits,
 ): Promise<(ListedFile & { head: ObjectHead }) | Failure> {
   const found = await store.head(object.key);
   if (found === "unreadable") return corrupt("unreadable-object", name);
   if (typeof found === "string") return found;
   if (found.etag !== object.etag) return "changed";
-  if (found.size > limits.fileSizeBytesLimit) return corrupt("file-too-large", name);
+  if (found.size > FILE_SIZE_BYTES_LIMIT) return corrupt("file-too-large", name);
   if (ARCHIVE_CLASSES.includes(found.storageClass)) return corrupt("unreadable-object", name);
   return { name, object, head: found };
 }
 
 async function content(
-  store: ObjectStore,
+  storageManager: StorageManager,
   { name, object, head }: ListedFile & { head: ObjectHead },
-  limits: StorageLimits,
-): Promise<{ name: MetricsFileName; file: MetricsFile } | Failure> {
-  const bytes = await store.get({ key: object.key, etag: head.etag }, head.size);
+): Promise<{ name: RunnerFileName; file: MetricsFile } | Failure> {
+  const bytes = await storageManager.store.get({ key: object.key, etag: head.etag }, head.size);
   if (bytes === "unreadable") return corrupt("unreadable-object", name);
-  if (bytes === "denied" && isOutOfReach(head, limits)) return corrupt("unreadable-object", name);
+  if (bytes === "denied" && isOutOfReach(head, storageManager)) return corrupt("unreadable-object", name);
   if (typeof bytes === "string") return bytes;
   return { name, file: { bytes, lastModified: head.lastModified } };
 }
@@ -92,8 +90,8 @@ async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(promises);
 }
 
-/** All results, or the first file that is corrupt, or why not now. */
-function allOrNotNow<T extends object>(results: readonly (T | Failure)[]): T[] | Corrupt | NotNow {
+/** All results; or the first corrupt file; or why they are unavailable. */
+function allOrUnavailable<T extends object>(results: readonly (T | Failure)[]): T[] | Corrupt | Unavailable {
   const found: T[] = [];
   const refusals = new Set<Failure>();
   for (const result of results) {
@@ -102,7 +100,7 @@ function allOrNotNow<T extends object>(results: readonly (T | Failure)[]): T[] |
     else found.push(result);
   }
   if (refusals.size === 0) return found;
-  if (refusals.has("denied")) return { kind: "deferred", why: "denied" };
-  const haveAllGone = found.length === 0 && !refusals.has("changed");
-  return haveAllGone ? { kind: "vanished" } : { kind: "deferred", why: "changed" };
+  if (refusals.has("denied")) return { kind: "deferred", reason: "denied" };
+  const areAllGone = found.length === 0 && !refusals.has("changed");
+  return areAllGone ? { kind: "vanished" } : { kind: "deferred", reason: "changed" };
 }

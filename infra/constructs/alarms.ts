@@ -7,19 +7,7 @@ import { type ITopic, Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import {
-  ACCESS_DENIED,
-  ACCOUNTING_LAW_BROKEN,
-  GITHUB_RUNNERS_UNKNOWN,
-  jobMetricsUnknownMetric,
-  type MetricName,
-  OBJECTS_NOT_DELETED,
-  outcomeMetric,
-  RUN_DURATION,
-  STOPPED_AT_DEADLINE,
-  STRAY_OBJECTS,
-  verificationMetric,
-} from "../../functions/extract-metrics/metrics-catalogue.ts";
+import { githubReasonMetric, type MetricName, outcomeMetric, verificationMetric } from "../../contract/run-metrics.ts";
 import { runMetric } from "../metrics.ts";
 import type { Settings } from "../settings.ts";
 
@@ -108,7 +96,7 @@ export class Alarms extends Construct {
         statistic: Stats.MINIMUM,
       });
     this.watch(`NoRun-${flavor}`, {
-      metric: runMetric(RUN_DURATION, flavor, { period: interval, statistic: Stats.SAMPLE_COUNT }),
+      metric: runMetric("RunDuration", flavor, { period: interval, statistic: Stats.SAMPLE_COUNT }),
       description: `No run of flavor ${flavor} came to its end in ${noRunAlarmAfterIntervals} intervals. Rings once after the first deployment, until the first run.`,
       below: 1,
       periods: noRunAlarmAfterIntervals,
@@ -124,29 +112,29 @@ export class Alarms extends Construct {
       description: `Runners of flavor ${flavor} were left for the next run ${deferredAlarmAfterRuns} runs in a row. The log says why (deferralReasons, errors).`,
       atLeast: 1,
     });
-    this.watch(`OutOfTime-${flavor}`, {
-      metric: leastOfSome(STOPPED_AT_DEADLINE),
+    this.watch(`DeadlineReached-${flavor}`, {
+      metric: leastOfSome("DeadlineReached"),
       description: `Runs of flavor ${flavor} were out of time ${deferredAlarmAfterRuns} times in a row. What they list last may never be reached: raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes.`,
       atLeast: 1,
     });
     this.watch(`AccessDenied-${flavor}`, {
-      metric: sum(ACCESS_DENIED),
+      metric: sum("AccessDenied"),
       description: `S3 denied us an object of flavor ${flavor}: look for a change of the bucket's policy, the function's role, or the key.`,
       atLeast: 1,
     });
     this.watch(`NotDeleted-${flavor}`, {
-      metric: leastOfSome(OBJECTS_NOT_DELETED),
+      metric: leastOfSome("ObjectsNotDeleted"),
       description: `Objects of flavor ${flavor} could not be deleted ${deferredAlarmAfterRuns} runs in a row: their events come again in each run, under the same ids.`,
       atLeast: 1,
     });
     this.watch(`StrayObjects-${flavor}`, {
-      metric: sum(STRAY_OBJECTS),
+      metric: sum("StrayObjects"),
       description: `Objects lie beside the storages of flavor ${flavor}, where no runner may write: someone's permissions are too wide.`,
       atLeast: 1,
     });
-    this.watch(`AccountingLaw-${flavor}`, {
-      metric: sum(ACCOUNTING_LAW_BROKEN),
-      description: `A run of flavor ${flavor} broke a law that every run obeys, such as that every runner listed has one outcome: a defect of runner-metrics. The log says which (brokenLaws). Please report it.`,
+    this.watch(`InvariantViolated-${flavor}`, {
+      metric: sum("InvariantViolated"),
+      description: `A run of flavor ${flavor} broke a law that every run obeys, such as that every runner listed has one outcome: a defect of runner-metrics. The log says which (violatedInvariants). Please report it.`,
       atLeast: 1,
     });
     if (!settings.github) return;
@@ -156,14 +144,14 @@ export class Alarms extends Construct {
       atLeast: 1,
     });
     this.watch(`GithubCredentials-${flavor}`, {
-      metric: sum(jobMetricsUnknownMetric("no-credentials")),
+      metric: sum(githubReasonMetric("no-credentials")),
       description:
         "The secret with GitHub's credentials can't be read, is not filled in, or its key or token was revoked.",
       atLeast: 1,
     });
     if (!githubRunners) return;
     this.watch(`GithubRunners-${flavor}`, {
-      metric: leastOfSome(GITHUB_RUNNERS_UNKNOWN),
+      metric: leastOfSome("GithubRunnersUnknown"),
       description: `GitHub did not say ${deferredAlarmAfterRuns} runs in a row which runners of ${githubRunners} live: runs went by orphanAfterSeconds. The log says why (runnersUnknown).`,
       atLeast: 1,
     });

@@ -4,8 +4,8 @@ import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { FilterPattern, LogGroup, MetricFilter, ResourcePolicy } from "aws-cdk-lib/aws-logs";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { METRICS_NAMESPACE } from "../../functions/extract-metrics/metrics-catalogue.ts";
-import { EVENT_SOURCE } from "../../functions/metrics/events.ts";
+import { EVENT_SOURCE } from "../../contract/events.ts";
+import { METRICS_NAMESPACE } from "../../contract/run-metrics.ts";
 import { JOB_METRICS, type JobMetric, type JobMetricName } from "../job-metrics.ts";
 
 export interface EventLogProps {

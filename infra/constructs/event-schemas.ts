@@ -1,7 +1,7 @@
 import { CfnRegistry, CfnSchema } from "aws-cdk-lib/aws-eventschemas";
 import { Construct } from "constructs";
 import * as z from "zod";
-import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE, SCHEMA_VERSION } from "../../functions/metrics/events.ts";
+import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE, SCHEMA_VERSION } from "../../contract/events.ts";
 
 /** The schemas of the events in EventBridge's schema registry, whose code bindings consumers can download. */
 export class EventSchemas extends Construct {

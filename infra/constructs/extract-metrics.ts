@@ -9,10 +9,10 @@ import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import type { Environment } from "../../functions/extract-metrics/config.ts";
+import { type Environment, environmentOf, GITHUB_SETTINGS, RUN_SETTINGS } from "../../contract/environment.ts";
+import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
 import { type Settings, timeoutSeconds } from "../settings.ts";
-import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "./metrics-bucket.ts";
 
 export interface ExtractMetricsProps {
   readonly settings: Settings;
@@ -52,7 +52,7 @@ export class ExtractMetrics extends Construct {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
     });
     this.function = this.createFunction(props);
-    const statements = [readAndCleanUp, quarantine, encryption, publish, askGithub, tellOfFailure].flatMap((grant) =>
+    const statements = [readAndCleanUp, quarantine, encryption, publish, askGithub, sendFailedRuns].flatMap((grant) =>
       grant(props),
     );
     for (const statement of statements) this.role.addToPolicy(statement);
@@ -69,18 +69,7 @@ export class ExtractMetrics extends Construct {
   }
 
   private createFunction(props: ExtractMetricsProps): NodejsFunction {
-    const { settings, bucket, encryptionKey, bus, deadLetters } = props;
-    const environment = {
-      BUCKET_NAME: bucket.bucketName,
-      EVENT_BUS_NAME: bus.eventBusName,
-      RUNNERS_PREFIX,
-      QUARANTINE_PREFIX,
-      FILE_SIZE_BYTES_LIMIT: String(settings.fileSizeBytesLimit),
-      MAX_OBJECTS_PER_RUNNER: String(settings.maxObjectsPerRunner),
-      CONCURRENCY: String(settings.concurrency),
-      ...(encryptionKey && { KMS_KEY_ARN: encryptionKey.keyArn }),
-      ...githubEnvironment(props),
-    } satisfies Environment;
+    const { settings, deadLetters } = props;
     return new NodejsFunction(this, "Function", {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
       entry: path("../../functions/extract-metrics/handler.ts"),
@@ -91,7 +80,7 @@ export class ExtractMetrics extends Construct {
       architecture: Architecture.ARM_64,
       bundling: BUNDLING,
       awsSdkConnectionReuse: false,
-      environment,
+      environment: environmentFor(props),
       role: this.role,
       memorySize: settings.memoryMegabytes,
       timeout: Duration.seconds(timeoutSeconds(settings)),
@@ -156,16 +145,26 @@ function publish({ bus }: ExtractMetricsProps): PolicyStatement[] {
   return [new PolicyStatement({ sid: "PublishEvents", actions, resources: [bus.eventBusArn] })];
 }
 
-function githubEnvironment({ settings: { github }, githubSecretArn }: ExtractMetricsProps) {
-  if (!github || !githubSecretArn) return {};
-  return {
-    GITHUB_SECRET_ID: githubSecretArn,
-    GITHUB_OWNERS: github.owners.join(","),
-    GITHUB_TIME_BUDGET_SECONDS: String(github.timeBudgetSeconds),
-    GITHUB_REQUESTS_MAX: String(github.requestsMax),
-    GITHUB_MISMATCH: github.mismatch,
-    ...(github.apiUrl && { GITHUB_API_URL: github.apiUrl }),
-  } satisfies Partial<Environment>;
+/** Every variable of the function: a missing one does not compile. */
+function environmentFor(props: ExtractMetricsProps): Record<string, string> {
+  const { settings, bucket, bus, encryptionKey, githubSecretArn } = props;
+  const github = githubSecretArn === undefined ? undefined : settings.github;
+  const variables: Record<keyof Environment, string | undefined> = {
+    BUCKET_NAME: bucket.bucketName,
+    EVENT_BUS_NAME: bus.eventBusName,
+    ...environmentOf(RUN_SETTINGS, settings),
+    KMS_KEY_ARN: encryptionKey?.keyArn,
+    GITHUB_SECRET_ID: github && githubSecretArn,
+    GITHUB_OWNERS: github?.owners.join(","),
+    GITHUB_API_URL: github?.apiUrl,
+    GITHUB_MISMATCH: github?.mismatch,
+    ...(github
+      ? environmentOf(GITHUB_SETTINGS, github)
+      : { GITHUB_TIME_BUDGET_SECONDS: undefined, GITHUB_REQUESTS_MAX: undefined }),
+  };
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }
 
 function askGithub({ githubSecretArn }: ExtractMetricsProps): PolicyStatement[] {
@@ -174,9 +173,9 @@ function askGithub({ githubSecretArn }: ExtractMetricsProps): PolicyStatement[] 
   return [new PolicyStatement({ sid: "ReadGithubSecret", actions, resources: [githubSecretArn] })];
 }
 
-function tellOfFailure({ deadLetters }: ExtractMetricsProps): PolicyStatement[] {
+function sendFailedRuns({ deadLetters }: ExtractMetricsProps): PolicyStatement[] {
   const actions = ["sqs:SendMessage"];
-  return [new PolicyStatement({ sid: "TellOfFailedRuns", actions, resources: [deadLetters.queueArn] })];
+  return [new PolicyStatement({ sid: "SendFailedRuns", actions, resources: [deadLetters.queueArn] })];
 }
 
 function path(relative: string): string {

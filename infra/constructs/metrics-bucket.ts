@@ -11,11 +11,8 @@ import {
 } from "aws-cdk-lib/aws-s3";
 import { S3_SERVER_ACCESS_LOGS_USE_BUCKET_POLICY } from "aws-cdk-lib/cx-api";
 import { Construct } from "constructs";
+import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import type { Settings } from "../settings.ts";
-
-/** Where runners write, and where we put what is not to be trusted. */
-export const RUNNERS_PREFIX = "runners/";
-export const QUARANTINE_PREFIX = "quarantine/";
 
 export interface MetricsBucketProps
   extends Pick<Settings, "uncollectedRetentionDays" | "quarantineRetentionDays" | "logRetentionDays" | "accessLogs"> {
@@ -130,12 +127,12 @@ function denials(bucket: IBucket, encryptionKey: IKey | undefined): PolicyStatem
     deny(sid, everywhere, { Null: { [header]: "false" }, [operator]: { [header]: value } });
   const encryption = "s3:x-amz-server-side-encryption";
   return [
-    deny("DenyKeysOfUploaders", everywhere, { Null: { [`${encryption}-customer-algorithm`]: "false" } }),
+    deny("DenySseC", everywhere, { Null: { [`${encryption}-customer-algorithm`]: "false" } }),
     denyOther("DenyOtherEncryption", encryption, encryptionKey ? "aws:kms" : "AES256"),
     ...(encryptionKey
       ? [denyOther("DenyForeignKmsKeys", `${encryption}-aws-kms-key-id`, encryptionKey.keyArn, "ArnNotEquals")]
       : []),
-    denyOther("DenyOddStorageClasses", "s3:x-amz-storage-class", "STANDARD"),
+    denyOther("DenyOtherStorageClasses", "s3:x-amz-storage-class", "STANDARD"),
     // Also denies multipart uploads and copies, which have no such header. A presigned form (POST) can't have it
     // either: its key and size are fixed by whoever signed it.
     deny("DenyOverwritingRunners", bucket.arnForObjects(`${RUNNERS_PREFIX}*`), {

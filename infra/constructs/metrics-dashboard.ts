@@ -16,22 +16,17 @@ import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import type { ILogGroup } from "aws-cdk-lib/aws-logs";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
+import { EVENT_SCHEMAS } from "../../contract/events.ts";
+import { GITHUB_REASONS, namesOf, QUARANTINE_REASONS, VERIFICATIONS } from "../../contract/reasons.ts";
 import {
-  GITHUB_RATE_LIMIT_REMAINING,
-  GITHUB_RATE_LIMITED,
-  GITHUB_REQUESTS,
-  jobMetricsUnknownMetric,
+  githubReasonMetric,
   METRICS_NAMESPACE,
   type MetricName,
   outcomeMetric,
   quarantineMetric,
-  RUN_DURATION,
   verificationMetric,
-} from "../../functions/extract-metrics/metrics-catalogue.ts";
-import { EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
-import { QUARANTINE_REASONS } from "../../functions/metrics/files.ts";
-import { JOB_METRICS_UNKNOWN, VERIFICATIONS } from "../../functions/metrics/github-job.ts";
-import { postJobStatus } from "../../functions/metrics/runner-metrics.ts";
+} from "../../contract/run-metrics.ts";
+import { postJobStatus } from "../../contract/runner-files.ts";
 import { JOB_METRICS, type JobMetricName } from "../job-metrics.ts";
 import { jobMetric, runMetric } from "../metrics.ts";
 
@@ -110,7 +105,7 @@ function working({ flavors, alarms, function: run, deadLetters }: MetricsDashboa
   return [
     new AlarmStatusWidget({ title: "Alarms", alarms: [...alarms], ...QUARTER }),
     graph("Runs", QUARTER, [
-      ...flavors.map((flavor) => runMetric(RUN_DURATION, flavor, { statistic: Stats.SAMPLE_COUNT, label: flavor })),
+      ...flavors.map((flavor) => runMetric("RunDuration", flavor, { statistic: Stats.SAMPLE_COUNT, label: flavor })),
       run.metricErrors({ ...sum, label: "failed" }),
       deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, label: "dead letters" }),
     ]),
@@ -124,7 +119,7 @@ function working({ flavors, alarms, function: run, deadLetters }: MetricsDashboa
     graph(
       "Duration of a run (ms)",
       QUARTER,
-      flavors.map((flavor) => runMetric(RUN_DURATION, flavor, { statistic: Stats.MAXIMUM, label: flavor })),
+      flavors.map((flavor) => runMetric("RunDuration", flavor, { statistic: Stats.MAXIMUM, label: flavor })),
     ),
   ];
 }
@@ -166,7 +161,7 @@ function users({ eventLog }: MetricsDashboardProps): IWidget[] {
 
 function quarantined({ flavors, eventLog }: MetricsDashboardProps): IWidget[] {
   return [
-    counts("Quarantined by reason", HALF, flavors, QUARANTINE_REASONS, quarantineMetric),
+    counts("Quarantined by reason", HALF, flavors, namesOf(QUARANTINE_REASONS), quarantineMetric),
     table("Latest in quarantine", eventLog, [
       `filter detail.event = "${QUARANTINED}"`,
       "fields @timestamp, detail.flavor, detail.runner_name, detail.reason, detail.objects, detail.quarantine_prefix",
@@ -179,17 +174,17 @@ function quarantined({ flavors, eventLog }: MetricsDashboardProps): IWidget[] {
 function askedOfGithub({ flavors }: MetricsDashboardProps): IWidget[] {
   const sum = { statistic: Stats.SUM };
   // Where GitHub is configured, it is never not.
-  const reasons = JOB_METRICS_UNKNOWN.filter((reason) => reason !== "not-configured");
+  const reasons = namesOf(GITHUB_REASONS).filter((reason) => reason !== "not-configured");
   return [
-    counts("Claims of runners", QUARTER, flavors, VERIFICATIONS, verificationMetric),
-    counts("Missing answers by reason", HALF, flavors, reasons, jobMetricsUnknownMetric),
+    counts("Claims of runners", QUARTER, flavors, namesOf(VERIFICATIONS), verificationMetric),
+    counts("Missing answers by reason", HALF, flavors, reasons, githubReasonMetric),
     graph(
       "Calls, and what the limit leaves",
       QUARTER,
       flavors.flatMap((flavor) => [
-        runMetric(GITHUB_REQUESTS, flavor, { ...sum, label: `${flavor} calls` }),
-        runMetric(GITHUB_RATE_LIMITED, flavor, { ...sum, label: `${flavor} refused` }),
-        runMetric(GITHUB_RATE_LIMIT_REMAINING, flavor, { statistic: Stats.MINIMUM, label: `${flavor} left` }),
+        runMetric("GithubRequests", flavor, { ...sum, label: `${flavor} calls` }),
+        runMetric("GithubRateLimited", flavor, { ...sum, label: `${flavor} refused` }),
+        runMetric("GithubRateLimitRemaining", flavor, { statistic: Stats.MINIMUM, label: `${flavor} left` }),
       ]),
     ),
   ];

@@ -2,7 +2,7 @@ import { Annotations, Duration, type RemovalPolicy } from "aws-cdk-lib";
 import { EventBus, type IEventBus } from "aws-cdk-lib/aws-events";
 import { AnyPrincipal, Effect, type IRole, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
-import { EVENT_SOURCE } from "../../functions/metrics/events.ts";
+import { EVENT_SOURCE } from "../../contract/events.ts";
 
 export interface MetricsEventBusProps {
   /** A bus that exists already: its policy is its owner's. */

@@ -2,8 +2,7 @@ import { InstanceProfile, ManagedPolicy, PolicyDocument, Role, ServicePrincipal 
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
-import { runnerPolicy } from "../../runner/ticket.ts";
-import { RUNNERS_PREFIX } from "./metrics-bucket.ts";
+import { runnerPolicy } from "../../contract/runner-policy.ts";
 
 export interface RunnerAccessProps {
   readonly flavor: string;
@@ -51,7 +50,6 @@ function ownPrefixOnly({ bucket, flavor, encryptionKey }: RunnerAccessProps, sto
       bucketArn: bucket.bucketArn,
       flavor,
       storage,
-      runnersPrefix: RUNNERS_PREFIX,
       ...(encryptionKey && { kmsKeyArn: encryptionKey.keyArn }),
     }),
   );

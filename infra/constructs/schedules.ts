@@ -5,7 +5,7 @@ import { Schedule, ScheduleExpression, ScheduleGroup, ScheduleTargetInput } from
 import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import type { ScheduleInput } from "../../functions/extract-metrics/payload.ts";
+import type { ScheduleInput } from "../../contract/schedule-input.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
 import type { Settings } from "../settings.ts";
 

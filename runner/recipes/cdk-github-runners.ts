@@ -16,7 +16,7 @@ import {
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
-import { runnerPolicy } from "../ticket.ts";
+import { runnerPolicy } from "../../contract/runner-policy.ts";
 
 /** Where a runner's metrics go. */
 export interface MetricsTarget {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { EventBus } from "../../functions/ports.ts";
-import { brokenLaws } from "../../functions/summary.ts";
+import { violatedInvariants } from "../../functions/run/summary.ts";
 import type { Fault, FaultRequest } from "../../local/faults.ts";
 import { BUS, createWorld, FILES } from "../harness.ts";
 import { startLocalWorld } from "../local-world.ts";
@@ -98,7 +98,7 @@ describe("over HTTP", () => {
       world.upload("a", { "pre-job-metrics.json": "{" });
       failing({ kind: "stalled-body" }, ({ operation }) => operation === stalled);
       const summary = await world.run();
-      expect(brokenLaws(summary)).toEqual([]);
+      expect(violatedInvariants(summary)).toEqual([]);
       world.faults.clear();
       await world.run();
       expect(world.keys("runners/")).toEqual([]);
@@ -118,7 +118,7 @@ describe("over HTTP", () => {
     async (_, fault, why, on) => {
       failing(fault, ({ operation, key }) => operation === on && key === "runners/large/a/pre-job-metrics.json");
       const summary = await world.run();
-      expect(brokenLaws(summary)).toEqual([]);
+      expect(violatedInvariants(summary)).toEqual([]);
       expect(summary).toMatchObject({ extracted: 1, deferred: 1, deferralReasons: { [why]: 1 } });
       expect(world.keys("runners/")).toHaveLength(4);
       world.faults.clear();
@@ -151,7 +151,7 @@ describe("over HTTP", () => {
     const summary = await world.run();
     expect(summary).toMatchObject({ stopped: "listing-failed", extracted: 249 });
     expect(summary.errors[0]).toContain("SlowDown");
-    expect(brokenLaws(summary)).toEqual([]);
+    expect(violatedInvariants(summary)).toEqual([]);
   });
 
   test("A46 a CopyObject that answers 200 with an error has copied nothing, so nothing is deleted", async () => {
@@ -191,7 +191,7 @@ test("A43 two runs at once lose nothing, and what they both issue has the same i
   for (let number = 0; number < 50; number++) world.upload(`r-${number}`);
   world.upload("corrupt", { ...FILES, "pre-job-metrics.json": "{" });
   const summaries = await Promise.all([world.run(), world.run()]);
-  expect(summaries.flatMap(brokenLaws)).toEqual([]);
+  expect(summaries.flatMap(violatedInvariants)).toEqual([]);
   await world.run();
   expect(world.keys("runners/")).toEqual([]);
   expect(new Set(world.events().map(({ detail }) => detail.event_id)).size).toBe(151);

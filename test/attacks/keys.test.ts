@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { copySource, decodeKey } from "../../functions/aws/s3-object-store.ts";
-import { brokenLaws } from "../../functions/summary.ts";
+import { violatedInvariants } from "../../functions/run/summary.ts";
 import { BUCKET, createWorld, FILES } from "../harness.ts";
 import { startLocalWorld } from "../local-world.ts";
 
@@ -18,7 +18,7 @@ describe("keys, over HTTP", () => {
 
   async function expectQuarantined(keys: readonly string[]) {
     const summary = await world.run();
-    expect(brokenLaws(summary)).toEqual([]);
+    expect(violatedInvariants(summary)).toEqual([]);
     expect(summary).toMatchObject({ extracted: 2, deferred: 0, quarantineReasons: { "invalid-key": 1 } });
     expect(world.keys("runners/")).toEqual([]);
     const [manifest] = world.manifests();
@@ -172,7 +172,7 @@ test("A06 names whose UTF-8 order is not JavaScript's are all met, once, on page
       const summary = await world.run({}, { store: modelObjectStore(world.s3, BUCKET, { pageSize }) });
       const storages = new Set(keys.map(([storage]) => storage));
       expect(summary.listed).toBe(storages.size);
-      expect(brokenLaws(summary)).toEqual([]);
+      expect(violatedInvariants(summary)).toEqual([]);
     }),
     { numRuns: 200 },
   );

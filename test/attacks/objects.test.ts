@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ObjectStore } from "../../functions/ports.ts";
-import { brokenLaws } from "../../functions/summary.ts";
+import { violatedInvariants } from "../../functions/run/summary.ts";
 import type { Fault } from "../../local/faults.ts";
 import { BUCKET, createWorld, FILES } from "../harness.ts";
 import { startLocalWorld } from "../local-world.ts";
@@ -241,7 +241,7 @@ test("A19 evidence is never overwritten by other content with the same ETag", as
 test("a quarantine that is not acknowledged leaves its sources in place", async () => {
   const world = createWorld();
   world.upload("evil", { ...FILES, "pre-job-metrics.json": "{" });
-  const bus = { ...world.dependencies.bus, put: async () => [{ code: "MalformedDetail", retryable: false }] };
+  const bus = { ...world.dependencies.bus, publish: async () => [{ code: "MalformedDetail" }] };
   expect(await world.run({}, { bus })).toMatchObject({ quarantined: 0, deferred: 1 });
   expect(world.keys("runners/")).toHaveLength(4);
   expect(await world.run()).toMatchObject({ quarantined: 1 });
@@ -391,7 +391,7 @@ describe("over HTTP", () => {
   test.each(faults)("A18 %s defers that runner, and loses nothing", async (name, fault) => {
     world.faults.use(({ operation, key }) => (operation === "GetObject" && key === PRE ? fault : undefined));
     const summary = await world.run();
-    expect(brokenLaws(summary)).toEqual([]);
+    expect(violatedInvariants(summary)).toEqual([]);
     // With a length that lies, HTTP ends the body where it says: exactly what was asked for.
     const isWhole = name.endsWith("than it says");
     expect(summary).toMatchObject(isWhole ? { extracted: 2 } : { extracted: 1, deferred: 1 });

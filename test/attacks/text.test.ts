@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createWorld, FILES } from "../harness.ts";
+import { corrupt } from "../../functions/domain/corrupt.ts";
+import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { createWorld, FILES, NOW } from "../harness.ts";
 
 const PRE = "pre-job-metrics.json";
 const JOB = { timestamp: 1700000120, workflow: "CI", workflow_run_id: "1", repository: "acme/widgets", event: "push" };
@@ -95,15 +97,19 @@ test.each([
   expect((await outcomeOf(pre)).reason).toMatch(/^invalid-(json|schema)$/);
 });
 
-test("A25 nesting of 1,000 is quarantined, where the limit lets it in and the key is unknown", async () => {
-  const world = createWorld();
-  const config = { ...world.dependencies.config, fileSizeBytesLimit: 65_536 };
+test("A25 nesting of 1,000 is corrupt even if its key is unknown, and too large to be read anyway", async () => {
   const nested = (depth: number) => JSON.stringify(JOB).replace("}", `,"x":${"[".repeat(depth)}${"]".repeat(depth)}}`);
+  const read = (preJob: string) => {
+    const texts = Object.entries({ ...FILES, [PRE]: preJob });
+    const files = texts.map(([name, text]) => [name, { bytes: Buffer.from(text), lastModified: NOW }]);
+    return runnerMetrics("r-1", Object.fromEntries(files));
+  };
+  expect(read(nested(1_000))).toEqual(corrupt("invalid-json", PRE));
+  expect(read(nested(500))).toMatchObject({ kind: "metrics" });
+  expect(read(JSON.stringify({ ...JOB, workflow: `\\"${"[".repeat(2_000)}` }))).toMatchObject({ kind: "metrics" });
+  const world = createWorld();
   world.upload("deep", { ...FILES, [PRE]: nested(1_000) });
-  world.upload("less", { ...FILES, [PRE]: nested(500) });
-  world.upload("text", { ...FILES, [PRE]: JSON.stringify({ ...JOB, workflow: `\\"${"[".repeat(2_000)}` }) });
-  expect(await world.run({}, { config })).toMatchObject({ extracted: 2, quarantineReasons: { "invalid-json": 1 } });
-  expect(world.manifests()[0]).toMatchObject({ storage: "deep" });
+  expect(await world.run()).toMatchObject({ quarantineReasons: { "file-too-large": 1 } });
 });
 
 test("A26 unknown keys are ignored", async () => {
@@ -145,7 +151,7 @@ test.each(["__proto__", "constructor", "prototype"])(
 );
 
 test("A27 100,000 fuzzed bodies change no prototype and escape no rule", async () => {
-  const { runnerMetrics } = await import("../../functions/metrics/runner-metrics.ts");
+  const { runnerMetrics } = await import("../../functions/domain/runner-metrics.ts");
   const before = Object.getOwnPropertyNames(Object.prototype).join();
   const key = fc.constantFrom("__proto__", "constructor", "prototype", "timestamp", "workflow", "status", "toString");
   const json = fc.json({ maxDepth: 3 }).map((text) => text.slice(0, 900));

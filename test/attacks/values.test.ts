@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { metricsOf } from "../../functions/extract-metrics/metrics-catalogue.ts";
-import { METRICS_FILE_NAMES, parseTimestamp } from "../../functions/metrics/files.ts";
-import { preJobMetrics, runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
+import { FILES_TO_READ, parseTimestamp, preJobMetrics } from "../../contract/runner-files.ts";
+import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { createWorld, FILES, NOW } from "../harness.ts";
 
 const START = "runner-installation-start.timestamp";
@@ -115,7 +115,7 @@ test("A34 regular expressions are linear: four times the text takes less than ei
     for (const unit of units) {
       const text = unit.repeat(length / unit.length);
       for (const body of [text, `${text}!`, job({ repository: text, workflow: text, workflow_run_id: `${text}x` })]) {
-        for (const name of METRICS_FILE_NAMES) {
+        for (const name of FILES_TO_READ) {
           runnerMetrics("r", { [name]: { bytes: Buffer.from(body), lastModified: NOW } });
         }
       }
@@ -181,6 +181,7 @@ test("A37 runners' text makes no metric series: the set is closed over 100,000 f
     for (const { name } of metricsOf(await world.run(), 1)) series.add(name);
   }
   expect([...series].toSorted()).toEqual([
+    "DeadlineReached",
     "Events.MetricsQuarantined.accepted",
     "Events.RunnerStart.accepted",
     "Events.RunnerStop.accepted",
@@ -190,7 +191,6 @@ test("A37 runners' text makes no metric series: the set is closed over 100,000 f
     "Runners.deferred",
     "Runners.extracted",
     "Runners.quarantined",
-    "StoppedAtDeadline",
   ]);
 });
 

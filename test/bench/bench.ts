@@ -2,12 +2,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
+import { FILES_TO_READ } from "../../contract/runner-files.ts";
 import { createClients } from "../../functions/aws/clients.ts";
 import { mapConcurrently } from "../../functions/concurrency.ts";
-import { METRICS_FILE_NAMES } from "../../functions/metrics/files.ts";
-import { runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
-import { run } from "../../functions/run.ts";
-import type { Summary } from "../../functions/summary.ts";
+import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { run } from "../../functions/run/run.ts";
+import type { Summary } from "../../functions/run/summary.ts";
 import { BUCKET } from "../harness.ts";
 import {
   BENCH_CONFIG,
@@ -98,7 +98,7 @@ async function bareLoop(s3: ReturnType<typeof createClients>["s3"], flavor: stri
   const numbers = Array.from({ length: runners }, (_, number) => number);
   const reads = mapConcurrently(numbers, BENCH_CONFIG.concurrency, async (number) => {
     const prefix = `runners/${flavor}/runner-${String(number).padStart(7, "0")}`;
-    const keys = METRICS_FILE_NAMES.map((name) => `${prefix}/${name}`);
+    const keys = FILES_TO_READ.map((name) => `${prefix}/${name}`);
     const heads = await Promise.all(keys.map((Key) => s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key }))));
     await Promise.all(
       keys.map(async (Key, index) => {
@@ -190,7 +190,7 @@ function hostileInput(): void {
   const times: number[] = [];
   for (let round = 0; round < 500; round++) {
     for (const bytes of bodies) {
-      for (const name of METRICS_FILE_NAMES) {
+      for (const name of FILES_TO_READ) {
         const began = process.cpuUsage();
         runnerMetrics("r", { [name]: { bytes, lastModified: Date.now() } });
         const { user, system } = process.cpuUsage(began);

@@ -6,7 +6,7 @@ import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { createClients } from "../../functions/aws/clients.ts";
 import { eventBridgeBus } from "../../functions/aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../../functions/aws/s3-object-store.ts";
-import type { Dependencies } from "../../functions/ports.ts";
+import type { Clock, Dependencies } from "../../functions/ports.ts";
 import { BUCKET, BUS, CONFIG, FILES } from "../harness.ts";
 
 /** As deployed. */
@@ -70,10 +70,14 @@ export function useEndpoint(endpoint: string): void {
 /** What a run needs, with the real adapters. */
 export function realDependencies(): Dependencies {
   const { s3, eventBridge } = createClients(BENCH_CONFIG.concurrency, true);
+  const clock: Clock = {
+    now: Date.now,
+    sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  };
   return {
     store: s3ObjectStore(s3, BUCKET),
-    bus: eventBridgeBus(eventBridge, BUS),
-    clock: { now: Date.now, sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) },
+    bus: eventBridgeBus(eventBridge, BUS, clock),
+    clock,
     config: BENCH_CONFIG,
     deadline: Number.POSITIVE_INFINITY,
   };

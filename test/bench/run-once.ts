@@ -1,5 +1,5 @@
 /** `node run-once.ts ENDPOINT FLAVOR`: one run in a process of its own; prints how long it took and the memory it needed. */
-import { run } from "../../functions/run.ts";
+import { run } from "../../functions/run/run.ts";
 import { realDependencies, useEndpoint } from "./local-process.ts";
 
 const [endpoint = "", flavor = ""] = process.argv.slice(2);

@@ -18,14 +18,16 @@ interface Implementation {
   close(): Promise<void>;
 }
 
+const CLOCK = { now: Date.now, sleep: async () => {} };
+
 async function overModels(): Promise<Implementation> {
   const s3 = createS3Model();
   const eventBridge = createEventBridgeModel();
   return {
     store: modelObjectStore(s3, BUCKET),
     storeOfMissingBucket: modelObjectStore(s3, "missing"),
-    bus: modelEventBus(eventBridge, BUS),
-    busThatIsMissing: modelEventBus(eventBridge, "missing"),
+    bus: modelEventBus(eventBridge, BUS, CLOCK),
+    busThatIsMissing: modelEventBus(eventBridge, "missing", CLOCK),
     s3,
     eventBridge,
     async close() {},
@@ -40,7 +42,7 @@ async function overHttp(): Promise<Implementation> {
     store: world.dependencies.store,
     storeOfMissingBucket: s3ObjectStore(world.clients.s3, "missing"),
     bus: world.dependencies.bus,
-    busThatIsMissing: eventBridgeBus(world.clients.eventBridge, "missing"),
+    busThatIsMissing: eventBridgeBus(world.clients.eventBridge, "missing", CLOCK),
     s3: world.s3,
     eventBridge: world.eventBridge,
     close: () => world.close(),
@@ -174,13 +176,22 @@ describe.each([
     expect(await ports.busThatIsMissing.exists()).toBe(false);
   });
 
-  test("put tells of each entry in order", async () => {
-    const results = await ports.bus.put([entry("{}"), entry("no json"), entry('{"a":1}')]);
-    expect(results).toEqual(["accepted", { code: "MalformedDetail", retryable: false }, "accepted"]);
+  test("publish reports on each entry in order", async () => {
+    const results = await ports.bus.publish(
+      [entry("{}"), entry("no json"), entry('{"a":1}')],
+      Number.POSITIVE_INFINITY,
+    );
+    expect(results).toEqual(["accepted", { code: "MalformedDetail" }, "accepted"]);
     expect(ports.eventBridge.events().map(({ detail }) => detail)).toEqual(["{}", '{"a":1}']);
   });
 
-  test("put throws a ServiceError where the whole call is refused", async () => {
-    await expect(ports.bus.put(Array.from({ length: 11 }, () => entry("{}")))).rejects.toBeInstanceOf(ServiceError);
+  test("publish sends more entries than one call takes", async () => {
+    const before = ports.eventBridge.events().length;
+    const results = await ports.bus.publish(
+      Array.from({ length: 11 }, () => entry("{}")),
+      Number.POSITIVE_INFINITY,
+    );
+    expect(results).toEqual(results.map(() => "accepted"));
+    expect(ports.eventBridge.events()).toHaveLength(before + 11);
   });
 });

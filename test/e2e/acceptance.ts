@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
 import { ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import type { MetricsEvent } from "../../contract/events.ts";
 import { newEvents } from "../../examples/events-to-sqs.ts";
-import type { MetricsEvent } from "../../functions/metrics/events.ts";
 import { type Fleet, liveRunners, putFiles } from "./fleet.ts";
 
 const FINISHED = Array.from({ length: 8 }, (_, index) => `r-${index + 1}`);

@@ -31,7 +31,7 @@ const SETTINGS: SettingsInput = {
   schemaRegistry: false,
   removalPolicy: "destroy",
 };
-const CHANGED: SettingsInput = { ...SETTINGS, fileSizeBytesLimit: 2_048 };
+const CHANGED: SettingsInput = { ...SETTINGS, maxObjectsPerRunner: 40 };
 const REGION = "us-east-1";
 /** Two intervals of the schedule. */
 const PATIENCE_MILLISECONDS = 130_000;

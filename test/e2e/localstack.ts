@@ -18,7 +18,7 @@ import {
 } from "@aws-sdk/client-eventbridge";
 import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, DeleteQueueCommand, GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { EVENT_SOURCE } from "../../functions/metrics/events.ts";
+import { EVENT_SOURCE } from "../../contract/events.ts";
 import { LOCALSTACK, startEmulator } from "../emulators.ts";
 import {
   checkCleanedUp,

@@ -1,16 +1,16 @@
 /** Bodies of metrics files: made from a grammar that is wrong now and then, or from valid ones with bytes changed. */
 
 import {
-  type MetricsFileName,
   POST_JOB_METRICS_FILE_NAME,
   PRE_JOB_METRICS_FILE_NAME,
-} from "../../functions/metrics/files.ts";
+  type RunnerFileName,
+} from "../../contract/runner-files.ts";
 import type { Random } from "../simulation/random.ts";
 
 /** Stands in texts that must not turn up where no runner's text may. No name of a storage can hold it. */
 export const MARK = "CANARY!";
 
-export function fuzzedBody(random: Random, name: MetricsFileName): Uint8Array {
+export function fuzzedBody(random: Random, name: RunnerFileName): Uint8Array {
   const isJson = name === PRE_JOB_METRICS_FILE_NAME || name === POST_JOB_METRICS_FILE_NAME;
   const body = Buffer.from(isJson ? document(random, name) : number(random));
   return random.chance(0.4) ? mutated(random, body) : body;
@@ -35,7 +35,7 @@ function mutated(random: Random, body: Buffer): Buffer {
   return bytes;
 }
 
-function document(random: Random, name: MetricsFileName): string {
+function document(random: Random, name: RunnerFileName): string {
   const fields = name === PRE_JOB_METRICS_FILE_NAME ? PRE_JOB_FIELDS : POST_JOB_FIELDS;
   const members = Object.entries(fields).flatMap(([field, valid]) => {
     if (random.chance(0.03)) return [];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { METRICS_FILE_NAMES, type MetricsFileName } from "../../functions/metrics/files.ts";
+import { FILES_TO_READ, type RunnerFileName } from "../../contract/runner-files.ts";
 import { createWorld, FILES } from "../harness.ts";
 import { startLocalWorld } from "../local-world.ts";
 import { createRandom } from "../simulation/random.ts";
@@ -30,7 +30,7 @@ describe("fuzzing", () => {
   });
 
   it("a valid file with any bytes changed is taken or corrupt, and nothing else", () => {
-    const name = fc.constantFrom(...METRICS_FILE_NAMES);
+    const name = fc.constantFrom(...FILES_TO_READ);
     const change = fc.record({ at: fc.nat(1024), cut: fc.nat(8), put: fc.uint8Array({ maxLength: 8 }) });
     const property = fc.property(name, fc.array(change, { minLength: 1, maxLength: 4 }), (file, changes) => {
       let bytes: Uint8Array = Buffer.from(FILES[file]);
@@ -55,7 +55,7 @@ describe("fuzzing", () => {
       fc.uint8Array({ maxLength: 40 }),
       fc.json().map((json) => Buffer.from(json)),
     );
-    const file = fc.constantFrom<(MetricsFileName | string)[]>(...METRICS_FILE_NAMES, "other", "CANARY", "a/b");
+    const file = fc.constantFrom<(RunnerFileName | string)[]>(...FILES_TO_READ, "other", "CANARY", "a/b");
     const storage = fc.dictionary(file, body, { maxKeys: 6 });
     const property = fc.asyncProperty(storage, async (files) => {
       const world = createWorld();

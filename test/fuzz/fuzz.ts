@@ -1,13 +1,14 @@
 /** What must hold of any body and any key, and the loops that try very many. */
 
 import assert from "node:assert/strict";
+import { EVENT_SCHEMAS } from "../../contract/events.ts";
+import { namesOf, QUARANTINE_REASONS } from "../../contract/reasons.ts";
+import { FILES_TO_READ, type RunnerFileName } from "../../contract/runner-files.ts";
 import { copySource, decodeKey } from "../../functions/aws/s3-object-store.ts";
-import { metricsOf } from "../../functions/extract-metrics/metrics-catalogue.ts";
-import { EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
-import { METRICS_FILE_NAMES, type MetricsFileName, QUARANTINE_REASONS } from "../../functions/metrics/files.ts";
-import { issueEvents } from "../../functions/metrics/issue-events.ts";
-import { type MetricsFiles, runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
-import { brokenLaws, createSummary, type Summary } from "../../functions/summary.ts";
+import { issueEvents } from "../../functions/domain/issue-events.ts";
+import { type MetricsFiles, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { metricsOf } from "../../functions/extract-metrics/report.ts";
+import { emptySummary, type Summary, violatedInvariants } from "../../functions/run/summary.ts";
 import { BUCKET, createWorld, FILES, NOW } from "../harness.ts";
 import type { Random } from "../simulation/random.ts";
 import { fuzzedBody, MARK } from "./bodies.ts";
@@ -30,7 +31,7 @@ export function fuzzBodies(random: Random, bodies: number): BodiesReport {
   const milliseconds = new Float64Array(bodies);
   let metrics = 0;
   for (let number = 0; number < bodies; number++) {
-    const name = random.pick(METRICS_FILE_NAMES);
+    const name = random.pick(FILES_TO_READ);
     const bytes = fuzzedBody(random, name);
     const began = performance.now();
     const reason = judge(name, bytes);
@@ -45,10 +46,10 @@ export function fuzzBodies(random: Random, bodies: number): BodiesReport {
   return { bodies, metrics, reasons, millisecondsP99, millisecondsMax: milliseconds.at(-1) ?? 0 };
 }
 
-const REASONS: readonly string[] = QUARANTINE_REASONS;
+const REASONS: readonly string[] = namesOf(QUARANTINE_REASONS);
 
 /** The reason why it is corrupt, or undefined; whatever it is, what comes of it must be of our making. */
-export function judge(name: MetricsFileName, bytes: Uint8Array): string | undefined {
+export function judge(name: RunnerFileName, bytes: Uint8Array): string | undefined {
   const files: MetricsFiles = { ...VALID, [name]: { bytes, lastModified: NOW } };
   const found = runnerMetrics("r-1", files);
   if (found.kind === "incomplete") return undefined;
@@ -151,7 +152,7 @@ export function checkKey(key: string): void {
 }
 
 function checkWorld(world: ReturnType<typeof createWorld>, summary: Summary, uploaded: ReadonlySet<string>): void {
-  assert.deepEqual(brokenLaws(summary), []);
+  assert.deepEqual(violatedInvariants(summary), []);
   assert.equal(world.eventsOf("honest").length, 3);
   checkSummary(summary);
   const manifests = manifestsIn(world);
@@ -180,7 +181,7 @@ function manifestsIn({ s3 }: ReturnType<typeof createWorld>): { objects: { key: 
     .map(({ body }) => JSON.parse(Buffer.from(body ?? []).toString()));
 }
 
-const EMPTY_SUMMARY = createSummary("large");
+const EMPTY_SUMMARY = emptySummary("large");
 
 /** A summary has one shape, whatever it tells: no text of a runner's but a valid name. */
 export function checkSummary(summary: Summary): void {

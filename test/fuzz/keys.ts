@@ -1,6 +1,6 @@
 /** Names of objects in a storage: anything that S3 takes for a key. */
 
-import { METRICS_FILE_NAMES } from "../../functions/metrics/files.ts";
+import { FILES_TO_READ } from "../../contract/runner-files.ts";
 import type { Random } from "../simulation/random.ts";
 import { MARK } from "./bodies.ts";
 
@@ -17,7 +17,7 @@ export function fuzzedStorage(random: Random, number: number): string {
 
 function part(random: Random): string {
   const kind = random.integer(0, 5);
-  if (kind === 0) return random.pick(METRICS_FILE_NAMES);
+  if (kind === 0) return random.pick(FILES_TO_READ);
   if (kind === 1) return random.pick(PIECES);
   if (kind === 2) return String.fromCharCode(random.integer(0x20, 0x7e));
   if (kind === 3) return String.fromCharCode(random.integer(0, 0x9f));

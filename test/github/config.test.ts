@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
-import { readPayload } from "../../functions/extract-metrics/payload.ts";
 
 const REQUIRED = { BUCKET_NAME: "metrics", EVENT_BUS_NAME: "runner-metrics" };
 const GITHUB = { ...REQUIRED, GITHUB_SECRET_ID: "github", GITHUB_OWNERS: "acme" };
@@ -17,7 +17,7 @@ describe("the environment", () => {
         secretId: "github",
         owners: ["acme", "Octo-Org"],
         apiUrl: "https://api.github.com",
-        timeBudgetMilliseconds: 60_000,
+        timeBudgetSeconds: 60,
         requestsMax: 500,
       },
     });
@@ -55,22 +55,24 @@ describe("the environment", () => {
   });
 
   test.each([{ GITHUB_OWNERS: undefined }, { GITHUB_SECRET_ID: undefined }])("has both or neither: %o", (lacking) => {
-    expect(() => readConfig({ ...GITHUB, ...lacking })).toThrow("GITHUB_OWNERS: goes with GITHUB_SECRET_ID");
+    expect(() => readConfig({ ...GITHUB, ...lacking })).toThrow(
+      "GITHUB_OWNERS: must be set together with GITHUB_SECRET_ID",
+    );
   });
 });
 
-describe("the payload", () => {
+describe("the schedule input", () => {
   test.each(["acme", "acme/widgets", "Acme-Inc/.github"])(
     "may name whose runners GitHub is asked for: %s",
     (githubRunners) => {
-      expect(readPayload({ flavor: "large", githubRunners })).toMatchObject({ githubRunners });
+      expect(readScheduleInput({ flavor: "large", githubRunners })).toMatchObject({ githubRunners });
     },
   );
 
   test.each(["", "acme/", "/widgets", "acme/..", "acme/.", "a/b/c", "acme\n", "acme?x"])(
     "refuses %j for that",
     (githubRunners) => {
-      expect(() => readPayload({ flavor: "large", githubRunners })).toThrow("githubRunners: must be");
+      expect(() => readScheduleInput({ flavor: "large", githubRunners })).toThrow("githubRunners: must be");
     },
   );
 });

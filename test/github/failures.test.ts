@@ -49,8 +49,8 @@ describe("an answer that is none has a reason, and is not tried more often than 
     ["fewer jobs than it says there are", reply(200, {}, '{"total_count": 1, "jobs": []}'), "invalid-answer", 1],
     ["a body beyond all measure", reply(200, {}, " ".repeat(9 * 1024 * 1024)), "invalid-answer", 1],
   ])("%s", async (_, fault, unknown, calls) => {
-    const { beginRun, asked } = await worldThatFails(fault, { callTimeoutMilliseconds: 1_000 });
-    const { jobs } = beginRun();
+    const { startRun, asked } = await worldThatFails(fault, { callTimeoutMilliseconds: 1_000 });
+    const { jobs } = startRun();
     expect(await jobs.find(claimOf("r-1"))).toEqual({ unknown });
     expect(asked()).toHaveLength(calls);
     // Nor is it asked again for another runner of the same workflow run.
@@ -59,19 +59,19 @@ describe("an answer that is none has a reason, and is not tried more often than 
   });
 
   test("a server error that passes is only a delay", async () => {
-    const { github, beginRun } = await worldThatFails(reply(500));
+    const { github, startRun } = await worldThatFails(reply(500));
     github.failWith(() => (github.requests.length < 3 ? reply(502) : undefined));
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
   });
 
   test("ids beyond JavaScript's integers are told apart", async () => {
-    const { github, beginRun } = await worldThatFails(reply(500));
+    const { github, startRun } = await worldThatFails(reply(500));
     const job = (run_id: string) =>
       `{"run_id": ${run_id}, "runner_name": "r-1", "status": "completed", "created_at": "", "conclusion": "success"}`;
     github.failWith(({ method }) =>
       method === "GET" ? reply(200, {}, `{"total_count": 1, "jobs": [${job("9007199254740993")}]}`) : undefined,
     );
-    const find = (workflow_run_id: string) => beginRun().jobs.find(claimOf("r-1", { workflow_run_id }));
+    const find = (workflow_run_id: string) => startRun().jobs.find(claimOf("r-1", { workflow_run_id }));
     expect(await find("9007199254740993")).toEqual({ conclusion: "success" });
     expect(await find("9007199254740992")).toEqual({ unknown: "invalid-answer" });
   });
@@ -94,8 +94,8 @@ describe("limits", () => {
     ["403 that speaks of a limit, without headers", reply(403, {}, SECONDARY), 60],
     ["429 without headers", reply(429), 60],
   ])("%s: GitHub is left alone until then", async (_, fault, seconds) => {
-    const { github, beginRun, asked, clock } = await worldThatFails(fault);
-    const run = beginRun();
+    const { github, startRun, asked, clock } = await worldThatFails(fault);
+    const run = startRun();
     expect(await run.jobs.find(claimOf("r-1"))).toEqual({ unknown: "rate-limited" });
     expect(await run.jobs.find(claimOf("r-1", { workflow_run_id: "2" }))).toEqual({ unknown: "rate-limited" });
     expect(asked()).toHaveLength(1);
@@ -103,26 +103,26 @@ describe("limits", () => {
 
     github.failWith(undefined);
     clock.ahead = (seconds / 2) * 1000;
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "rate-limited" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "rate-limited" });
     expect(asked()).toHaveLength(1);
     clock.ahead = (seconds + 10) * 1000;
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
   });
 
   test("a short pause is waited for, once", async () => {
-    const { github, beginRun, asked } = await worldThatFails(reply(500), { pauseMilliseconds: 1_000 });
+    const { github, startRun, asked } = await worldThatFails(reply(500), { pauseMilliseconds: 1_000 });
     github.failWith(({ method }) =>
       method === "GET" && asked().length === 1 ? reply(429, { "retry-after": "1" }, SECONDARY) : undefined,
     );
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
     expect(asked()).toHaveLength(2);
   });
 
   test("the last call that a limit allows is the last one that is made", async () => {
-    const { github, beginRun, asked } = await worldThatFails(reply(500));
+    const { github, startRun, asked } = await worldThatFails(reply(500));
     github.failWith(undefined);
     github.rateLimit.remaining = 1;
-    const run = beginRun();
+    const run = startRun();
     expect(await run.jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
     expect(await run.jobs.find(claimOf("r-1", { workflow_run_id: "2" }))).toEqual({ unknown: "rate-limited" });
     expect(asked()).toHaveLength(1);
@@ -131,24 +131,24 @@ describe("limits", () => {
 
   test("what GitHub says of its limit is known also where it refused", async () => {
     const headers = { "x-ratelimit-limit": "15000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": soon(60) };
-    const { beginRun } = await worldThatFails(reply(403, headers));
-    const run = beginRun();
+    const { startRun } = await worldThatFails(reply(403, headers));
+    const run = startRun();
     expect(run.usage().rateLimit).toBeUndefined();
     await run.jobs.find(claimOf("r-1"));
     expect(run.usage().rateLimit).toEqual({ limit: 15_000, remaining: 0 });
   });
 
   test("nonsense about a limit locks nobody out for ever", async () => {
-    const { github, beginRun, clock } = await worldThatFails(reply(429, { "retry-after": "99999999999" }));
-    await beginRun().jobs.find(claimOf("r-1"));
+    const { github, startRun, clock } = await worldThatFails(reply(429, { "retry-after": "99999999999" }));
+    await startRun().jobs.find(claimOf("r-1"));
     github.failWith(undefined);
     clock.ahead = 3 * 60 * 60 * 1000;
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
   });
 
   test("a run makes no more calls than it may", async () => {
-    const { beginRun, github } = await worldThatFails(reply(404), { requestsMax: 5 });
-    const { jobs } = beginRun();
+    const { startRun, github } = await worldThatFails(reply(404), { requestsMax: 5 });
+    const { jobs } = startRun();
     const found = await Promise.all(
       Array.from({ length: 20 }, (_, index) => jobs.find(claimOf("r-1", { workflow_run_id: String(index + 1) }))),
     );
@@ -160,7 +160,7 @@ describe("limits", () => {
 });
 
 test("long workflow runs that a few claim leave calls for everybody else's", async () => {
-  const { github, beginRun } = await startGithubWorld({ requestsMax: 40 });
+  const { github, startRun } = await startGithubWorld({ requestsMax: 40 });
   const long = ["901", "902", "903"];
   for (const runId of long) {
     const jobs = Array.from({ length: 2_000 }, (_, index) => ({ runner: `other-${index}` }));
@@ -168,7 +168,7 @@ test("long workflow runs that a few claim leave calls for everybody else's", asy
   }
   const honest = Array.from({ length: 15 }, (_, index) => String(index + 1));
   for (const runId of honest) github.addJobs(REPOSITORY, runId, [{ runner: "r-1", conclusion: "success" }]);
-  const { jobs } = beginRun();
+  const { jobs } = startRun();
   for (const workflow_run_id of long) {
     expect(await jobs.find(claimOf("liar", { workflow_run_id }))).toEqual({ unknown: "request-budget" });
   }
@@ -182,8 +182,8 @@ describe("redirects", () => {
     const elsewhere = await startGithubWorld();
     elsewhere.github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
     const location = `${elsewhere.github.apiUrl}/repositories/1/actions/runs/${RUN_ID}/jobs`;
-    const { beginRun, asked } = await worldThatFails(reply(Number(status), { location }, ""));
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "redirected" });
+    const { startRun, asked } = await worldThatFails(reply(Number(status), { location }, ""));
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "redirected" });
     expect(asked()).toHaveLength(1);
     expect(elsewhere.github.requests).toEqual([]);
   });
@@ -191,10 +191,10 @@ describe("redirects", () => {
 
 describe("credentials", () => {
   test("a token that expires or is revoked in the middle of a run is replaced, once for all that meet it", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     const runs = Array.from({ length: 8 }, (_, index) => String(index + 1));
     for (const run of runs) github.addJobs(REPOSITORY, run, [{ runner: "r-1" }]);
-    const { jobs } = beginRun();
+    const { jobs } = startRun();
     expect(await jobs.find(claimOf("r-1", { workflow_run_id: "1" }))).toMatchObject({ conclusion: "success" });
     github.revokeTokens();
     const found = await Promise.all(runs.map((workflow_run_id) => jobs.find(claimOf("r-1", { workflow_run_id }))));
@@ -203,7 +203,7 @@ describe("credentials", () => {
   });
 
   test("a token is not used in the minutes before it expires, and serves many runs until then", async () => {
-    const { github, beginRun, clock } = await startGithubWorld();
+    const { github, startRun, clock } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
     const tokens = () => github.requests.filter(({ method }) => method === "POST").length;
     for (const [minutes, expected] of [
@@ -213,31 +213,31 @@ describe("credentials", () => {
       [56, 2],
     ] as const) {
       clock.ahead = minutes * 60_000;
-      expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+      expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
       expect(tokens(), `after ${minutes} minutes`).toBe(expected);
     }
   });
 
   test("401 for good: two calls, two tokens, and no more", async () => {
-    const { github, beginRun } = await worldThatFails(reply(401));
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "no-credentials" });
+    const { github, startRun } = await worldThatFails(reply(401));
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "no-credentials" });
     expect(github.requests).toHaveLength(4);
   });
 
   test("a plain token does as well; one that is refused is read afresh, and not tried again where it is the same", async () => {
     let token = "ghp_old";
-    const { github, beginRun, secretReads } = await startGithubWorld({ secret: () => JSON.stringify({ token }) });
+    const { github, startRun, secretReads } = await startGithubWorld({ secret: () => JSON.stringify({ token }) });
     github.failWith(({ headers }) =>
       headers.authorization === "Bearer ghp_new" ? reply(200, {}, '{"total_count": 0, "jobs": []}') : reply(401),
     );
-    const { jobs } = beginRun();
+    const { jobs } = startRun();
     expect(await jobs.find(claimOf("r-1", { workflow_run_id: "1" }))).toEqual({ unknown: "no-credentials" });
     expect(await jobs.find(claimOf("r-1", { workflow_run_id: "2" }))).toEqual({ unknown: "no-credentials" });
     expect([github.requests.length, secretReads]).toEqual([1, [false, true]]);
     token = "ghp_new";
     const world = await startGithubWorld({ secret: () => JSON.stringify({ token }) });
     world.github.failWith(() => reply(200, {}, '{"total_count": 0, "jobs": []}'));
-    expect(await world.beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ unknown: "job-not-found" });
+    expect(await world.startRun().jobs.find(claimOf("r-1"))).toMatchObject({ unknown: "job-not-found" });
   });
 
   test.each([
@@ -246,30 +246,30 @@ describe("credentials", () => {
     ["a key that is none", '{"app_id": 1234, "installation_id": 5678, "private_key": "ssh-rsa AAAA"}'],
     ["a token that would break the header", '{"token": "a\\r\\nb"}'],
   ])("a secret that holds %s: nobody is asked", async (_, secret) => {
-    const { github, beginRun } = await startGithubWorld({ secret: () => secret });
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "no-credentials" });
+    const { github, startRun } = await startGithubWorld({ secret: () => secret });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "no-credentials" });
     expect(github.requests).toEqual([]);
   });
 
   test("a secret that can't be read is asked for once a minute, not once a job", async () => {
-    const { beginRun, secretReads, clock } = await startGithubWorld({
+    const { startRun, secretReads, clock } = await startGithubWorld({
       secret: () => {
         throw new Error("AccessDeniedException");
       },
     });
-    const { jobs } = beginRun();
+    const { jobs } = startRun();
     for (let run = 1; run <= 5; run++) {
       expect(await jobs.find(claimOf("r-1", { workflow_run_id: String(run) }))).toEqual({ unknown: "no-credentials" });
     }
     expect(secretReads).toHaveLength(1);
     clock.ahead = 61_000;
-    await beginRun().jobs.find(claimOf("r-1"));
+    await startRun().jobs.find(claimOf("r-1"));
     expect(secretReads).toHaveLength(2);
   });
 
   test("a private key whose line ends were escaped is read all the same", async () => {
     let secret = "";
-    const { github, beginRun } = await startGithubWorld({ secret: () => secret });
+    const { github, startRun } = await startGithubWorld({ secret: () => secret });
     const app = JSON.parse(github.secret);
     secret = JSON.stringify({
       ...app,
@@ -277,7 +277,7 @@ describe("credentials", () => {
       private_key: app.private_key.replaceAll("\n", "\\n"),
     });
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
   });
 
   test.each<[string, number, string]>([
@@ -287,22 +287,22 @@ describe("credentials", () => {
     ["a key that was deleted", 401, "no-credentials"],
     ["a server error", 500, "unavailable"],
   ])("%s (%d)", async (_, status, unknown) => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.failWith(() => reply(status));
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown });
   });
 
   test("an answer to the request for a token that holds none", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.failWith(() => reply(201, {}, "{}"));
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "invalid-answer" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "invalid-answer" });
   });
 });
 
 describe("time", () => {
   test("with GitHub hanging, all that wait for it are released when the run's budget is spent, and nobody waits after that", async () => {
-    const { beginRun } = await worldThatFails({ kind: "hang" }, { timeBudgetMilliseconds: 400 });
-    const { jobs } = beginRun();
+    const { startRun } = await worldThatFails({ kind: "hang" }, { timeBudgetSeconds: 0.4 });
+    const { jobs } = startRun();
     const began = performance.now();
     const claims = Array.from({ length: 50 }, (_, run) => claimOf("r-1", { workflow_run_id: String(run + 1) }));
     const found = await Promise.all(claims.map((claim) => jobs.find(claim)));
@@ -312,12 +312,12 @@ describe("time", () => {
     expect(await jobs.find(claimOf("r-1", { workflow_run_id: "99" }))).toEqual({ unknown: "time-budget" });
     expect(performance.now() - afterwards).toBeLessThan(50);
     // The next run has a budget of its own.
-    expect(beginRun().usage().requests).toBe(0);
+    expect(startRun().usage().requests).toBe(0);
   });
 
   test("only time that is spent waiting for GitHub counts", async () => {
-    const { github, beginRun, clock } = await worldThatFails(reply(404), { timeBudgetMilliseconds: 2_000 });
-    const { jobs } = beginRun();
+    const { github, startRun, clock } = await worldThatFails(reply(404), { timeBudgetSeconds: 2 });
+    const { jobs } = startRun();
     expect(await jobs.find(claimOf("r-1", { workflow_run_id: "1" }))).toEqual({ unknown: "not-found" });
     clock.ahead = 60_000;
     github.failWith(undefined);
@@ -325,18 +325,18 @@ describe("time", () => {
   });
 
   test("waiting takes at most a quarter of a short run, whatever the budget", async () => {
-    const { beginRun, clock } = await worldThatFails({ kind: "hang" });
+    const { startRun, clock } = await worldThatFails({ kind: "hang" });
     const began = performance.now();
-    expect(await beginRun(clock.now() + 4_000).jobs.find(claimOf("r-1"))).toEqual({ unknown: "time-budget" });
+    expect(await startRun(clock.now() + 4_000).jobs.find(claimOf("r-1"))).toEqual({ unknown: "time-budget" });
     expect(performance.now() - began).toBeGreaterThan(900);
     expect(performance.now() - began).toBeLessThan(2_000);
   });
 
   test("nobody waits beyond the run's own deadline", async () => {
-    const { beginRun, clock } = await worldThatFails({ kind: "hang" });
+    const { startRun, clock } = await worldThatFails({ kind: "hang" });
     const began = performance.now();
-    expect(await beginRun(clock.now() + 300).jobs.find(claimOf("r-1"))).toEqual({ unknown: "time-budget" });
+    expect(await startRun(clock.now() + 300).jobs.find(claimOf("r-1"))).toEqual({ unknown: "time-budget" });
     expect(performance.now() - began).toBeLessThan(600);
-    expect(await beginRun(clock.now() - 1).jobs.find(claimOf("r-1"))).toEqual({ unknown: "time-budget" });
+    expect(await startRun(clock.now() - 1).jobs.find(claimOf("r-1"))).toEqual({ unknown: "time-budget" });
   });
 });

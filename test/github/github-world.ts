@@ -1,7 +1,8 @@
 /** A local GitHub, and the adapter that asks it: what the tests of this folder have in common. */
 import { afterEach } from "vitest";
+import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { type JobAnswer, verifyJob } from "../../functions/domain/verify-job.ts";
 import { createGithub, type GithubOptions, type GithubRun } from "../../functions/github/github.ts";
-import { type RunnerMetrics, runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
 import type { GithubConfig } from "../../functions/ports.ts";
 import { type LocalGithub, type LocalGithubOptions, startLocalGithub } from "../../local/github.ts";
 import { FILES, NOW } from "../harness.ts";
@@ -26,7 +27,7 @@ export interface GithubWorld {
   /** How often the secret was read. */
   readonly secretReads: boolean[];
   /** GitHub for one run. Each shares tokens and kept answers with those before it. */
-  beginRun(deadline?: number): GithubRun;
+  startRun(deadline?: number): GithubRun & { jobs: { find(metrics: RunnerMetrics): Promise<JobAnswer> } };
   /** Paths of all requests but those for tokens. */
   asked(): string[];
 }
@@ -43,11 +44,11 @@ export async function startGithubWorld(
     apiUrl: github.apiUrl,
     secretId: "github",
     owners: ["acme"],
-    timeBudgetMilliseconds: 10_000,
+    timeBudgetSeconds: 10,
     requestsMax: 500,
     ...changes,
   };
-  const { beginRun } = createGithub(config, {
+  const { startRun } = createGithub(config, {
     clock,
     pauseMilliseconds: 10,
     ...changes,
@@ -61,7 +62,11 @@ export async function startGithubWorld(
     config,
     clock,
     secretReads,
-    beginRun: (deadline = Number.POSITIVE_INFINITY) => beginRun(deadline),
+    startRun(deadline = Number.POSITIVE_INFINITY) {
+      const { jobs, ...run } = startRun(deadline);
+      const find = async (metrics: RunnerMetrics) => verifyJob(await jobs.jobsOf(metrics), metrics, clock.now());
+      return { ...run, jobs: { ...jobs, find } };
+    },
     asked: () => github.requests.filter(({ method }) => method === "GET").map(({ path }) => path),
   };
 }

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Summary } from "../../functions/summary.ts";
+import type { Summary } from "../../functions/run/summary.ts";
 import { type GithubFault, type LocalGithub, startLocalGithub } from "../../local/github.ts";
 import { type LocalSecretsManager, startLocalSecretsManager } from "../../local/secrets-manager.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
@@ -131,15 +131,15 @@ test("a list of runners that can't be had is a metric", async () => {
 });
 
 test.each([
-  [{ githubRunners: "acme", runners: ["r-1"] }, {}, /githubRunners: can't go with a list of runners/],
-  [{ githubRunners: "../acme" }, {}, /githubRunners: must be an organisation or a repository/],
+  [{ githubRunners: "acme", runners: ["r-1"] }, {}, /githubRunners: can't be combined with a list of runners/],
+  [{ githubRunners: "../acme" }, {}, /githubRunners: must be an organisation or repository on GitHub/],
   [{ githubRunners: "acme/.." }, {}, /githubRunners: must be/],
   [
     { githubRunners: "acme" },
     { GITHUB_SECRET_ID: undefined, GITHUB_OWNERS: undefined },
     /githubRunners: needs GITHUB_SECRET_ID/,
   ],
-])("a payload that is not right is refused: %o", async (payload, env, problem) => {
+])("invalid schedule input is rejected: %o", async (payload, env, problem) => {
   const { threw } = await invoke(payload, env);
   expect(threw).toMatch(problem);
   expect(local.eventBridge.events()).toEqual([]);

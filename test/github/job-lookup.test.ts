@@ -9,27 +9,27 @@ const others = (count: number, from = 0): LocalJob[] =>
 
 describe("a runner's job", () => {
   test("is the one of its workflow run that has its name", async () => {
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [...others(3), { runner: "r-1", ...QUEUED_80_SECONDS, conclusion: "failure" }]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: 80, conclusion: "failure" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: 80, conclusion: "failure" });
     expect(asked()).toEqual([`/repos/acme/widgets/actions/runs/${RUN_ID}/jobs?filter=all&per_page=100&page=1`]);
   });
 
   test("is found on page 3", async () => {
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [...others(230), { runner: "r-1", ...QUEUED_80_SECONDS }]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: 80, conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: 80, conclusion: "success" });
     expect(asked()).toHaveLength(3);
   });
 
   test("is found by the runner's name on EC2, which follows the storage's last colon", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "i-0abc" }]);
-    expect(await beginRun().jobs.find(claimOf("AROAEXAMPLE:i-0abc"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("AROAEXAMPLE:i-0abc"))).toMatchObject({ conclusion: "success" });
   });
 
   test("may be of an earlier attempt, and of several that it did it is the one closest to its claim", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [
       { runner: "earlier", attempt: 1, conclusion: "failure" },
       {
@@ -48,13 +48,13 @@ describe("a runner's job", () => {
         conclusion: "cancelled",
       },
     ]);
-    const { jobs } = beginRun();
+    const { jobs } = startRun();
     expect(await jobs.find(claimOf("r-1"))).toEqual({ queue_duration: 80, conclusion: "success" });
     expect(await jobs.find(claimOf("earlier"))).toMatchObject({ conclusion: "failure" });
   });
 
   test("is its own of a matrix on one workflow run, which is asked for once", async () => {
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     const matrix = Array.from({ length: 20 }, (_, index) => ({
       runner: `m-${index}`,
       name: `test (${index})`,
@@ -62,19 +62,19 @@ describe("a runner's job", () => {
       startedAt: `2023-11-14T22:14:${String(index).padStart(2, "0")}Z`,
     }));
     github.addJobs(REPOSITORY, RUN_ID, matrix);
-    const { jobs } = beginRun();
+    const { jobs } = startRun();
     const found = await Promise.all(matrix.map(({ runner }) => jobs.find(claimOf(runner))));
     expect(found).toEqual(matrix.map((_, index) => ({ queue_duration: index, conclusion: "success" })));
     expect(asked()).toHaveLength(1);
   });
 
   test("that was cancelled before it was given to a runner is nobody's", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [
       { runner: null, conclusion: "cancelled", startedAt: "0001-01-01T00:00:00Z", completedAt: "0001-01-01T00:00:00Z" },
       { runner: "", conclusion: "cancelled" },
     ]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "job-not-found", isMismatch: true });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "job-not-found", isMismatch: true });
   });
 
   test.each([
@@ -83,16 +83,16 @@ describe("a runner's job", () => {
     ["2023-11-14T22:14:00Z", "1970-01-01T00:00:00Z"],
     ["2023-11-14T22:14:00Z", "soon"],
   ])("with a time that is none (created %s, started %s) has no queue time", async (createdAt, startedAt) => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1", createdAt, startedAt, conclusion: "cancelled" }]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ conclusion: "cancelled" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ conclusion: "cancelled" });
   });
 
   test("that was completed before it started, and started before it was created, has its times as they are", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     const times = { createdAt: "2023-11-14T22:15:20Z", startedAt: "2023-11-14T22:15:18Z" };
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1", ...times, completedAt: "2023-11-14T22:15:00Z" }]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: -2, conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: -2, conclusion: "success" });
   });
 
   test.each([
@@ -106,74 +106,74 @@ describe("a runner's job", () => {
     "stale",
     "something_new",
   ])("has the conclusion that GitHub gives: %s", async (conclusion) => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1", conclusion }]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion });
   });
 
   test("that has not ended by GitHub's account has no conclusion", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [
       { runner: "r-1", status: "in_progress", completedAt: null, ...QUEUED_80_SECONDS },
     ]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: 80 });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ queue_duration: 80 });
   });
 });
 
 describe("a job that is not found", () => {
   test("is a mismatch where every job of the run is somebody else's or over", async () => {
-    const { github, beginRun, clock } = await startGithubWorld();
+    const { github, startRun, clock } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, others(2));
-    expect(await beginRun().jobs.find(claimOf("liar", {}, clock.now()))).toEqual({
+    expect(await startRun().jobs.find(claimOf("liar", {}, clock.now()))).toEqual({
       unknown: "job-not-found",
       isMismatch: true,
     });
   });
 
   test("is no mismatch while it may be one that GitHub has yet to give to a runner; for five minutes by S3's clock", async () => {
-    const { github, beginRun, clock } = await startGithubWorld();
+    const { github, startRun, clock } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [...others(2), { runner: null, status: "queued", completedAt: null }]);
-    const { jobs } = beginRun();
+    const { jobs } = startRun();
     const minutesAgo = (minutes: number) => clock.now() - minutes * 60_000;
     expect(await jobs.find(claimOf("r-1", {}, minutesAgo(4)))).toEqual({ unknown: "job-not-found" });
     expect(await jobs.find(claimOf("r-1", {}, minutesAgo(6)))).toEqual({ unknown: "job-not-found", isMismatch: true });
   });
 
   test("in a run that GitHub does not know is no mismatch: it may be hidden from us", async () => {
-    const { beginRun } = await startGithubWorld();
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "not-found" });
+    const { startRun } = await startGithubWorld();
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "not-found" });
   });
 
   test("on the pages that could be read is no mismatch, but one that is found there counts", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }, ...others(150)]);
     github.failWith(({ path }) => (path.includes("page=2") ? { kind: "reply", status: 403 } : undefined));
-    const { jobs } = beginRun();
+    const { jobs } = startRun();
     expect(await jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
     expect(await jobs.find(claimOf("liar"))).toEqual({ unknown: "denied" });
   });
 
   test("among more jobs than are read is no mismatch", async () => {
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, others(3_200));
-    expect(await beginRun().jobs.find(claimOf("liar"))).toEqual({ unknown: "too-many-pages" });
+    expect(await startRun().jobs.find(claimOf("liar"))).toEqual({ unknown: "too-many-pages" });
     expect(asked()).toHaveLength(30);
   });
 });
 
 describe("A36 a repository that this fleet has nothing to do with", () => {
   test.each(["evil/widgets", "acme2/widgets", "acm/e", "ACMEE/widgets"])("%s: nothing is asked", async (repository) => {
-    const { github, beginRun, secretReads } = await startGithubWorld();
+    const { github, startRun, secretReads } = await startGithubWorld();
     github.addJobs(repository, RUN_ID, [{ runner: "r-1" }]);
-    expect(await beginRun().jobs.find(claimOf("r-1", { repository }))).toEqual({ unknown: "owner-not-allowed" });
+    expect(await startRun().jobs.find(claimOf("r-1", { repository }))).toEqual({ unknown: "owner-not-allowed" });
     expect(github.requests).toEqual([]);
     expect(secretReads).toEqual([]);
   });
 
   test("owners have no case, as at GitHub", async () => {
-    const { github, beginRun } = await startGithubWorld({ owners: ["Acme"] });
+    const { github, startRun } = await startGithubWorld({ owners: ["Acme"] });
     github.addJobs("acme/widgets", RUN_ID, [{ runner: "r-1" }]);
-    expect(await beginRun().jobs.find(claimOf("r-1", { repository: "ACME/Widgets" }))).toMatchObject({
+    expect(await startRun().jobs.find(claimOf("r-1", { repository: "ACME/Widgets" }))).toMatchObject({
       conclusion: "success",
     });
   });
@@ -181,9 +181,9 @@ describe("A36 a repository that this fleet has nothing to do with", () => {
 
 describe("what is asked", () => {
   test("is bounded: no id that GitHub can't have", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     for (const workflow_run_id of ["0", "007", "9".repeat(20), "9".repeat(500)]) {
-      expect(await beginRun().jobs.find(claimOf("r-1", { workflow_run_id }))).toEqual({ unknown: "not-found" });
+      expect(await startRun().jobs.find(claimOf("r-1", { workflow_run_id }))).toEqual({ unknown: "not-found" });
     }
     expect(github.requests).toEqual([]);
   });
@@ -199,31 +199,31 @@ describe("what is asked", () => {
         return { total_count: 100, jobs: Array.from({ length: 100 }, () => job) };
       },
     };
-    const jobs = createJobLookup(api, new Set(["acme"]), Date, () => true);
-    const find = (runId: number) => jobs.find(claimOf(`r-${runId}`, { workflow_run_id: String(runId) }));
-    for (let runId = 1; runId <= 1_001; runId++) expect(await find(runId)).toEqual({});
+    const jobs = createJobLookup(api, new Set(["acme"]), () => true);
+    const find = (runId: number) => jobs.jobsOf(claimOf(`r-${runId}`, { workflow_run_id: String(runId) }));
+    for (let runId = 1; runId <= 1_001; runId++) expect((await find(runId)).unknown).toBeUndefined();
     for (const runId of [1_001, 1, 3]) await find(runId);
     expect([asked.get("1001"), asked.get("1"), asked.get("3")]).toEqual([1, 2, 1]);
   });
 
   test("is asked for conditionally the next time, which GitHub does not count", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [...others(150), { runner: "r-1" }]);
-    const first = beginRun();
+    const first = startRun();
     const found = await first.jobs.find(claimOf("r-1"));
     const { remaining } = github.rateLimit;
-    const second = beginRun();
+    const second = startRun();
     expect(await second.jobs.find(claimOf("r-1"))).toEqual(found);
     expect(github.rateLimit.remaining).toBe(remaining);
     expect(second.usage()).toMatchObject({ requests: 2, statuses: { 304: 2 } });
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "new" }]);
-    expect(await beginRun().jobs.find(claimOf("new"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("new"))).toMatchObject({ conclusion: "success" });
   });
 
   test("has a token that may read Actions and nothing else", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
-    await beginRun().jobs.find(claimOf("r-1"));
+    await startRun().jobs.find(claimOf("r-1"));
     const [token, jobs] = github.requests;
     expect(token).toMatchObject({ method: "POST", path: "/app/installations/5678/access_tokens" });
     expect(JSON.parse(token?.body ?? "")).toEqual({ permissions: { actions: "read" } });
@@ -231,10 +231,10 @@ describe("what is asked", () => {
   });
 
   test("goes to the base path of GitHub Enterprise Server", async () => {
-    const { github, beginRun, asked } = await startGithubWorld({ basePath: "/api/v3" });
+    const { github, startRun, asked } = await startGithubWorld({ basePath: "/api/v3" });
     expect(github.apiUrl).toMatch(/\/api\/v3$/);
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
-    expect(await beginRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
     expect(asked()).toHaveLength(1);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
+import { EVENT_SCHEMAS } from "../../contract/events.ts";
 import { createWorld, FILES } from "../harness.ts";
 
 const DAY = 86_400_000;
@@ -132,7 +132,7 @@ describe("once each", () => {
     const world = silentSince(INSTALLING);
     const bus = {
       ...world.dependencies.bus,
-      put: async (entries: readonly unknown[]) => entries.map(() => ({ code: "NotAuthorized", retryable: false })),
+      publish: async (entries: readonly unknown[]) => entries.map(() => ({ code: "NotAuthorized" })),
     };
     expect(await world.run({}, { bus })).toMatchObject({ deferred: 1, incomplete: 0 });
     expect(world.keys("runners/")).toHaveLength(1);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { apiUrlOf } from "../../functions/github/api.ts";
-import { type RunnerMetrics, runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
 import { createWorld, FILES } from "../harness.ts";
 import { claimOf, QUEUED_80_SECONDS, REPOSITORY, RUN_ID, startGithubWorld } from "./github-world.ts";
 
@@ -11,10 +11,10 @@ const preJob = (claim: Record<string, unknown>) =>
 describe("the events of a run", () => {
   test("carry queue time and conclusion, and say that they are verified", async () => {
     const world = createWorld();
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     world.upload("r-1");
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1", ...QUEUED_80_SECONDS, conclusion: "failure" }]);
-    const summary = await world.run({}, { ...beginRun() });
+    const summary = await world.run({}, { ...startRun() });
     const [, start, stop] = world.eventsOf("r-1");
     expect(start?.detail).toMatchObject({ event: "runner_start", queue_duration: 80, verification: "verified" });
     expect(stop?.detail).toMatchObject({ event: "runner_stop", job_conclusion: "failure", verification: "verified" });
@@ -24,7 +24,7 @@ describe("the events of a run", () => {
 
   test("name a negative queue time, which becomes 0", async () => {
     const world = createWorld();
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     world.upload("r-1");
     github.addJobs(REPOSITORY, RUN_ID, [
       {
@@ -34,7 +34,7 @@ describe("the events of a run", () => {
         completedAt: "2023-11-14T22:15:00Z",
       },
     ]);
-    await world.run({}, { ...beginRun() });
+    await world.run({}, { ...startRun() });
     expect(world.eventsOf("r-1")[1]?.detail).toMatchObject({ queue_duration: 0, clamped: ["queue_duration"] });
   });
 
@@ -42,10 +42,10 @@ describe("the events of a run", () => {
     const ids = new Set<string>();
     for (const conclusion of ["success", "failure", undefined]) {
       const world = createWorld();
-      const { github, beginRun } = await startGithubWorld();
+      const { github, startRun } = await startGithubWorld();
       world.upload("r-1");
       if (conclusion) github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1", conclusion }]);
-      await world.run({}, { ...beginRun() });
+      await world.run({}, { ...startRun() });
       ids.add(JSON.stringify(world.events().map(({ detail }) => detail.event_id)));
     }
     const world = createWorld();
@@ -57,10 +57,10 @@ describe("the events of a run", () => {
 
   test("say why GitHub did not tell, and that nothing is verified", async () => {
     const world = createWorld();
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     world.upload("r-1");
     github.failWith(() => ({ kind: "reply", status: 403 }));
-    const summary = await world.run({}, { ...beginRun() });
+    const summary = await world.run({}, { ...startRun() });
     expect(summary).toMatchObject({ extracted: 1, jobMetricsUnknown: { denied: 1 }, verifications: { unverified: 1 } });
     for (const { detail } of world.eventsOf("r-1").slice(1)) {
       expect(detail).toMatchObject({ job_metrics_unknown: "denied", verification: "unverified" });
@@ -70,12 +70,12 @@ describe("the events of a run", () => {
 
   test("say which value GitHub does not have", async () => {
     const world = createWorld();
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     world.upload("r-1");
     github.addJobs(REPOSITORY, RUN_ID, [
       { runner: "r-1", status: "in_progress", completedAt: null, ...QUEUED_80_SECONDS },
     ]);
-    const summary = await world.run({}, { ...beginRun() });
+    const summary = await world.run({}, { ...startRun() });
     const [, start, stop] = world.eventsOf("r-1");
     expect(start?.detail).toMatchObject({ queue_duration: 80, verification: "verified" });
     expect(start?.detail).not.toHaveProperty("job_metrics_unknown");
@@ -85,12 +85,12 @@ describe("the events of a run", () => {
 
   test("of a lost runner carry what GitHub says of its job's end", async () => {
     const world = createWorld();
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     const { "post-job-metrics.json": _, ...started } = FILES;
     world.upload("r-1", started);
     world.clock.time += 2 * 86_400_000;
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1", conclusion: "cancelled" }]);
-    await world.run({}, { ...beginRun() });
+    await world.run({}, { ...startRun() });
     expect(world.eventsOf("r-1").at(-1)?.detail).toMatchObject({
       event: "runner_lost",
       job_conclusion: "cancelled",
@@ -110,8 +110,8 @@ describe("a runner that claims a job which GitHub says somebody else did", () =>
   }
 
   test("is flagged", async () => {
-    const { world, beginRun } = await liar();
-    const summary = await world.run({}, { ...beginRun() });
+    const { world, startRun } = await liar();
+    const summary = await world.run({}, { ...startRun() });
     expect(summary).toMatchObject({ extracted: 2, quarantined: 0, verifications: { verified: 1, mismatch: 1 } });
     for (const { detail } of world.eventsOf("liar").slice(1)) {
       expect(detail).toMatchObject({ verification: "mismatch", job_metrics_unknown: "job-not-found" });
@@ -119,9 +119,9 @@ describe("a runner that claims a job which GitHub says somebody else did", () =>
   });
 
   test("is quarantined where the stack says so, and no other", async () => {
-    const { world, beginRun } = await liar();
+    const { world, startRun } = await liar();
     const config = { ...world.dependencies.config, quarantineMismatches: true };
-    const summary = await world.run({}, { ...beginRun(), config });
+    const summary = await world.run({}, { ...startRun(), config });
     expect(summary).toMatchObject({ extracted: 1, quarantined: 1, quarantineReasons: { "job-mismatch": 1 } });
     expect(world.eventsOf("liar").map(({ detailType }) => detailType)).toEqual(["MetricsQuarantined"]);
     expect(world.eventsOf("liar")[0]?.detail).toMatchObject({ reason: "job-mismatch" });
@@ -133,12 +133,12 @@ describe("a runner that claims a job which GitHub says somebody else did", () =>
   });
 
   test.each(["not-found", "unavailable"])("is not quarantined for want of an answer (%s)", async (reason) => {
-    const { world, github, beginRun } = await liar();
+    const { world, github, startRun } = await liar();
     github.failWith(({ method }) =>
       method === "GET" ? { kind: "reply", status: reason === "unavailable" ? 503 : 404 } : undefined,
     );
     const config = { ...world.dependencies.config, quarantineMismatches: true };
-    const summary = await world.run({}, { ...beginRun(), config });
+    const summary = await world.run({}, { ...startRun(), config });
     expect(summary).toMatchObject({ extracted: 2, quarantined: 0, jobMetricsUnknown: { [reason]: 2 } });
   });
 });
@@ -150,13 +150,13 @@ describe("what it costs", () => {
     ["4 workflow runs, of 3 pages each", 1000, 4, 12],
   ])("1,000 runners of %s: a call for each page, and one for the token", async (title, runners, runs, calls) => {
     const world = createWorld();
-    const { github, beginRun, asked } = await startGithubWorld({ requestsMax: 5_000, timeBudgetMilliseconds: 60_000 });
+    const { github, startRun, asked } = await startGithubWorld({ requestsMax: 5_000, timeBudgetSeconds: 60 });
     for (let index = 0; index < runners; index++) {
       const workflow_run_id = String(1 + (index % runs));
       world.upload(`r-${index}`, { ...FILES, "pre-job-metrics.json": preJob({ workflow_run_id }) });
       github.addJobs(REPOSITORY, workflow_run_id, [{ runner: `r-${index}`, ...QUEUED_80_SECONDS }]);
     }
-    const run = beginRun();
+    const run = startRun();
     const summary = await world.run({}, { ...run });
     expect(summary).toMatchObject({ extracted: runners, verifications: { verified: runners } });
     expect(asked()).toHaveLength(calls);
@@ -167,7 +167,7 @@ describe("what it costs", () => {
 
   test("a matrix of 256 jobs in 3 attempts: 8 pages for its 256 runners", async () => {
     const world = createWorld();
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     for (const attempt of [1, 2, 3]) {
       const name = (index: number) => (attempt === 3 ? `r-${index}` : `before-${attempt}-${index}`);
       github.addJobs(
@@ -177,12 +177,12 @@ describe("what it costs", () => {
       );
     }
     for (let index = 0; index < 256; index++) world.upload(`r-${index}`);
-    expect(await world.run({}, { ...beginRun() })).toMatchObject({ extracted: 256, verifications: { verified: 256 } });
+    expect(await world.run({}, { ...startRun() })).toMatchObject({ extracted: 256, verifications: { verified: 256 } });
     expect(asked()).toHaveLength(8);
   });
 
   test("with GitHub hanging, a run takes its budget longer, and every event is issued", async () => {
-    const { github, beginRun } = await startGithubWorld({ timeBudgetMilliseconds: 1_000 });
+    const { github, startRun } = await startGithubWorld({ timeBudgetSeconds: 1 });
     github.failWith(() => ({ kind: "hang" }));
     const upload = () => {
       const world = createWorld();
@@ -201,7 +201,7 @@ describe("what it costs", () => {
     const withoutGithub = await timed(() => alone.run());
     const world = upload();
     const withGithub = await timed(async () => {
-      const summary = await world.run({}, { ...beginRun() });
+      const summary = await world.run({}, { ...startRun() });
       expect(summary).toMatchObject({ extracted: 1000, jobMetricsUnknown: { "time-budget": 1000 } });
     });
     console.log(
@@ -239,10 +239,10 @@ describe("A35 a repository that is a path of its own", () => {
 
   test.each(HOSTILE)("%j is quarantined as invalid-schema, and GitHub is not asked", async (repository) => {
     const world = createWorld();
-    const { github, beginRun } = await startGithubWorld({ owners: ["o", "a", ".."] });
+    const { github, startRun } = await startGithubWorld({ owners: ["o", "a", ".."] });
     world.upload("evil", { ...FILES, "pre-job-metrics.json": preJob({ repository }) });
     world.upload("r-1");
-    expect(await world.run({}, { ...beginRun() })).toMatchObject({
+    expect(await world.run({}, { ...startRun() })).toMatchObject({
       quarantineReasons: { "invalid-schema": 1 },
       extracted: 1,
     });
@@ -290,12 +290,12 @@ describe("A35 a repository that is a path of its own", () => {
 
 test("A36 of many runners, GitHub is asked only about those of the owners that the fleet serves", async () => {
   const world = createWorld();
-  const { github, beginRun, asked } = await startGithubWorld();
+  const { github, startRun, asked } = await startGithubWorld();
   for (const repository of ["evil/widgets", "acme-/widgets", "acme/widgets", "github/docs"]) {
     world.upload(repository.replace("/", "."), { ...FILES, "pre-job-metrics.json": preJob({ repository }) });
     github.addJobs(repository, RUN_ID, [{ runner: repository.replace("/", ".") }]);
   }
-  expect(await world.run({}, { ...beginRun() })).toMatchObject({
+  expect(await world.run({}, { ...startRun() })).toMatchObject({
     extracted: 4,
     verifications: { verified: 1, unverified: 3 },
     jobMetricsUnknown: { "owner-not-allowed": 3 },

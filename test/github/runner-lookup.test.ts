@@ -9,14 +9,14 @@ const HOUR = 3_600_000;
 
 describe("the runners that live", () => {
   test("are those of the organisation that are online, or busy though GitHub does not hear of them", async () => {
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     github.setRunners("acme", [
       { name: "idle" },
       { name: "busy", busy: true },
       { name: "silent", status: "offline", busy: true },
       { name: "gone", status: "offline" },
     ]);
-    expect(await beginRun().runners.alive("acme")).toEqual(new Set(["idle", "busy", "silent"]));
+    expect(await startRun().runners.alive("acme")).toEqual(new Set(["idle", "busy", "silent"]));
     expect(asked()).toEqual(["/orgs/acme/actions/runners?per_page=100&page=1"]);
     expect(JSON.parse(github.requests[0]?.body ?? "").permissions).toEqual({
       organization_self_hosted_runners: "read",
@@ -24,9 +24,9 @@ describe("the runners that live", () => {
   });
 
   test("are those of a repository", async () => {
-    const { github, beginRun, asked } = await startGithubWorld({ basePath: "/api/v3" });
+    const { github, startRun, asked } = await startGithubWorld({ basePath: "/api/v3" });
     github.setRunners("acme/widgets", [{ name: "r-1" }]);
-    expect(await beginRun().runners.alive("acme/widgets")).toEqual(new Set(["r-1"]));
+    expect(await startRun().runners.alive("acme/widgets")).toEqual(new Set(["r-1"]));
     expect(asked()).toEqual(["/repos/acme/widgets/actions/runners?per_page=100&page=1"]);
     expect(JSON.parse(github.requests[0]?.body ?? "").permissions).toEqual({ administration: "read" });
   });
@@ -38,15 +38,15 @@ describe("the runners that live", () => {
     [101, 4],
     [250, 6],
   ])("%d runners cost %d calls: more than a page is read twice", async (count, calls) => {
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     github.setRunners("acme", runnersNamed(count));
-    const alive = await beginRun().runners.alive("acme");
+    const alive = await startRun().runners.alive("acme");
     expect("size" in alive && alive.size).toBe(count);
     expect(asked()).toHaveLength(calls);
   });
 
   test("are complete though runners come and go between two pages", async () => {
-    const { github, beginRun, asked } = await startGithubWorld();
+    const { github, startRun, asked } = await startGithubWorld();
     const before = runnersNamed(250);
     github.setRunners("acme", before);
     // When page 2 is asked for, r-0 has gone: r-100 is now the last of page 1, which has been read. The sum stays the same.
@@ -55,7 +55,7 @@ describe("the runners that live", () => {
         github.setRunners("acme", [...before.slice(1), { name: "new" }]);
       return undefined;
     });
-    const alive = await beginRun().runners.alive("acme");
+    const alive = await startRun().runners.alive("acme");
     expect("has" in alive && alive.has("r-100")).toBe(true);
     expect("has" in alive && alive.has("new")).toBe(true);
   });
@@ -64,18 +64,18 @@ describe("the runners that live", () => {
     ["a page that fails", (path: string) => path.endsWith("page=2"), "denied"],
     ["the first page failing", (path: string) => path.endsWith("page=1"), "denied"],
   ])("are not told from a part of them (%s)", async (_, fails, unknown) => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.setRunners("acme", runnersNamed(250));
     github.failWith(({ path }) => (fails(path) ? { kind: "reply", status: 403 } : undefined));
-    expect(await beginRun().runners.alive("acme")).toEqual({ unknown });
+    expect(await startRun().runners.alive("acme")).toEqual({ unknown });
   });
 
   test("are not told from pages that hold fewer than there are", async () => {
-    const { github, beginRun } = await startGithubWorld();
+    const { github, startRun } = await startGithubWorld();
     github.failWith(({ method }) =>
       method === "GET" ? { kind: "reply", status: 200, body: '{"total_count": 7, "runners": []}' } : undefined,
     );
-    expect(await beginRun().runners.alive("acme")).toEqual({ unknown: "invalid-answer" });
+    expect(await startRun().runners.alive("acme")).toEqual({ unknown: "invalid-answer" });
   });
 });
 
@@ -95,8 +95,8 @@ describe("a run that asks GitHub which runners live", () => {
   }
 
   test("leaves those alone, and takes all others but one that may be about to register", async () => {
-    const { world, beginRun, asked } = await fleet();
-    const run = { ...beginRun() };
+    const { world, startRun, asked } = await fleet();
+    const run = { ...startRun() };
     const summary = await world.run({ githubRunners: "acme" }, run);
     expect(summary).toMatchObject({ listed: 5, extracted: 2, excluded: 2, notReady: 1 });
     expect(world.eventsOf("gone").map(({ detailType }) => detailType)).toContain("RunnerLost");
@@ -109,16 +109,16 @@ describe("a run that asks GitHub which runners live", () => {
   });
 
   test("goes by the readiness rule where the list can't be had in full, and says so", async () => {
-    const { world, github, beginRun } = await fleet();
+    const { world, github, startRun } = await fleet();
     github.failWith(({ path }) => (path.startsWith("/orgs/") ? { kind: "reply", status: 500 } : undefined));
-    const summary = await world.run({ githubRunners: "acme" }, { ...beginRun() });
+    const summary = await world.run({ githubRunners: "acme" }, { ...startRun() });
     expect(summary).toMatchObject({ listed: 5, extracted: 2, excluded: 0, notReady: 3, runnersUnknown: "unavailable" });
     expect(world.eventsOf("gone")).toEqual([]);
   });
 
   test("does not ask where the schedule does not say whose", async () => {
-    const { world, beginRun, asked } = await fleet();
-    expect(await world.run({}, { ...beginRun() })).toMatchObject({ extracted: 2, notReady: 3 });
+    const { world, startRun, asked } = await fleet();
+    expect(await world.run({}, { ...startRun() })).toMatchObject({ extracted: 2, notReady: 3 });
     expect(asked().filter((path) => path.includes("/actions/runners"))).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { createWorld } from "../harness.ts";
+import { jobsThatSay } from "../model-ports.ts";
 
 /** A storage, and what the reference (github-runner-manager, November 2024) did with it. */
 interface GoldenCase {
@@ -146,7 +147,12 @@ async function outcomeOf(golden: GoldenCase) {
   world.upload(golden.runner, Object.fromEntries(files), golden.flavor);
   world.upload("beside", undefined, golden.flavor);
   const filter = { runners: new Set(golden.runners ?? []), include: golden.include ?? false };
-  await world.run({ flavor: golden.flavor, ...filter }, { jobs: { find: async () => job } });
+  await world.run(
+    { flavor: golden.flavor, ...filter },
+    {
+      jobs: { jobsOf: async () => jobsThatSay(job, golden.runner) },
+    },
+  );
   await world.run({ flavor: golden.flavor, runners: new Set(["beside"]), include: true });
   const events = world.eventsOf(golden.runner).filter(({ detailType }) => detailType !== "MetricsQuarantined");
   return {

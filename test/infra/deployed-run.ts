@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Template } from "aws-cdk-lib/assertions";
-import type { Environment } from "../../functions/extract-metrics/config.ts";
+import type { Environment } from "../../contract/environment.ts";
 import { FILES } from "../harness.ts";
 import { only, resolve } from "./iam.ts";
 import { resources } from "./synthesize.ts";

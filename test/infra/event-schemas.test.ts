@@ -1,8 +1,8 @@
 import { Ajv } from "ajv";
 import { expect, test } from "vitest";
-import { type DetailType, EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
-import { issueEvents, quarantineEvent } from "../../functions/metrics/issue-events.ts";
-import { runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
+import { type DetailType, EVENT_SCHEMAS } from "../../contract/events.ts";
+import { issueEvents, quarantineEvent } from "../../functions/domain/issue-events.ts";
+import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { openApi } from "../../infra/constructs/event-schemas.ts";
 import { FILES } from "../harness.ts";
 import { resources, synthesize } from "./synthesize.ts";

@@ -1,8 +1,8 @@
 import { Validations } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { describe, expect, test } from "vitest";
+import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
-import { readPayload } from "../../functions/extract-metrics/payload.ts";
 import { environmentOf } from "./deployed-run.ts";
 import { createStack, resources, synthesize, TWO_FLAVORS } from "./synthesize.ts";
 
@@ -27,7 +27,7 @@ describe("with GitHub", () => {
         secretId: SECRET_ARN,
         owners: ["acme", "octo-org"],
         apiUrl: "https://github.acme.example/api/v3",
-        timeBudgetMilliseconds: 60_000,
+        timeBudgetSeconds: 60,
         requestsMax: 500,
       },
     });
@@ -36,7 +36,7 @@ describe("with GitHub", () => {
   test("the schedules of the flavors that name their runners' home say so, the others do not", () => {
     const template = synthesize({ flavors: FLAVORS, github: GITHUB });
     const inputs = Object.values(resources(template, "AWS::Scheduler::Schedule")).map(({ Properties }) =>
-      readPayload(JSON.parse((Properties.Target as { Input: string }).Input)),
+      readScheduleInput(JSON.parse((Properties.Target as { Input: string }).Input)),
     );
     expect(inputs.map(({ flavor, githubRunners }) => [flavor, githubRunners])).toEqual([
       ["large", "acme"],

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { METRICS_NAMESPACE, metricsOf } from "../../functions/extract-metrics/metrics-catalogue.ts";
-import { EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
-import { createSummary, type Summary } from "../../functions/summary.ts";
+import { EVENT_SCHEMAS } from "../../contract/events.ts";
+import { METRICS_NAMESPACE } from "../../contract/run-metrics.ts";
+import { metricsOf } from "../../functions/extract-metrics/report.ts";
+import { emptySummary, type Summary } from "../../functions/run/summary.ts";
 import { JOB_METRICS } from "../../infra/job-metrics.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
 import { deployedRun, EVERYTHING, environmentOf, type RunResult } from "./deployed-run.ts";
@@ -164,7 +165,7 @@ interface Transformation {
 /** A summary in which everything happened once, so that every metric is written. */
 function everythingOnce(): Summary {
   const github = { requests: 1, rateLimited: 1, statuses: {}, rateLimit: { limit: 1, remaining: 1 } };
-  return { ...(ones(createSummary("large")) as Summary), github, runnersUnknown: "timeout" };
+  return { ...(ones(emptySummary("large")) as Summary), github, runnersUnknown: "timeout" };
 }
 
 function ones(value: unknown): unknown {

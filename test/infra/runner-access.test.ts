@@ -1,6 +1,6 @@
 import { Match } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
-import { METRICS_FILE_NAMES } from "../../functions/metrics/files.ts";
+import { FILES_TO_READ } from "../../contract/runner-files.ts";
 import { runnerSession } from "../../runner/ticket.ts";
 import {
   BUCKET,
@@ -49,11 +49,11 @@ const asRunner = (request: Request) => isAllowed(request, instance, bucketPolicy
 const asAdmin = (request: Request, of = template) => isAllowed(request, ADMIN, bucketPolicy(of));
 
 describe("the roles of runners", () => {
-  test.each(METRICS_FILE_NAMES)("an instance puts its own %s, once", (name) => {
+  test.each(FILES_TO_READ)("an instance puts its own %s, once", (name) => {
     expect(asRunner(put(`${OWN}/${name}`))).toBe(true);
   });
 
-  test.each(METRICS_FILE_NAMES)("a session puts %s under the prefix that its tag names", (name) => {
+  test.each(FILES_TO_READ)("a session puts %s under the prefix that its tag names", (name) => {
     const may = (storage: string, context: Record<string, string>) =>
       isAllowed(put(`runners/large/${storage}/${name}`, context), session, bucketPolicy());
     expect(may("r-1", SESSION)).toBe(true);

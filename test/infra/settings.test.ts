@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { Stack } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
-import { FILE_SIZE_BYTES_LIMIT } from "../../functions/metrics/files.ts";
 import { RunnerMetrics } from "../../infra/runner-metrics.ts";
 import { parseSettings, stackSettings, timeoutSeconds } from "../../infra/settings.ts";
 import { createApp, outputDirectory } from "./app.ts";
@@ -19,19 +18,17 @@ describe("the settings", () => {
   });
 
   test("are by default what the Lambda takes by default", () => {
-    const { fileSizeBytesLimit, maxObjectsPerRunner, concurrency, github } = parse({
+    const { maxObjectsPerRunner, concurrency, github } = parse({
       flavors,
       github: { owners: ["acme"] },
     });
     const config = readConfig({ BUCKET_NAME: "b", EVENT_BUS_NAME: "e", GITHUB_SECRET_ID: "s", GITHUB_OWNERS: "acme" });
-    expect(fileSizeBytesLimit).toBe(FILE_SIZE_BYTES_LIMIT);
-    expect({ fileSizeBytesLimit, maxObjectsPerRunner, concurrency }).toEqual({
-      fileSizeBytesLimit: config.fileSizeBytesLimit,
+    expect({ maxObjectsPerRunner, concurrency }).toEqual({
       maxObjectsPerRunner: config.maxObjectsPerRunner,
       concurrency: config.concurrency,
     });
     expect(config.github).toMatchObject({
-      timeBudgetMilliseconds: (github?.timeBudgetSeconds ?? 0) * 1_000,
+      timeBudgetSeconds: github?.timeBudgetSeconds,
       requestsMax: github?.requestsMax,
     });
   });
@@ -39,17 +36,17 @@ describe("the settings", () => {
   test("are refused with every problem by name at once", () => {
     const input = {
       flavors: { Large: {}, small: { everyMinutes: 0 } },
-      fileSizeBytesLimit: 1_000_000,
+      concurrency: 65,
       logRetentionDays: 31,
       alarmEmail: "nobody",
       removalpolicy: "destroy",
     };
-    const problems = messageOf(() => parse(input)).split("\n  ");
+    const problems = messageOf(() => parse(input)).split(/; |(?<=\)): /);
     expect(problems).toEqual([
-      "Wrong settings (cdk.json):",
+      "Invalid settings (cdk.json)",
       expect.stringMatching(/^flavors.Large: .*a-z/),
       expect.stringMatching(/^flavors.small.everyMinutes: /),
-      expect.stringMatching(/^fileSizeBytesLimit: /),
+      expect.stringMatching(/^concurrency: /),
       expect.stringMatching(/^logRetentionDays: must be one of 1, 3, /),
       "alarmEmail: must be an e-mail address",
       expect.stringMatching(/removalpolicy/),
@@ -101,7 +98,7 @@ describe("the settings", () => {
       { flavors: Object.fromEntries(Array.from({ length: 21 }, (_, number) => [`f${number}`, {}])) },
       "flavors: must be at most 20",
     ],
-    ["nothing", undefined, "the whole: "],
+    ["nothing", undefined, "the input: "],
   ])("refuse %s", (_, input, message) => {
     expect(() => parse(input)).toThrow(message);
   });
@@ -118,7 +115,7 @@ describe("the settings", () => {
 
 test("someone else's app checks the construct's settings too", () => {
   const stack = new Stack(createApp(), "Theirs");
-  expect(() => new RunnerMetrics(stack, "Metrics", { flavors: {} })).toThrow("Wrong settings (Theirs/Metrics)");
+  expect(() => new RunnerMetrics(stack, "Metrics", { flavors: {} })).toThrow("Invalid settings (Theirs/Metrics)");
   expect(() => new RunnerMetrics(stack, "Other", { flavors })).not.toThrow();
 });
 
@@ -135,11 +132,8 @@ test("the stock app takes its settings from the command line too, and says what 
   expect(synth('{"flavors":{"large":{}}}')).toMatchObject({ status: 0, stderr: "" });
   expect(synth('{"flavors":{"Large":{},"small":{"rate":1}}}')).toMatchObject({
     status: 1,
-    stderr: [
-      'Wrong settings (cdk.json, context "runnerMetrics"):',
-      "  flavors.Large: must match ^[a-z0-9][a-z0-9-]{0,31}$",
-      '  flavors.small: Unrecognized key: "rate"\n',
-    ].join("\n"),
+    stderr:
+      'Invalid settings (cdk.json, context "runnerMetrics"): flavors.Large: must match ^[a-z0-9][a-z0-9-]{0,31}$; flavors.small: Unrecognized key: "rate"\n',
   });
   expect(synth("{bad")).toMatchObject({ status: 1, stderr: "-c runnerMetrics=… is not JSON: {bad\n" });
 });

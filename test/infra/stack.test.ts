@@ -1,9 +1,9 @@
 import { Match, type Template } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
+import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
-import { metricsOf } from "../../functions/extract-metrics/metrics-catalogue.ts";
-import { readPayload } from "../../functions/extract-metrics/payload.ts";
-import { createSummary } from "../../functions/summary.ts";
+import { metricsOf } from "../../functions/extract-metrics/report.ts";
+import { emptySummary } from "../../functions/run/summary.ts";
 import { environmentOf } from "./deployed-run.ts";
 import { arnOf, BUCKET, only, resolve, statementsOf } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
@@ -77,8 +77,8 @@ describe("the Lambda", () => {
 
   test("gets an environment that its own configuration accepts", () => {
     const config = readConfig({ ...environmentOf(template) });
-    expect(config).toMatchObject({ bucketName: BUCKET, fileSizeBytesLimit: 1024, maxObjectsPerRunner: 32 });
-    const limits = { fileSizeBytesLimit: 2048, maxObjectsPerRunner: 64, concurrency: 16, kmsKeyArn: KEY };
+    expect(config).toMatchObject({ bucketName: BUCKET, maxObjectsPerRunner: 32 });
+    const limits = { maxObjectsPerRunner: 64, concurrency: 16, kmsKeyArn: KEY };
     const changed = readConfig({ ...environmentOf(synthesize(limits)) });
     expect(changed).toMatchObject(limits);
   });
@@ -118,7 +118,7 @@ describe("the schedules", () => {
     const [queueId] = only(template, "AWS::SQS::Queue");
     const schedule = schedules
       .map((one) => resolve(template, one) as ScheduleProperties)
-      .find(({ Target }) => readPayload(JSON.parse(Target.Input)).flavor === flavor);
+      .find(({ Target }) => readScheduleInput(JSON.parse(Target.Input)).flavor === flavor);
     expect(schedule).toMatchObject({
       ScheduleExpression: rate,
       State: "ENABLED",
@@ -128,7 +128,7 @@ describe("the schedules", () => {
         DeadLetterConfig: { Arn: arnOf(queueId) },
       },
     });
-    expect(readPayload(JSON.parse(schedule?.Target.Input ?? ""))).toMatchObject({ flavor, orphanAfterSeconds });
+    expect(readScheduleInput(JSON.parse(schedule?.Target.Input ?? ""))).toMatchObject({ flavor, orphanAfterSeconds });
   });
 
   test("are one for each flavor, and their role may start this function only, for this group only", () => {
@@ -187,11 +187,11 @@ describe("an alarm", () => {
       "NoRun",
       "Quarantined",
       "Deferred",
-      "OutOfTime",
+      "DeadlineReached",
       "AccessDenied",
       "NotDeleted",
       "StrayObjects",
-      "AccountingLaw",
+      "InvariantViolated",
     ];
     const ofAll = ["RunErrors", "Throttles", "DeadLetters"];
     expect(alarms).toHaveLength(2 * ofFlavor.length + ofAll.length);
@@ -217,7 +217,7 @@ describe("an alarm", () => {
 
   test.each([
     ["Deferredlarge", "Runners.deferred"],
-    ["OutOfTimelarge", "StoppedAtDeadline"],
+    ["DeadlineReachedlarge", "DeadlineReached"],
     ["NotDeletedlarge", "ObjectsNotDeleted"],
   ])("%s rings when each of three runs in a row had one, and not before", (id, MetricName) => {
     expect(alarm(id)).toMatchObject({
@@ -230,13 +230,13 @@ describe("an alarm", () => {
       TreatMissingData: "notBreaching",
     });
     // A run that had none says so: the smallest of the three is then zero.
-    expect(metricsOf(createSummary("large"), 1)).toContainEqual({ name: MetricName, unit: "Count", value: 0 });
+    expect(metricsOf(emptySummary("large"), 1)).toContainEqual({ name: MetricName, unit: "Count", value: 0 });
   });
 
   test.each([
     ["Quarantinedlarge", "Runners.quarantined", "Sum"],
     ["AccessDeniedlarge", "AccessDenied", "Sum"],
-    ["AccountingLawlarge", "AccountingLawBroken", "Sum"],
+    ["InvariantViolatedlarge", "InvariantViolated", "Sum"],
     ["StrayObjectslarge", "StrayObjects", "Sum"],
     ["RunErrors", "Errors", "Sum"],
     ["Throttles", "Throttles", "Sum"],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ScheduleInput } from "../../functions/extract-metrics/payload.ts";
+import type { ScheduleInput } from "../../contract/schedule-input.ts";
 import { BUCKET, DASH, installRunner, JOB, type Runner, type Settings, SHELLS, startCloud } from "./fleet.ts";
 
 const BUS = "runner-metrics";

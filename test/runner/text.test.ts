@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { preJobMetrics, runnerMetrics } from "../../functions/metrics/runner-metrics.ts";
+import { preJobMetrics } from "../../contract/runner-files.ts";
+import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { DASH, installRunner, launch, pathOf, type Runner, SCRIPTS, SHELLS, type Shell, startCloud } from "./fleet.ts";
 
 /** Environments, in bytes: neither Unix nor a job promises UTF-8. */

@@ -3,8 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
-import { environment } from "../../functions/extract-metrics/config.ts";
-import { FILE_SIZE_BYTES_LIMIT } from "../../functions/metrics/files.ts";
+import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../runner/ticket.ts";
 import { BUCKET, DASH, installRunner, JOB, SCRIPTS } from "./fleet.ts";
 import { acceptPosts } from "./post-policy.ts";
@@ -167,26 +166,6 @@ describe("a ticket", () => {
   });
 });
 
-describe("the prefix of a ticket and a session", () => {
-  it.each([
-    ...["runners/", "a/b/", "a//", `${"x".repeat(128)}/`],
-    ...["runners", "", "/", "/runners/", "-/", "a b/", "a*/", `${"x".repeat(129)}/`],
-  ])("is one that the collector takes, or refused: %j", (runnersPrefix) => {
-    const { error } = environment.safeParse({
-      BUCKET_NAME: BUCKET,
-      EVENT_BUS_NAME: "b",
-      RUNNERS_PREFIX: runnersPrefix,
-    });
-    const isRight = !error?.issues.some(({ path }) => path[0] === "RUNNERS_PREFIX");
-    const request = { bucket: BUCKET, flavor: "f", storage: "r", region: "x", lifetimeSeconds: 900, runnersPrefix };
-    const attempts = [() => createTicket(request, CREDENTIALS), () => runnerSession(request)];
-    for (const attempt of attempts) {
-      if (isRight) expect(attempt).not.toThrow();
-      else expect(attempt).toThrow("prefix must end with / and be made of A-Z a-z 0-9 . _ - /");
-    }
-  });
-});
-
 describe("a runner's session", () => {
   it("is cut down to the runner's four files and tagged", () => {
     const session = runnerSession({ bucket: BUCKET, flavor: "large", storage: "AROA:i-1", lifetimeSeconds: 3600 });
@@ -275,7 +254,6 @@ describe("the command", () => {
     ],
     [["post"], /^--bucket is missing; --flavor is missing; --runner is missing\n$/],
     [["session", "--bucket", BUCKET, "--flavor", "l"], /^--runner is missing\n$/],
-    [["post", ...names, "--prefix", "runners"], /^prefix must end with \//],
     [["post", ...names, "--lifetime", "1d"], /^lifetime must be 1 to 604800 s\n$/],
     [["session", ...names, "--lifetime", "60"], /^lifetime must be 900 to 43200 s\n$/],
     [["post", ...names, "--kms-key-arn", "x"], /^--kms-key-arn is for a session: .*\n$/],

@@ -1,6 +1,6 @@
 /** The flood, the backlog and the month: what the design promises of very much. */
 
-import { run } from "../../functions/run.ts";
+import { run } from "../../functions/run/run.ts";
 import { CONFIG, EVERY_RUNNER, NOW } from "../harness.ts";
 import { createVastBucket } from "./vast-bucket.ts";
 

@@ -1,7 +1,11 @@
 /** A bucket of very many objects that takes no memory for them: what is where is computed, and only what has gone is remembered. */
 
 import { createHash } from "node:crypto";
-import { METRICS_FILE_NAMES, type MetricsFileName } from "../../functions/metrics/files.ts";
+import {
+  FILES_TO_READ,
+  RUNNER_INSTALLATION_START_TS_FILE_NAME as FIRST_FILE,
+  type RunnerFileName,
+} from "../../contract/runner-files.ts";
 import type { EventBus, ListedObject, ListPosition, ObjectStore } from "../../functions/ports.ts";
 import { FILES, NOW } from "../harness.ts";
 
@@ -9,7 +13,7 @@ const PREFIX = "runners/large/";
 /** Sorts before every honest runner. */
 const FLOOD = `${PREFIX}000-flood/`;
 /** In the order of a listing. */
-const FILE_NAMES = METRICS_FILE_NAMES.toSorted();
+const FILE_NAMES = FILES_TO_READ.toSorted();
 const PAGE_KEYS = 1_000;
 
 export interface VastBucket {
@@ -39,9 +43,7 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
     return `${PREFIX}r-${String((index - junk - file) / FILE_NAMES.length).padStart(6, "0")}/${FILE_NAMES[file]}`;
   };
   const etagAt = (index: number) =>
-    index < junk
-      ? '"junk"'
-      : (etags.get(FILE_NAMES[(index - junk) % FILE_NAMES.length] ?? METRICS_FILE_NAMES[0]) ?? "");
+    index < junk ? '"junk"' : (etags.get(FILE_NAMES[(index - junk) % FILE_NAMES.length] ?? FIRST_FILE) ?? "");
   const listedAt = (index: number): ListedObject => ({
     key: keyAt(index),
     size: index < junk ? 4 : Buffer.byteLength(FILES[fileNameAt(index)]),
@@ -49,8 +51,7 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
     lastModified: NOW,
     storageClass: "STANDARD",
   });
-  const fileNameAt = (index: number): MetricsFileName =>
-    FILE_NAMES[(index - junk) % FILE_NAMES.length] ?? METRICS_FILE_NAMES[0];
+  const fileNameAt = (index: number): RunnerFileName => FILE_NAMES[(index - junk) % FILE_NAMES.length] ?? FIRST_FILE;
   /** The first index whose key is after `key`. */
   function indexAfter(key: string): number {
     let [low, high] = [0, gone.length];
@@ -70,7 +71,7 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
     filesLeft: () => gone.length - junk - gone.subarray(junk).reduce((sum, one) => sum + one, 0),
     bus: {
       exists: async () => true,
-      async put(entries) {
+      async publish(entries) {
         count("put");
         for (const { detailType, detail } of entries) {
           if (detailType === "MetricsQuarantined") {

@@ -2,8 +2,9 @@
  * The guarantees, one function each, over a history: independent of the code under test. What each promises, and what it does
  * not, is said in docs/guarantees.md.
  */
+import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import type { EventEntry, ListedObject } from "../../functions/ports.ts";
-import { brokenLaws } from "../../functions/summary.ts";
+import { violatedInvariants } from "../../functions/run/summary.ts";
 import { FILE_NAMES, type FileName, INSTALLED, MARK, POST } from "./bodies.ts";
 import type { History, Meaning, Operation } from "./history.ts";
 import { expectedEvents, isAsExpected, type Verdict, verdictOn } from "./oracle.ts";
@@ -477,7 +478,7 @@ function bounds(facts: Facts): void {
         const isSound = () => verdictIn(facts, run, storage).reasons.size === 0;
         if (ready === "excluded" || (ready === "surely not" && isSound())) say(`touched ${storage}, which is not done`);
       }
-      if (operation.kind === "get" && operation.size > config.fileSizeBytesLimit) say(`read ${operation.size} bytes`);
+      if (operation.kind === "get" && operation.size > FILE_SIZE_BYTES_LIMIT) say(`read ${operation.size} bytes`);
       if (operation.kind === "get" && !FILE_NAMES.some((name) => operation.key.endsWith(`/${name}`)))
         say(`read ${operation.key}`);
       if (operation.kind === "put" && operation.askedAt > deadline - CLEANING_MILLISECONDS) say("sent too late");
@@ -634,7 +635,8 @@ function accounting({ reading, violated }: Facts): void {
       violated("law", step, `run ${run.id}: ${summary.listed} listed, and ${run.listings.size} were there`);
     }
     // What watches over production must not cry wolf.
-    for (const law of brokenLaws(summary)) violated("law", step, `run ${run.id}: says itself that it broke "${law}"`);
+    for (const law of violatedInvariants(summary))
+      violated("law", step, `run ${run.id}: says itself that it broke "${law}"`);
     const gone = [...run.listings].filter(([, listing]) => haveAllGone(reading, run, listing)).length;
     if (vanished > gone) violated("law", step, `run ${run.id}: ${vanished} vanished, and ${gone} had gone`);
     const told = Object.values(summary.events).reduce((sum, { accepted }) => sum + accepted, 0);

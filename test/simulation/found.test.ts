@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type ListPosition, type ObjectStore, ServiceError } from "../../functions/ports.ts";
 import { BUCKET, BUS, createWorld, FILES } from "../harness.ts";
 import { startLocalWorld } from "../local-world.ts";
-import { modelObjectStore } from "../model-ports.ts";
+import { modelEventBus, modelObjectStore } from "../model-ports.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -123,7 +123,7 @@ describe("what the simulator found", () => {
       throw new ServiceError("ValidationException", "ValidationException", { retryable: false });
     }
 
-    await world.run({}, { deadline, bus: { ...world.dependencies.bus, put } });
+    await world.run({}, { deadline, bus: modelEventBus(world.eventBridge, BUS, world.clock, () => put) });
     expect(calls).toBe(1);
     expect(world.keys("runners/")).toHaveLength(4);
   });

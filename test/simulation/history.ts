@@ -1,16 +1,11 @@
 /** What happened in a simulated world, in order. The checker reads nothing else. */
 
-import type { JobAnswer } from "../../functions/metrics/github-job.ts";
-import type {
-  DeleteResult,
-  EntryResult,
-  EventEntry,
-  ListedObject,
-  ObjectVersion,
-  RunConfig,
-} from "../../functions/ports.ts";
-import type { Payload } from "../../functions/run.ts";
-import type { Summary } from "../../functions/summary.ts";
+import type { DeleteResult } from "../../contract/reasons.ts";
+import type { RunInput } from "../../contract/schedule-input.ts";
+import type { PutResult } from "../../functions/aws/publish-entries.ts";
+import type { JobAnswer } from "../../functions/domain/verify-job.ts";
+import type { EventEntry, ListedObject, ObjectVersion, RunConfig } from "../../functions/ports.ts";
+import type { Summary } from "../../functions/run/summary.ts";
 import type { FaultName } from "./faults.ts";
 
 interface Happening {
@@ -74,7 +69,7 @@ export interface RunBegins extends Happening {
   readonly type: "run-begins";
   readonly run: number;
   readonly worker: number;
-  readonly payload: Payload;
+  readonly payload: RunInput;
   readonly config: RunConfig;
   readonly deadline: number;
   readonly pageSize: number;
@@ -137,7 +132,7 @@ export type Operation = Happening & {
         readonly kind: "put";
         readonly entries: readonly EventEntry[];
         readonly delivered: EventEntry[];
-        answer?: readonly EntryResult[];
+        answer?: readonly PutResult[];
       }
     | { readonly kind: "jobs"; readonly storage: string; answer?: JobAnswer | undefined }
     | { readonly kind: "alive"; answer?: ReadonlySet<string> | undefined }

@@ -1,10 +1,7 @@
 /** What a history has seen: a thousand seeds in which some kind of trouble never came prove less than they seem to. */
 
-import { DEFERRAL_REASONS } from "../../functions/extract.ts";
-import { EVENT_SCHEMAS } from "../../functions/metrics/events.ts";
-import { QUARANTINE_REASONS } from "../../functions/metrics/files.ts";
-import { DELETE_RESULTS } from "../../functions/ports.ts";
-import { OUTCOMES } from "../../functions/summary.ts";
+import { EVENT_SCHEMAS } from "../../contract/events.ts";
+import { DEFERRAL_REASONS, DELETE_RESULTS, namesOf, OUTCOMES, QUARANTINE_REASONS } from "../../contract/reasons.ts";
 import { FAULTS } from "./faults.ts";
 import type { History, Operation } from "./history.ts";
 
@@ -14,10 +11,10 @@ export type Luck = Map<string, number>;
 /** All that has to occur. */
 export const NEEDED: readonly string[] = [
   ...Object.entries(FAULTS).flatMap(([fault, kinds]) => kinds.map((kind) => `fault: ${fault} of ${kind}`)),
-  ...OUTCOMES.map((outcome) => `outcome: ${outcome}`),
-  ...QUARANTINE_REASONS.map((reason) => `quarantined: ${reason}`),
-  ...DEFERRAL_REASONS.map((reason) => `deferred: ${reason}`),
-  ...DELETE_RESULTS.map((result) => `object: ${result}`),
+  ...namesOf(OUTCOMES).map((outcome) => `outcome: ${outcome}`),
+  ...namesOf(QUARANTINE_REASONS).map((reason) => `quarantined: ${reason}`),
+  ...namesOf(DEFERRAL_REASONS).map((reason) => `deferred: ${reason}`),
+  ...namesOf(DELETE_RESULTS).map((result) => `object: ${result}`),
   ...Object.keys(EVENT_SCHEMAS).flatMap((type) => [`event: ${type} accepted`, `event: ${type} failed`]),
   ...["done", "deadline", "listing-failed"].map((how) => `stopped: ${how}`),
   ...["done", "rejected", "crashed", "timed-out"].map((how) => `run: ${how}`),
@@ -83,7 +80,7 @@ function noteSummary(
   count: Count,
 ): void {
   count(`stopped: ${summary.stopped}`);
-  for (const outcome of OUTCOMES) if (summary[outcome]) count(`outcome: ${outcome}`, summary[outcome]);
+  for (const outcome of namesOf(OUTCOMES)) if (summary[outcome]) count(`outcome: ${outcome}`, summary[outcome]);
   for (const [reason, times] of Object.entries(summary.quarantineReasons))
     if (times) count(`quarantined: ${reason}`, times);
   for (const [reason, times] of Object.entries(summary.deferralReasons)) if (times) count(`deferred: ${reason}`, times);

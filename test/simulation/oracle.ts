@@ -2,9 +2,11 @@
  * What the design says of a listing, without the code under test: which events its files make, or why they are not to be
  * trusted. Works on the meanings that the generators wrote into the history; parses nothing.
  */
+
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { JobAnswer } from "../../functions/metrics/github-job.ts";
+import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
+import type { JobAnswer } from "../../functions/domain/verify-job.ts";
 import type { ListedObject } from "../../functions/ports.ts";
 import { FILE_NAMES, type FileName, INSTALLED, POST, PRE, START } from "./bodies.ts";
 import type { Meaning, UploadedVersion } from "./history.ts";
@@ -30,7 +32,6 @@ export interface Verdict {
 export interface OracleLimits {
   readonly flavor: string;
   readonly objectsMax: number;
-  readonly fileSizeBytesLimit: number;
   readonly quarantineMismatches?: boolean;
 }
 
@@ -65,10 +66,10 @@ export function verdictOn(
     const object = objects.find(({ key }) => key === prefix + name);
     if (!object || object.size === 0) continue;
     const versions = versionsOf(object.key, object.etag);
-    const problems = versions.flatMap(({ meaning }) => problemOf(meaning, object.size > limits.fileSizeBytesLimit));
+    const problems = versions.flatMap(({ meaning }) => problemOf(meaning, object.size > FILE_SIZE_BYTES_LIMIT));
     const valid = versions.find(({ meaning, bytes }) => isValid(meaning) && bytes);
     for (const problem of problems) reasons.add(problem);
-    if (!valid?.bytes || object.size > limits.fileSizeBytesLimit) isSurelyCorrupt = true;
+    if (!valid?.bytes || object.size > FILE_SIZE_BYTES_LIMIT) isSurelyCorrupt = true;
     else files.set(name, { ...valid.meaning, bytes: valid.bytes });
   }
   const { job } = circumstances;

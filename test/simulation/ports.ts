@@ -1,10 +1,10 @@
 /** The ports of one run, over the universe's models: every call waits for its turn, and may fail, or be the run's last. */
 
-import type { JobAnswer } from "../../functions/metrics/github-job.ts";
+import type { DeleteResult } from "../../contract/reasons.ts";
+import { type PutEvents, type PutResult, publishEntries } from "../../functions/aws/publish-entries.ts";
+import type { JobAnswer } from "../../functions/domain/verify-job.ts";
 import {
   type Clock,
-  type DeleteResult,
-  type EntryResult,
   type EventBus,
   type JobLookup,
   type ObjectStore,
@@ -13,7 +13,7 @@ import {
   ServiceError,
 } from "../../functions/ports.ts";
 import { isS3Error } from "../../local/s3.ts";
-import { modelEventBus, modelObjectStore } from "../model-ports.ts";
+import { jobsThatSay, modelObjectStore, modelPutEvents } from "../model-ports.ts";
 import type { FaultName } from "./faults.ts";
 import type { Operation, OperationKind } from "./history.ts";
 import { BUCKET, BUS, type SimulatedRun, type Universe, type Unnoted } from "./universe.ts";
@@ -40,7 +40,7 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
   const { s3, eventBridge, director, pending } = universe;
   const store = modelObjectStore(s3, BUCKET, { pageSize: run.pageSize });
   const shortPages = modelObjectStore(s3, BUCKET, { pageSize: 1 });
-  const bus = modelEventBus(eventBridge, BUS);
+  const putToModel = modelPutEvents(eventBridge, BUS);
 
   function ask<Kind extends OperationKind, Answer>(
     question: Question<Kind>,
@@ -90,25 +90,42 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
     return act();
   }
 
+  const putEvents: PutEvents = (entries) =>
+    ask({ kind: "put", entries, delivered: [] }, async (operation, fault) => {
+      const failing = fault === "some-entries" ? 1 + director.choose(entries.length) : 0;
+      const fails = entries.map((_, index) => index < failing);
+      const sent = entries.filter((_, index) => !fails[index]);
+      const before = eventBridge.events().length;
+      const results = sent.length === 0 ? [] : await again(fault, () => putToModel(sent));
+      const taken = eventBridge.events().length - before;
+      if (taken > 0) operation.delivered.push(...sent);
+      const code = operation.step % 8 === 0 ? "MalformedDetail" : "ThrottlingException";
+      const failure: PutResult = { code, retryable: code === "ThrottlingException" };
+      operation.answer = fails.map((hasFailed) => (hasFailed ? failure : (results.shift() ?? failure)));
+      return [...operation.answer];
+    });
+
+  const clock: Clock = {
+    now: universe.now,
+    sleep: (milliseconds) =>
+      new Promise((resolve) => {
+        pending.push({
+          run,
+          kind: "sleep",
+          notBefore: universe.now() + milliseconds,
+          perform: async () => resolve(),
+        });
+      }),
+  };
+
   return {
-    clock: {
-      now: universe.now,
-      sleep: (milliseconds) =>
-        new Promise((resolve) => {
-          pending.push({
-            run,
-            kind: "sleep",
-            notBefore: universe.now() + milliseconds,
-            perform: async () => resolve(),
-          });
-        }),
-    },
+    clock,
     ...(github && {
       jobs: {
-        find: ({ storage, preJob }) =>
+        jobsOf: ({ storage }) =>
           ask({ kind: "jobs", storage }, async (operation, fault) => {
-            if (preJob) operation.answer = fault === "no-answer" ? { unknown: "timeout" } : github.job(storage);
-            return operation.answer;
+            operation.answer = fault === "no-answer" ? { unknown: "timeout" } : github.job(storage);
+            return jobsThatSay(operation.answer, storage);
           }),
       },
       runners: {
@@ -123,23 +140,10 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
     bus: {
       exists: () =>
         ask({ kind: "exists" }, async (operation, fault) => {
-          operation.answer = fault !== "bus-missing" && (await bus.exists());
+          operation.answer = fault !== "bus-missing" && typeof eventBridge.describeBus(BUS) === "string";
           return operation.answer;
         }),
-      put: (entries) =>
-        ask({ kind: "put", entries, delivered: [] }, async (operation, fault) => {
-          const failing = fault === "some-entries" ? 1 + director.choose(entries.length) : 0;
-          const fails = entries.map((_, index) => index < failing);
-          const sent = entries.filter((_, index) => !fails[index]);
-          const before = eventBridge.events().length;
-          const results = sent.length === 0 ? [] : await again(fault, () => bus.put(sent));
-          const taken = eventBridge.events().length - before;
-          if (taken > 0) operation.delivered.push(...sent);
-          const code = operation.step % 8 === 0 ? "MalformedDetail" : "ThrottlingException";
-          const failure: EntryResult = { code, retryable: code === "ThrottlingException" };
-          operation.answer = fails.map((hasFailed) => (hasFailed ? failure : (results.shift() ?? failure)));
-          return [...operation.answer];
-        }),
+      publish: (entries, deadline) => publishEntries(putEvents, entries, clock, deadline),
     },
     store: {
       list: (prefix, from) =>

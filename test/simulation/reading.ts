@@ -1,6 +1,6 @@
 /** A history, read once and put in order for the checker: what each run saw, did and was told, and what was where and when. */
 
-import type { JobAnswer } from "../../functions/metrics/github-job.ts";
+import type { JobAnswer } from "../../functions/domain/verify-job.ts";
 import type { ListedObject } from "../../functions/ports.ts";
 import type { FaultName } from "./faults.ts";
 import type { History, Operation, RunBegins, RunEnds, Upload, UploadedVersion, WorldEnds } from "./history.ts";

@@ -17,7 +17,7 @@ const SEEDS_MAX = 1_000;
 /** The code as it is must survive these, or nothing is said by killing the others. */
 const UNHARMED: Mutant = {
   name: "nothing planted",
-  file: "run.ts",
+  file: "functions/run/run.ts",
   find: "export async function run(",
   replace: "export async function run(",
 };
@@ -67,7 +67,7 @@ function fateOf(mutant: Mutant): Promise<Fate> {
 
 /** In a thread of its own: the mutant's text is what this thread imports. */
 async function killed({ name, file, find, replace }: Mutant): Promise<Fate> {
-  const url = new URL(`../../functions/${file}`, import.meta.url);
+  const url = new URL(`../../${file}`, import.meta.url);
   const text = readFileSync(url, "utf8");
   if (text.split(find).length !== 2)
     throw new Error(`"${name}": its text occurs ${text.split(find).length - 1} times in ${file}`);

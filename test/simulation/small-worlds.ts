@@ -3,7 +3,7 @@
  * faults. What chance may not find in a million seeds is here because everything is.
  */
 import type { RunConfig } from "../../functions/ports.ts";
-import { run } from "../../functions/run.ts";
+import { run } from "../../functions/run/run.ts";
 import {
   type Body,
   EMPTY,
@@ -169,9 +169,6 @@ const QUIET_RUNS = 4;
 const CONFIG: RunConfig = {
   bucketName: BUCKET,
   eventBusName: BUS,
-  runnersPrefix: "runners/",
-  quarantinePrefix: "quarantine/",
-  fileSizeBytesLimit: 1024,
   maxObjectsPerRunner: 6,
   concurrency: 2,
   accountId: "111111111111",

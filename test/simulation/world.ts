@@ -1,7 +1,8 @@
 /** One seed: a fleet, an attacker, workers, bad weather; then rest, in which everything must come to its end. */
 
+import type { RunInput } from "../../contract/schedule-input.ts";
 import type { RunConfig } from "../../functions/ports.ts";
-import { type Payload, run } from "../../functions/run.ts";
+import { run } from "../../functions/run/run.ts";
 import { attack } from "./attacker.ts";
 import { FILE_NAMES, INVALID_STORAGE_NAMES, validBody } from "./bodies.ts";
 import { drawFault, drawWeather, type Weather } from "./faults.ts";
@@ -92,9 +93,6 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
     config: {
       bucketName: BUCKET,
       eventBusName: BUS,
-      runnersPrefix: "runners/",
-      quarantinePrefix: "quarantine/",
-      fileSizeBytesLimit: random.pick([256, 1024, 1024]),
       maxObjectsPerRunner: random.pick([4, 6, 32]),
       concurrency: random.pick([1, 2, 4, 32]),
       accountId: "111111111111",
@@ -302,7 +300,7 @@ function deleteBusAfter(universe: Universe, operations: number): () => void {
   return spare;
 }
 
-function payloadOf({ isQuiet, knowsTheFleet, asksWhoIsAlive, runners, orphanAfterSeconds, random }: World): Payload {
+function payloadOf({ isQuiet, knowsTheFleet, asksWhoIsAlive, runners, orphanAfterSeconds, random }: World): RunInput {
   const payload = { flavor: FLAVOR, include: false, orphanAfterSeconds };
   if (isQuiet) return payload;
   if (!knowsTheFleet) return asksWhoIsAlive ? { ...payload, githubRunners: "acme" } : payload;

@@ -1,13 +1,12 @@
 /**
  * The events: the public contract. What a consumer receives as `detail`, with the reference's names and values
- * (github-runner-manager, `metrics.events`), and what this project adds. docs/events.md and JSON Schema are generated from these
- * schemas.
+ * (github-runner-manager, `metrics.events`), and the fields that this project adds. The event reference and JSON Schema are generated
+ * from these schemas.
  */
 import { createHash } from "node:crypto";
 import * as z from "zod";
-import { QUARANTINE_REASONS } from "./files.ts";
-import { JOB_METRICS_UNKNOWN, VERIFICATIONS } from "./github-job.ts";
-import { codeInformation, postJobStatus } from "./runner-metrics.ts";
+import { GITHUB_REASONS, namesOf, QUARANTINE_REASONS, VERIFICATIONS } from "./reasons.ts";
+import { codeInformation, postJobStatus } from "./runner-files.ts";
 
 /** `Source` of every event. A constant, never input. */
 export const EVENT_SOURCE = "runner-metrics";
@@ -35,7 +34,7 @@ const common = {
   event_id: z
     .string()
     .regex(/^[0-9a-f]{32}$/)
-    .describe("The same for the same files, in every run: dedupe on it"),
+    .describe("The same for the same files, in every run: deduplicate on it"),
   schema_version: z.literal(SCHEMA_VERSION).describe("Version of this contract"),
   clamped: z
     .array(z.enum(DURATION_FIELDS))
@@ -50,17 +49,17 @@ const job = {
   repo: z.string().describe("Repository, owner/name, as the runner claims"),
   github_event: z.string().describe("Event that triggered the workflow. Untrusted text"),
   verification: z
-    .enum(VERIFICATIONS)
+    .enum(namesOf(VERIFICATIONS))
     .optional()
     .describe(
-      "Whether this runner did a job of this run in this repository: `verified` (GitHub says so), `mismatch` (GitHub says otherwise), `unverified` (GitHub was not asked or gave no answer). Absent only on events from before this field",
+      "Whether this runner did a job of this run in this repository: `verified` (GitHub says so), `mismatch` (GitHub says otherwise), `unverified` (GitHub was not asked or gave no answer). Absent only in events older than this field",
     ),
 };
 
 const jobMetricsUnknown = z
-  .enum(JOB_METRICS_UNKNOWN)
+  .enum(namesOf(GITHUB_REASONS))
   .optional()
-  .describe("Why what only GitHub knows is absent; absent if it is there");
+  .describe("Why a value that only GitHub knows is absent; absent if it is there");
 
 const conclusion = z.string().optional().describe("GitHub's conclusion of the job; absent if unknown");
 
@@ -70,7 +69,7 @@ export const runnerInstalled = z
     ...common,
     duration: seconds.describe("Installation time in seconds: installed - installation start"),
   })
-  .describe("A runner has been installed. Issued where the start of the installation is known");
+  .describe("A runner has been installed. Issued if the start of the installation is known");
 
 export const runnerStart = z
   .object({
@@ -80,7 +79,7 @@ export const runnerStart = z
     idle: seconds.describe("Idle time in seconds: job start - installed"),
     queue_duration: seconds
       .optional()
-      .describe("How long the job was queued, in seconds, as GitHub says; absent if unknown"),
+      .describe("How long the job was queued, in seconds, according to GitHub; absent if unknown"),
     job_metrics_unknown: jobMetricsUnknown,
   })
   .describe("A runner has started a job");
@@ -98,53 +97,53 @@ export const runnerStop = z
   })
   .describe("A runner has finished its job");
 
-const found = {
+const detected = {
   ...common,
-  timestamp: seconds.describe("When it was found, in UNIX seconds"),
+  timestamp: seconds.describe("When it was detected, in UNIX seconds"),
   installation_age: seconds.optional().describe("Seconds since the installation began; absent if that is unknown"),
 };
 
 export const runnerLost = z
   .object({
     event: z.literal("runner_lost"),
-    ...found,
+    ...detected,
     ...job,
     installed_age: seconds.describe("Seconds since the runner was installed"),
     job_age: seconds.describe("Seconds since the job began"),
     job_conclusion: conclusion,
     job_metrics_unknown: jobMetricsUnknown,
   })
-  .describe("A runner has started a job, has not ended it, and is taken for dead");
+  .describe("A runner started a job, did not end it, and is presumed dead");
 
 export const runnerInstallFailed = z
   .object({
     event: z.literal("runner_install_failed"),
-    ...found,
+    ...detected,
     installation_age: seconds.describe("Seconds since the installation began"),
   })
-  .describe("A runner's installation has begun, has not ended, and is taken to have failed");
+  .describe("The installation of a runner started, did not end, and is presumed to have failed");
 
 export const runnerNeverUsed = z
   .object({
     event: z.literal("runner_never_used"),
-    ...found,
+    ...detected,
     installed_age: seconds.describe("Seconds since the runner was installed"),
   })
-  .describe("A runner was installed, has had no job, and is taken for dead");
+  .describe("A runner was installed, had no job, and is presumed dead");
 
 export const metricsQuarantined = z
   .object({
     event: z.literal("metrics_quarantined"),
     ...common,
     timestamp: seconds.describe("When it was quarantined, in UNIX seconds"),
-    reason: z.enum(QUARANTINE_REASONS).describe("What was wrong"),
+    reason: z.enum(namesOf(QUARANTINE_REASONS)).describe("What was wrong"),
     quarantine_prefix: z.string().describe("Where the objects and `manifest.json` are, in the same bucket"),
     objects: z.int().nonnegative().describe("How many objects were quarantined"),
     bytes: z.int().nonnegative().describe("Their size in bytes"),
   })
-  .describe("Files of a runner were not to be trusted and have been moved to quarantine");
+  .describe("Files of a runner were not trustworthy and have been moved to quarantine");
 
-/** DetailType -> schema of the detail. */
+/** DetailType -> schema of the detail. Every list of event types is derived from it. */
 export const EVENT_SCHEMAS = {
   RunnerInstalled: runnerInstalled,
   RunnerStart: runnerStart,
@@ -157,14 +156,16 @@ export const EVENT_SCHEMAS = {
 
 export type DetailType = keyof typeof EVENT_SCHEMAS;
 
+export const DETAIL_TYPES = namesOf(EVENT_SCHEMAS);
+
 /** An event before it is wrapped for EventBridge: one member for each DetailType. */
 export type MetricsEvent = {
   [Type in DetailType]: { readonly detailType: Type; readonly detail: z.infer<(typeof EVENT_SCHEMAS)[Type]> };
 }[DetailType];
 
 /**
- * First 32 hex digits of SHA-256 over flavor, storage, kind of event, and the content that the event is made from. Each part
- * is preceded by its length, so that no two lists of parts hash alike.
+ * First 32 hex digits of SHA-256 over flavor, storage, kind of event, and the content that the event is made from. The length of each
+ * part is hashed before it, so that no two lists of parts hash alike.
  */
 export function eventId(
   flavor: string,

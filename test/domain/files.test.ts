@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { decodeText, isCorrupt, parseJson, parseTimestamp } from "../../functions/metrics/files.ts";
+import { parseTimestamp } from "../../contract/runner-files.ts";
+import { isCorrupt } from "../../functions/domain/corrupt.ts";
+import { decodeText, parseJson } from "../../functions/domain/decode.ts";
 
 describe("JSON", () => {
   it.each([

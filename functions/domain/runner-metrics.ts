@@ -1,67 +1,30 @@
-import * as z from "zod";
+import type * as z from "zod";
 import {
-  type Corrupt,
-  corrupt,
-  decodeText,
-  isCorrupt,
-  type MetricsFileName,
   POST_JOB_METRICS_FILE_NAME,
+  type PostJobMetrics,
   PRE_JOB_METRICS_FILE_NAME,
-  parseJson,
+  type PreJobMetrics,
   parseTimestamp,
+  postJobMetrics,
+  preJobMetrics,
   RUNNER_INSTALLATION_START_TS_FILE_NAME,
   RUNNER_INSTALLED_TS_FILE_NAME,
-} from "./files.ts";
+  type RunnerFileName,
+} from "../../contract/runner-files.ts";
+import { type Corrupt, corrupt, isCorrupt } from "./corrupt.ts";
+import { decodeText, parseJson } from "./decode.ts";
 
-/** A runner's clock may be ahead of S3's by this much, in seconds. Later than that is made up. */
+/** A runner's clock may be ahead of S3's by this much, in seconds. A later timestamp is forged. */
 const TIMESTAMP_LEEWAY_SECONDS = 24 * 60 * 60;
-
-// C0, DEL, C1, and the characters that reorder text on a screen (Unicode's Bidi_Control).
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const FORBIDDEN_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
-
-const text = z.string().refine((value) => value.isWellFormed() && !FORBIDDEN_CHARACTERS.test(value));
-
-/** UNIX seconds: a non-negative number, or a string that `parseTimestamp` takes. */
-const timestamp = z
-  .union([z.number(), z.string().transform((string) => parseTimestamp(string) ?? Number.NaN)])
-  .pipe(z.number().nonnegative().transform(withoutNegativeZero));
-
-/** What a runner records when its job begins. */
-export const preJobMetrics = z.object({
-  timestamp,
-  workflow: text,
-  workflow_run_id: z.union([z.string().regex(/^[0-9]+$/), z.int().nonnegative().transform(String)]),
-  // GitHub's grammar of an owner and of a repository's name.
-  repository: z.string().regex(/^[A-Za-z0-9_-]{1,39}\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/),
-  event: text,
-});
-export type PreJobMetrics = z.infer<typeof preJobMetrics>;
-
-/** How a job ended, as the runner tells it. */
-export const postJobStatus = z.enum(["normal", "abnormal", "repo-policy-check-failure"]);
-export type PostJobStatus = z.infer<typeof postJobStatus>;
-
-/** The exit code of the runner, or the HTTP status of the policy check. */
-export const codeInformation = z.object({ code: z.int().transform(withoutNegativeZero) });
-export type CodeInformation = z.infer<typeof codeInformation>;
-
-/** What a runner records when its job has ended. */
-export const postJobMetrics = z.object({
-  timestamp,
-  status: postJobStatus,
-  status_info: codeInformation.nullish(),
-});
-export type PostJobMetrics = z.infer<typeof postJobMetrics>;
 
 /** A file as it was read. */
 export interface MetricsFile {
   readonly bytes: Uint8Array;
-  /** When S3 stored it, in milliseconds since the epoch. A runner can't move this clock. */
+  /** When S3 stored it, in milliseconds since the epoch. A runner can't change this clock. */
   readonly lastModified: number;
 }
 
-export type MetricsFiles = Partial<Record<MetricsFileName, MetricsFile>>;
+export type MetricsFiles = Partial<Record<RunnerFileName, MetricsFile>>;
 
 /** All that one runner recorded. Times are UNIX seconds by the runner's clock. */
 export interface RunnerMetrics {
@@ -79,24 +42,19 @@ export interface RunnerMetrics {
 /** Nothing is wrong, but there are no metrics either: the runner was never installed. */
 export interface Incomplete {
   readonly kind: "incomplete";
-  /** Where the storage tells of nothing but an installation that began. */
+  /** Present if the storage shows nothing but an installation that started. */
   readonly unfinishedInstallation?: UnfinishedInstallation;
 }
 
-/** An installation that began and of which nothing more is known. */
+/** An installation that started, and nothing more is known. */
 export interface UnfinishedInstallation {
   readonly storage: string;
   readonly installationStartTimestamp: number;
   readonly files: MetricsFiles;
 }
 
-/** On EC2 a storage may be named by the role's `aws:userid`, `AROA…:i-0abc…`: the runner is what follows the last colon. */
-export function runnerName(storage: string): string {
-  return storage.slice(storage.lastIndexOf(":") + 1) || storage;
-}
-
 /**
- * Checks every file that is there, also where another is missing; the first that is corrupt makes the storage corrupt.
+ * Checks every file that is present, even if another is missing; the first corrupt one makes the storage corrupt.
  * An empty file and a timestamp of 0 count as absent.
  */
 export function runnerMetrics(storage: string, files: MetricsFiles): RunnerMetrics | Incomplete | Corrupt {
@@ -124,7 +82,7 @@ export function runnerMetrics(storage: string, files: MetricsFiles): RunnerMetri
   };
 }
 
-function timestampFile(files: MetricsFiles, name: MetricsFileName): number | undefined | Corrupt {
+function timestampFile(files: MetricsFiles, name: RunnerFileName): number | undefined | Corrupt {
   const file = files[name];
   if (!file?.bytes.length) return undefined;
   const content = decodeText(file.bytes);
@@ -137,7 +95,7 @@ function timestampFile(files: MetricsFiles, name: MetricsFileName): number | und
 
 function jobFile<T extends { timestamp: number }>(
   files: MetricsFiles,
-  name: MetricsFileName,
+  name: RunnerFileName,
   schema: z.ZodType<T>,
 ): T | undefined | Corrupt {
   const file = files[name];
@@ -156,12 +114,7 @@ function isInFuture(seconds: number, file: MetricsFile): boolean {
   return seconds > file.lastModified / 1000 + TIMESTAMP_LEEWAY_SECONDS;
 }
 
-/** One for each field at most: only fields of our schemas and zod's codes: a message of zod's may quote the input. */
+/** At most one for each field, with names of our schemas and zod's codes only: a message of zod's may quote the input. */
 function problems(error: z.ZodError): string[] {
   return error.issues.map((issue) => `${issue.path.join(".") || "document"}: ${issue.code}`);
-}
-
-/** JSON's `-0` is 0 to everybody but JavaScript. */
-function withoutNegativeZero(value: number): number {
-  return value + 0;
 }

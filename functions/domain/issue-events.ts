@@ -1,24 +1,20 @@
-import { type DurationField, eventId, type MetricsEvent, SCHEMA_VERSION } from "./events.ts";
+import { type DurationField, eventId, type MetricsEvent, SCHEMA_VERSION } from "../../contract/events.ts";
+import { runnerName } from "../../contract/object-keys.ts";
+import type { GithubReason, QuarantineReason } from "../../contract/reasons.ts";
 import {
-  type MetricsFileName,
   POST_JOB_METRICS_FILE_NAME,
   PRE_JOB_METRICS_FILE_NAME,
-  type QuarantineReason,
+  type PreJobMetrics,
   RUNNER_INSTALLATION_START_TS_FILE_NAME,
   RUNNER_INSTALLED_TS_FILE_NAME,
-} from "./files.ts";
-import { type GithubJobMetrics, type JobAnswer, type JobMetricsUnknown, verificationOf } from "./github-job.ts";
-import {
-  type MetricsFiles,
-  type PreJobMetrics,
-  type RunnerMetrics,
-  runnerName,
-  type UnfinishedInstallation,
-} from "./runner-metrics.ts";
+  type RunnerFileName,
+} from "../../contract/runner-files.ts";
+import type { MetricsFiles, RunnerMetrics, UnfinishedInstallation } from "./runner-metrics.ts";
+import { type GithubJobMetrics, type JobAnswer, verificationOf } from "./verify-job.ts";
 
 /**
- * The events of one runner, as the reference issues them: Installed if the start of the installation is known, Start if there
- * is a pre-job file, Stop if there are both job files.
+ * The events of one runner, as the reference issues them: Installed if the start of the installation is known, Start if there is a
+ * pre-job file, Stop if there are both job files.
  */
 export function issueEvents(
   metrics: RunnerMetrics,
@@ -48,7 +44,7 @@ export function issueEvents(
         ...origin("runner_start", RUNNER_INSTALLED_TS_FILE_NAME, PRE_JOB_METRICS_FILE_NAME),
         ...jobFields(preJob, answer),
         ...durations({ idle: preJob.timestamp - installedTimestamp, ...queueDurationOf(answer) }),
-        ...whyUnknown(answer, "queue_duration"),
+        ...unknownReason(answer, "queue_duration"),
       },
     });
   }
@@ -71,7 +67,7 @@ export function issueEvents(
 }
 
 /**
- * What happened to a runner that is taken for dead and has left no word of its end: its job has not ended, or it has had none.
+ * What happened to a runner that is presumed dead and did not report its end: its job did not end, or it had none.
  * `now` in milliseconds since the epoch.
  */
 export function lostRunnerEvent(
@@ -111,7 +107,7 @@ export function lostRunnerEvent(
   };
 }
 
-/** What happened to a runner that is taken for dead and was never installed. `now` in milliseconds since the epoch. */
+/** What happened to a runner that is presumed dead and was never installed. `now` in milliseconds since the epoch. */
 export function installFailedEvent(installation: UnfinishedInstallation, flavor: string, now: number): MetricsEvent {
   const timestamp = now / 1000;
   return {
@@ -128,16 +124,16 @@ export function installFailedEvent(installation: UnfinishedInstallation, flavor:
 /** What has been moved to quarantine. */
 export interface Quarantine {
   readonly reason: QuarantineReason;
-  /** The storage's name, or a name derived from it where it is no valid one. */
+  /** The storage's name, or one derived from it if it is not valid. */
   readonly storage: string;
-  /** Derived from what was quarantined: the same objects have the same id. */
+  /** Derived from the quarantined objects: the same objects have the same id. */
   readonly id: string;
   readonly prefix: string;
   readonly objects: number;
   readonly bytes: number;
 }
 
-/** The event that tells of a quarantine; `now` in milliseconds since the epoch. */
+/** The event that reports a quarantine; `now` in milliseconds since the epoch. */
 export function quarantineEvent(quarantine: Quarantine, flavor: string, now: number): MetricsEvent {
   const { storage, reason, id, prefix, objects, bytes } = quarantine;
   return {
@@ -159,9 +155,9 @@ export function quarantineEvent(quarantine: Quarantine, flavor: string, now: num
 
 const NOT_CONFIGURED: JobAnswer = { unknown: "not-configured" };
 
-/** The fields that say of whom an event is, with an id over the files that it is made from: GitHub's answers are not in it. */
+/** The fields that identify an event and its runner. The id covers the files that the event is made from, not GitHub's answers. */
 function originOf({ storage, files }: { storage: string; files: MetricsFiles }, flavor: string) {
-  return (event: MetricsEvent["detail"]["event"], ...madeFrom: MetricsFileName[]) => ({
+  return (event: MetricsEvent["detail"]["event"], ...madeFrom: RunnerFileName[]) => ({
     flavor,
     runner_name: runnerName(storage),
     event_id: eventId(
@@ -189,12 +185,12 @@ function queueDurationOf(answer: JobAnswer): { queue_duration?: number } {
   return { queue_duration: answer.queue_duration };
 }
 
-function conclusionOf(answer: JobAnswer): { job_conclusion?: string; job_metrics_unknown?: JobMetricsUnknown } {
-  if ("unknown" in answer || answer.conclusion === undefined) return whyUnknown(answer, "conclusion");
+function conclusionOf(answer: JobAnswer): { job_conclusion?: string; job_metrics_unknown?: GithubReason } {
+  if ("unknown" in answer || answer.conclusion === undefined) return unknownReason(answer, "conclusion");
   return { job_conclusion: answer.conclusion };
 }
 
-function whyUnknown(answer: JobAnswer, field: keyof GithubJobMetrics): { job_metrics_unknown?: JobMetricsUnknown } {
+function unknownReason(answer: JobAnswer, field: keyof GithubJobMetrics): { job_metrics_unknown?: GithubReason } {
   if ("unknown" in answer) return { job_metrics_unknown: answer.unknown };
   return answer[field] === undefined ? { job_metrics_unknown: "no-value" } : {};
 }
@@ -204,7 +200,7 @@ function age(now: number, since: number): number {
   return Math.round((now - since) * 1000) / 1000;
 }
 
-/** Clocks differ, so a duration may come out negative: it is set to 0, and named. */
+/** Clocks differ, so a duration may come out negative: it is set to 0 and named in `clamped`. */
 function durations<T extends { [Name in DurationField]?: number }>(seconds: T): T & { clamped?: DurationField[] } {
   const names = Object.keys(seconds) as (keyof T & DurationField)[];
   const clamped = names.filter((name) => (seconds[name] ?? 0) < 0);

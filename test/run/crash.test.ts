@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import type { EventBus, ObjectStore } from "../functions/ports.ts";
-import { createWorld, FILES } from "./harness.ts";
+import type { EventBus, ObjectStore } from "../../functions/ports.ts";
+import { BUS, createWorld, FILES } from "../harness.ts";
+import { modelEventBus } from "../model-ports.ts";
 
 const DAY = 86_400_000;
 
@@ -39,7 +40,8 @@ function mortal(world: ReturnType<typeof fleet>, deathAt: number, withEffect: bo
     copy: call(store.copy),
     delete: call(store.delete),
   };
-  const mortalBus: EventBus = { exists: call(bus.exists), put: call(bus.put) };
+  const { publish } = modelEventBus(world.eventBridge, BUS, world.clock, call);
+  const mortalBus: EventBus = { exists: call(bus.exists), publish };
   return { store: mortalStore, bus: mortalBus, died: die.promise };
 }
 

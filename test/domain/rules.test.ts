@@ -1,13 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { EVENT_SCHEMAS, eventId, runnerInstalled } from "../../functions/metrics/events.ts";
-import { answerOf, type GithubJob } from "../../functions/metrics/github-job.ts";
-import { issueEvents, quarantineEvent } from "../../functions/metrics/issue-events.ts";
-import {
-  postJobMetrics,
-  preJobMetrics,
-  type RunnerMetrics,
-  runnerMetrics,
-} from "../../functions/metrics/runner-metrics.ts";
+import { EVENT_SCHEMAS, eventId, runnerInstalled } from "../../contract/events.ts";
+import { postJobMetrics, preJobMetrics } from "../../contract/runner-files.ts";
+import { issueEvents, quarantineEvent } from "../../functions/domain/issue-events.ts";
+import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { type GithubJob, verifyJob } from "../../functions/domain/verify-job.ts";
 import { FILES, NOW } from "../harness.ts";
 
 const MINUTE = 60_000;
@@ -106,7 +102,7 @@ describe("a job of GitHub's", () => {
     conclusion: "success",
     ...changes,
   });
-  const answer = (...jobs: GithubJob[]) => answerOf(jobs, runner(), "r-1", NOW + 10 * MINUTE);
+  const answer = (...jobs: GithubJob[]) => verifyJob({ jobs }, runner(), NOW + 10 * MINUTE);
 
   it("tells how long it waited and how it ended", () => {
     expect(answer(job({ runner_name: "r-2" }), job())).toEqual({ queue_duration: 7, conclusion: "success" });
@@ -144,8 +140,7 @@ describe("a job of GitHub's", () => {
   it("that is not found is a mismatch, unless GitHub may have yet to give it to a runner", () => {
     const mismatch = { unknown: "job-not-found", isMismatch: true };
     const queued = job({ runner_name: null, status: "queued" });
-    const after = (milliseconds: number, ...jobs: GithubJob[]) =>
-      answerOf(jobs, runner(NOW), "r-1", NOW + milliseconds);
+    const after = (milliseconds: number, ...jobs: GithubJob[]) => verifyJob({ jobs }, runner(NOW), NOW + milliseconds);
     expect(after(0)).toEqual(mismatch);
     expect(after(5 * MINUTE - 1, queued)).toEqual({ unknown: "job-not-found" });
     expect(after(5 * MINUTE - 1, job({ runner_name: "r-2" }), queued)).toEqual({ unknown: "job-not-found" });
@@ -158,8 +153,8 @@ describe("a job of GitHub's", () => {
     const { preJob: _, files, ...rest } = runner(NOW - 60 * MINUTE);
     const { "pre-job-metrics.json": __, ...others } = files;
     const queued = job({ runner_name: null, status: "queued" });
-    expect(answerOf([queued], { ...rest, files: others }, "r-1", NOW)).toEqual({ unknown: "job-not-found" });
-    expect(answerOf([job(), job({ conclusion: "other" })], { ...rest, files: others }, "r-1", NOW)).toMatchObject({
+    expect(verifyJob({ jobs: [queued] }, { ...rest, files: others }, NOW)).toEqual({ unknown: "job-not-found" });
+    expect(verifyJob({ jobs: [job(), job({ conclusion: "other" })] }, { ...rest, files: others }, NOW)).toMatchObject({
       conclusion: "success",
     });
   });

@@ -1,0 +1,96 @@
+/** Keys in the bucket: which prefixes there are, who writes there, and how names are put together and taken apart. */
+import { createHash } from "node:crypto";
+
+/** `runners/<flavor>/<storage>/<file>`: written by runners, emptied by the collector. */
+export const RUNNERS_PREFIX = "runners/";
+
+/** `quarantine/<flavor>/<storage>/<quarantine-id>/…`: written by the collector, expires. */
+export const QUARANTINE_PREFIX = "quarantine/";
+
+/** Grammar of a flavor: the operator's name for a kind of runner. */
+export const FLAVOR = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+const STORAGE = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+// Printable ASCII without slashes: what no proxy, shell or XML parser reads in two ways.
+const FILE = /^[ -.0-[\]-~]{1,255}$/;
+
+/** S3's limit, in bytes of UTF-8. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
+const KEY_BYTES_MAX = 1024;
+
+/** Whether a runner may have a storage of this name. */
+export function isStorageName(name: string): boolean {
+  return STORAGE.test(name) && !name.includes("..");
+}
+
+/** Whether an object in a storage may have this name, which has no slash. Any object with such a name is cleaned up with the storage. */
+export function isFileName(name: string): boolean {
+  return FILE.test(name) && name !== "." && name !== "..";
+}
+
+/** `runners/<flavor>/` */
+export function flavorPrefix(flavor: string): string {
+  return `${RUNNERS_PREFIX}${flavor}/`;
+}
+
+/** `runners/<flavor>/<storage>/` */
+export function storagePrefix(flavor: string, storage: string): string {
+  return `${flavorPrefix(flavor)}${storage}/`;
+}
+
+/** The name of the storage that holds a key under `runners/<flavor>/`, or undefined for an object outside any storage. */
+export function storageOfKey(key: string, flavor: string): string | undefined {
+  const { length } = flavorPrefix(flavor);
+  const slash = key.indexOf("/", length);
+  return slash < 0 ? undefined : key.slice(length, slash);
+}
+
+/** The runner's name. On EC2 a storage may be named by the role's `aws:userid`, `AROA…:i-0abc…`: the runner is the part after the last colon. */
+export function runnerName(storage: string): string {
+  return storage.slice(storage.lastIndexOf(":") + 1) || storage;
+}
+
+/** A storage's name in quarantine: its own if that is valid, otherwise one derived from it. */
+export function quarantineName(storage: string): string {
+  return isStorageName(storage) ? storage : `invalid-${sha256(storage).slice(0, 32)}`;
+}
+
+/** A version of an object, as it is identified in quarantine. */
+export interface QuarantinedVersion {
+  readonly key: string;
+  readonly etag: string;
+  /** Milliseconds since the epoch, by S3's clock. */
+  readonly lastModified: number;
+}
+
+/**
+ * Id of a quarantine, derived from keys, ETags and times: a second attempt has the id of the first, and other content another one, even
+ * where it has the same ETag (MD5 collisions can be made).
+ */
+export function quarantineId(versions: readonly QuarantinedVersion[]): string {
+  const lines = versions.map(({ key, etag, lastModified }) => JSON.stringify([key, etag, lastModified])).sort();
+  return sha256(lines.join("\n")).slice(0, 32);
+}
+
+/** `quarantine/<flavor>/<storage>/<id>/` */
+export function quarantinePrefix(flavor: string, storage: string, id: string): string {
+  return `${QUARANTINE_PREFIX}${flavor}/${quarantineName(storage)}/${id}/`;
+}
+
+/** Key of the document that describes a quarantine and is written last. */
+export function manifestKey(quarantinePrefix: string): string {
+  return `${quarantinePrefix}manifest.json`;
+}
+
+/** Key of a quarantined object's copy: under its own name if that is valid and short enough, otherwise under a derived one. */
+export function quarantineKey(quarantinePrefix: string, key: string, storagePrefix: string): string {
+  const name = key.slice(storagePrefix.length);
+  const copy = `${quarantinePrefix}objects/${name}`;
+  return isFileName(name) && Buffer.byteLength(copy) <= KEY_BYTES_MAX
+    ? copy
+    : `${quarantinePrefix}renamed/${sha256(key)}`;
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,104 @@
+/** CloudWatch metrics that the collector writes for each run: names, units and meanings. Alarms, dashboard and documentation use these names only. */
+import { DETAIL_TYPES, type DetailType } from "./events.ts";
+import {
+  DEFERRAL_REASONS,
+  type DeferralReason,
+  GITHUB_REASONS,
+  type GithubReason,
+  OUTCOMES,
+  type Outcome,
+  QUARANTINE_REASONS,
+  type QuarantineReason,
+  VERIFICATIONS,
+  type Verification,
+} from "./reasons.ts";
+
+export const METRICS_NAMESPACE = "RunnerMetrics";
+
+/** Dimension `service`. The only other dimension is `flavor`, which the operator names: no text of a runner's makes a metric series. */
+export const METRICS_SERVICE = "extract-metrics";
+
+interface RunMetric {
+  readonly unit: "Count" | "Milliseconds";
+  readonly meaning: string;
+  /** Written in every run, also where it is 0. Others are written only if not 0, since CloudWatch charges for each series. */
+  readonly always?: true;
+}
+
+/** Metrics with a name of their own. */
+const NAMED = {
+  RunDuration: {
+    unit: "Milliseconds",
+    meaning: "Duration of the run. Its absence shows that there was no run.",
+    always: true,
+  },
+  DeadlineReached: {
+    unit: "Count",
+    meaning: "1 if the run stopped at its deadline, before the end of the listing.",
+    always: true,
+  },
+  AccessDenied: { unit: "Count", meaning: "How often S3 or EventBridge denied us access." },
+  InvariantViolated: {
+    unit: "Count",
+    meaning: "Rules that every run obeys and this one did not: a bug. The log names them.",
+  },
+  StrayObjects: { unit: "Count", meaning: "Objects outside any storage, where no runner may write." },
+  ObjectsNotDeleted: {
+    unit: "Count",
+    meaning: "Objects that S3 failed or refused to delete; their events repeat with the same ids.",
+    always: true,
+  },
+  GithubRequests: { unit: "Count", meaning: "Calls to GitHub." },
+  GithubRateLimited: {
+    unit: "Count",
+    meaning: "Calls that GitHub's rate limit refused, or that were not made to respect it.",
+  },
+  GithubRateLimitRemaining: { unit: "Count", meaning: "What is left of GitHub's rate limit.", always: true },
+  GithubRunnersUnknown: { unit: "Count", meaning: "1 if GitHub did not say which runners are online.", always: true },
+} as const satisfies Readonly<Record<string, RunMetric>>;
+
+export const outcomeMetric = (outcome: Outcome) => `Runners.${outcome}` as const;
+export const quarantineMetric = (reason: QuarantineReason) => `Quarantined.${reason}` as const;
+export const deferralMetric = (reason: DeferralReason) => `Deferred.${reason}` as const;
+export const eventMetric = (type: DetailType, result: EventResult) => `Events.${type}.${result}` as const;
+export const verificationMetric = (verification: Verification) => `Verification.${verification}` as const;
+export const githubReasonMetric = (reason: GithubReason) => `JobMetricsUnknown.${reason}` as const;
+
+/** Whether EventBridge acknowledged an event. */
+export const EVENT_RESULTS = ["accepted", "failed"] as const;
+export type EventResult = (typeof EVENT_RESULTS)[number];
+
+export type MetricName =
+  | keyof typeof NAMED
+  | ReturnType<typeof outcomeMetric | typeof quarantineMetric | typeof deferralMetric | typeof eventMetric>
+  | ReturnType<typeof verificationMetric | typeof githubReasonMetric>;
+
+/** Every metric by name. */
+export const RUN_METRICS = {
+  ...NAMED,
+  ...family(OUTCOMES, outcomeMetric),
+  [outcomeMetric("deferred")]: { unit: "Count", meaning: OUTCOMES.deferred, always: true },
+  ...family(QUARANTINE_REASONS, quarantineMetric),
+  ...family(DEFERRAL_REASONS, deferralMetric),
+  ...Object.fromEntries(
+    DETAIL_TYPES.flatMap((type) =>
+      EVENT_RESULTS.map((result) => [
+        eventMetric(type, result),
+        {
+          unit: "Count",
+          meaning: `${type} events that EventBridge ${result === "accepted" ? "acknowledged" : "did not acknowledge"}.`,
+        },
+      ]),
+    ),
+  ),
+  ...family(VERIFICATIONS, verificationMetric),
+  ...family(GITHUB_REASONS, githubReasonMetric),
+} as Readonly<Record<MetricName, RunMetric>>;
+
+function family<Name extends string>(
+  list: Readonly<Record<Name, string>>,
+  metricOf: (name: Name) => MetricName,
+): Record<string, RunMetric> {
+  const entries = Object.entries(list) as [Name, string][];
+  return Object.fromEntries(entries.map(([name, meaning]) => [metricOf(name), { unit: "Count", meaning }]));
+}

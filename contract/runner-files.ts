@@ -1,0 +1,122 @@
+/**
+ * The files that a runner uploads. One row a file; every list of files in this project is derived from these rows.
+ * Names and size limit are the reference's (github-runner-manager, `metrics.runner`).
+ */
+import * as z from "zod";
+
+// C0, DEL, C1, and the characters that reorder text on a screen (Unicode's Bidi_Control).
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const FORBIDDEN_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+const text = z.string().refine((value) => value.isWellFormed() && !FORBIDDEN_CHARACTERS.test(value));
+
+const TIMESTAMP = /^[\t-\r ]*(\+?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)[\t-\r ]*$/;
+
+/** UNIX seconds from `[+]digits[.digits][e[+-]digits]` with ASCII white space around it, or undefined. Never negative, always finite. */
+export function parseTimestamp(text: string): number | undefined {
+  const seconds = Number(TIMESTAMP.exec(text)?.[1]);
+  return Number.isFinite(seconds) ? seconds : undefined;
+}
+
+/** UNIX seconds: a non-negative number, or a string that `parseTimestamp` accepts. */
+const timestamp = z
+  .union([z.number(), z.string().transform((string) => parseTimestamp(string) ?? Number.NaN)])
+  .pipe(z.number().nonnegative().transform(withoutNegativeZero));
+
+/** Content of `pre-job-metrics.json`: what a runner records when its job starts. */
+export const preJobMetrics = z.object({
+  timestamp,
+  workflow: text,
+  workflow_run_id: z.union([z.string().regex(/^[0-9]+$/), z.int().nonnegative().transform(String)]),
+  // GitHub's grammar of an owner and of a repository's name.
+  repository: z.string().regex(/^[A-Za-z0-9_-]{1,39}\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/),
+  event: text,
+});
+export type PreJobMetrics = z.infer<typeof preJobMetrics>;
+
+/** How a job ended, as the runner reports it. */
+export const postJobStatus = z.enum(["normal", "abnormal", "repo-policy-check-failure"]);
+export type PostJobStatus = z.infer<typeof postJobStatus>;
+
+/** The exit code of the runner, or the HTTP status of the policy check. */
+export const codeInformation = z.object({ code: z.int().transform(withoutNegativeZero) });
+export type CodeInformation = z.infer<typeof codeInformation>;
+
+/** Content of `post-job-metrics.json`: what a runner records when its job has ended. */
+export const postJobMetrics = z.object({
+  timestamp,
+  status: postJobStatus,
+  status_info: codeInformation.nullish(),
+});
+export type PostJobMetrics = z.infer<typeof postJobMetrics>;
+
+/** Largest size of each file, in bytes. The reference's constant. */
+export const FILE_SIZE_BYTES_LIMIT = 1024;
+
+export const RUNNER_INSTALLATION_START_TS_FILE_NAME = "runner-installation-start.timestamp";
+export const RUNNER_INSTALLED_TS_FILE_NAME = "runner-installed.timestamp";
+export const PRE_JOB_METRICS_FILE_NAME = "pre-job-metrics.json";
+export const POST_JOB_METRICS_FILE_NAME = "post-job-metrics.json";
+
+/** What a runner says with a file, and what the file's presence means. */
+interface RunnerFile {
+  /** `timestamp`: UNIX seconds as text. `json`: a JSON document. */
+  readonly content: "timestamp" | "json";
+  /** Whether a runner that did a job and recorded its whole life has uploaded it. While one is missing, it may still arrive. */
+  readonly isPartOfCompleteJob: boolean;
+  /** Whether the runner has ended when it is there: the storage is then ready to be collected. */
+  readonly makesReady: boolean;
+  /** What it records and what its presence means, for the documentation. */
+  readonly meaning: string;
+}
+
+/** One row a file, in the order in which a runner uploads them. */
+export const RUNNER_FILES = {
+  [RUNNER_INSTALLATION_START_TS_FILE_NAME]: {
+    content: "timestamp",
+    isPartOfCompleteJob: true,
+    makesReady: false,
+    meaning:
+      "When the installation of the runner started. Optional; 0 counts as absent. Alone, it means that the runner is installing.",
+  },
+  [RUNNER_INSTALLED_TS_FILE_NAME]: {
+    content: "timestamp",
+    isPartOfCompleteJob: true,
+    makesReady: false,
+    meaning: "When the runner was ready for a job. Its presence means that the runner is installed.",
+  },
+  [PRE_JOB_METRICS_FILE_NAME]: {
+    content: "json",
+    isPartOfCompleteJob: true,
+    makesReady: false,
+    meaning: "When the job started, and which job it is. Its presence means that the runner is busy.",
+  },
+  [POST_JOB_METRICS_FILE_NAME]: {
+    content: "json",
+    isPartOfCompleteJob: true,
+    makesReady: true,
+    meaning: "When and how the job ended. Its presence makes the storage ready.",
+  },
+} as const satisfies Readonly<Record<string, RunnerFile>>;
+
+export type RunnerFileName = keyof typeof RUNNER_FILES;
+
+/** Files that the collector reads; it ignores and cleans up all others. */
+export const FILES_TO_READ = Object.keys(RUNNER_FILES) as readonly RunnerFileName[];
+
+/** Files that a runner's role may upload. */
+export const UPLOADABLE_FILES = FILES_TO_READ;
+
+/** Files that a ticket has a form for. */
+export const FILES_IN_TICKET = UPLOADABLE_FILES;
+
+/** Files of a complete job: with all of them there, nothing more is expected. */
+export const FILES_OF_COMPLETE_JOB = FILES_TO_READ.filter((name) => RUNNER_FILES[name].isPartOfCompleteJob);
+
+/** Files that make a storage ready. */
+export const FILES_THAT_MAKE_READY = FILES_TO_READ.filter((name) => RUNNER_FILES[name].makesReady);
+
+/** JSON's `-0` is 0 to everybody but JavaScript. */
+function withoutNegativeZero(value: number): number {
+  return value + 0;
+}

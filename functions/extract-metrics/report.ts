@@ -1,0 +1,71 @@
+import { DETAIL_TYPES } from "../../contract/events.ts";
+import {
+  DEFERRAL_REASONS,
+  GITHUB_REASONS,
+  namesOf,
+  OUTCOMES,
+  QUARANTINE_REASONS,
+  VERIFICATIONS,
+} from "../../contract/reasons.ts";
+import {
+  deferralMetric,
+  EVENT_RESULTS,
+  eventMetric,
+  githubReasonMetric,
+  type MetricName,
+  outcomeMetric,
+  quarantineMetric,
+  RUN_METRICS,
+  verificationMetric,
+} from "../../contract/run-metrics.ts";
+import { accessDenied, type Summary, violatedInvariants } from "../run/summary.ts";
+
+/** A value of a metric. */
+export interface MetricValue {
+  readonly name: MetricName;
+  readonly unit: "Count" | "Milliseconds";
+  readonly value: number;
+}
+
+/** The metrics of one run: those that are always written, and of the others those that are not 0. */
+export function metricsOf(summary: Summary, durationMilliseconds: number): MetricValue[] {
+  const values: [MetricName, number][] = [
+    ["RunDuration", durationMilliseconds],
+    ["DeadlineReached", summary.stopped === "deadline" ? 1 : 0],
+    ["StrayObjects", summary.strays],
+    ["ObjectsNotDeleted", summary.objects.denied + summary.objects.failed],
+    ["AccessDenied", accessDenied(summary)],
+    ["InvariantViolated", violatedInvariants(summary).length],
+    ...named(OUTCOMES, outcomeMetric, summary),
+    ...named(QUARANTINE_REASONS, quarantineMetric, summary.quarantineReasons),
+    ...named(DEFERRAL_REASONS, deferralMetric, summary.deferralReasons),
+    ...DETAIL_TYPES.flatMap((type) =>
+      EVENT_RESULTS.map((result): [MetricName, number] => [eventMetric(type, result), summary.events[type][result]]),
+    ),
+    ...githubValues(summary),
+  ];
+  return values
+    .filter(([name, value]) => value > 0 || RUN_METRICS[name].always)
+    .map(([name, value]) => ({ name, unit: RUN_METRICS[name].unit, value }));
+}
+
+/** Without GitHub, its metrics have no series. */
+function githubValues({ github, verifications, jobMetricsUnknown, runnersUnknown }: Summary): [MetricName, number][] {
+  if (!github) return [];
+  return [
+    ["GithubRequests", github.requests],
+    ["GithubRateLimited", github.rateLimited],
+    ["GithubRunnersUnknown", runnersUnknown ? 1 : 0],
+    ...(github.rateLimit ? [["GithubRateLimitRemaining", github.rateLimit.remaining] as [MetricName, number]] : []),
+    ...named(VERIFICATIONS, verificationMetric, verifications),
+    ...named(GITHUB_REASONS, githubReasonMetric, jobMetricsUnknown),
+  ];
+}
+
+function named<Name extends string>(
+  list: Readonly<Record<Name, unknown>>,
+  metricOf: (name: Name) => MetricName,
+  counts: Readonly<Record<Name, number>>,
+): [MetricName, number][] {
+  return namesOf(list).map((name) => [metricOf(name), counts[name]]);
+}

@@ -1,0 +1,80 @@
+import type { GithubReason } from "../../contract/reasons.ts";
+import type { RunInput } from "../../contract/schedule-input.ts";
+import { mapConcurrently } from "../concurrency.ts";
+import type { Dependencies } from "../ports.ts";
+import { DELETE_OBJECTS_MAX } from "../storage/clean-up.ts";
+import { extract, type ListingReport, type RunnerResult } from "./extract.ts";
+import { missingBus, objectsOf, publishAndDelete } from "./publish-and-delete.ts";
+import { addBatch, addListing, emptySummary, type Summary } from "./summary.ts";
+
+/** In the last milliseconds before the deadline no runner is started: those in progress need time to be finished. */
+export const FINISHING_MILLISECONDS = 10_000;
+
+/** Batches being published and deleted while the next one is read. */
+const BATCH_CONCURRENCY = 2;
+
+/**
+ * One scheduled run: lists the storages of a flavor, reads those that are ready, publishes their events, and deletes the acknowledged
+ * ones. Throws before anything is deleted if the bus is missing; after that, failures are in the summary.
+ */
+export async function run(input: RunInput, dependencies: Dependencies): Promise<Summary> {
+  const { bus, store, clock, config, deadline } = dependencies;
+  // PutEvents to a missing bus reports success and loses the event.
+  if (!(await bus.exists())) throw new Error(missingBus(config.eventBusName));
+
+  // Before the listing: a runner that starts later is then in neither.
+  const { alive, unknown } = await askForRunners(input, dependencies);
+  const storageManager = { ...config, store, clock, flavor: input.flavor };
+  const results = extract(
+    storageManager,
+    { ...input, alive },
+    { ...config, ...dependencies, mayStart: () => clock.now() < deadline - FINISHING_MILLISECONDS },
+  );
+  const reports = mapConcurrently(inBatches(results), BATCH_CONCURRENCY, (batch) =>
+    publishAndDelete(batch, { ...dependencies, storageManager }),
+  );
+  let summary = emptySummary(input.flavor, unknown);
+  for (;;) {
+    const next = await reports.next();
+    if (next.done) return addListing(summary, next.value);
+    summary = addBatch(summary, next.value);
+  }
+}
+
+/** Which runners are online or busy, if the schedule asks GitHub. Without a complete answer, only the listing decides about readiness. */
+async function askForRunners(
+  { githubRunners }: RunInput,
+  { runners }: Dependencies,
+): Promise<{ alive?: ReadonlySet<string>; unknown?: GithubReason }> {
+  if (!githubRunners || !runners) return {};
+  const alive = await runners.alive(githubRunners);
+  return "unknown" in alive ? alive : { alive };
+}
+
+/** Batches with at most as many objects as one DeleteObjects takes, unless a single storage has more. */
+async function* inBatches(
+  results: AsyncGenerator<RunnerResult, ListingReport>,
+): AsyncGenerator<RunnerResult[], ListingReport> {
+  let batch: RunnerResult[] = [];
+  let weight = 0;
+  try {
+    for (;;) {
+      const next = await results.next();
+      if (next.done) {
+        yield batch;
+        return next.value;
+      }
+      const itsWeight = Math.max(1, objectsOf(next.value).length);
+      if (weight + itsWeight > DELETE_OBJECTS_MAX) {
+        yield batch;
+        batch = [];
+        weight = 0;
+      }
+      batch.push(next.value);
+      weight += itsWeight;
+    }
+  } finally {
+    // If the consumer stopped early, no runner in progress is left running.
+    await results.return({ listed: 0, strays: 0, stopped: "done" });
+  }
+}

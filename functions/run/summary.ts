@@ -1,0 +1,191 @@
+import { DETAIL_TYPES, type DetailType } from "../../contract/events.ts";
+import { runnerName } from "../../contract/object-keys.ts";
+import {
+  DEFERRAL_REASONS,
+  DELETE_RESULTS,
+  type DeferralReason,
+  type DeleteResult,
+  GITHUB_REASONS,
+  type GithubReason,
+  namesOf,
+  OUTCOMES,
+  type Outcome,
+  QUARANTINE_REASONS,
+  type QuarantineReason,
+  type StopReason,
+  VERIFICATIONS,
+  type Verification,
+} from "../../contract/reasons.ts";
+import type { EventResult } from "../../contract/run-metrics.ts";
+import { type JobAnswer, verificationOf } from "../domain/verify-job.ts";
+import type { GithubUsage } from "../ports.ts";
+import type { ListingReport, RunnerResult } from "./extract.ts";
+import type { BatchReport } from "./publish-and-delete.ts";
+
+/** At most this many quarantines and errors are described; all are counted. */
+const NOTES_MAX = 20;
+
+/** What one run did: what the handler returns and logs. Counts are of storages unless stated otherwise. */
+export interface Summary extends Counts<Outcome> {
+  readonly flavor: string;
+  readonly listed: number;
+  /** Objects outside any storage. */
+  readonly strays: number;
+  readonly quarantineReasons: Counts<QuarantineReason>;
+  readonly deferralReasons: Counts<DeferralReason>;
+  /** Runners with a job, by what their claim to it is worth. */
+  readonly verifications: Counts<Verification>;
+  /** Runners with a job about which GitHub did not say everything, by the reason. */
+  readonly jobMetricsUnknown: Counts<GithubReason>;
+  /** Why GitHub did not say which runners are online; absent if it did or was not asked. */
+  readonly runnersUnknown?: GithubReason;
+  /** The calls to GitHub; absent if it is not configured. */
+  readonly github?: GithubUsage;
+  /** Events by EventBridge's answer. */
+  readonly events: Readonly<Record<DetailType, Counts<EventResult>>>;
+  /** Objects to be deleted, by S3's answer. */
+  readonly objects: Counts<DeleteResult>;
+  readonly stopped: StopReason;
+  readonly quarantines: readonly { runner_name: string; reason: QuarantineReason; quarantine_prefix: string }[];
+  readonly errors: readonly string[];
+}
+
+type Counts<Name extends string> = Readonly<Record<Name, number>>;
+
+/** The summary of a run that has done nothing yet. */
+export function emptySummary(flavor: string, runnersUnknown?: GithubReason): Summary {
+  return {
+    flavor,
+    listed: 0,
+    ...tally(OUTCOMES, []),
+    strays: 0,
+    quarantineReasons: tally(QUARANTINE_REASONS, []),
+    deferralReasons: tally(DEFERRAL_REASONS, []),
+    verifications: tally(VERIFICATIONS, []),
+    jobMetricsUnknown: tally(GITHUB_REASONS, []),
+    ...(runnersUnknown && { runnersUnknown }),
+    events: Object.fromEntries(DETAIL_TYPES.map((type) => [type, { accepted: 0, failed: 0 }])) as Summary["events"],
+    objects: tally(DELETE_RESULTS, []),
+    stopped: "done",
+    quarantines: [],
+    errors: [],
+  };
+}
+
+/** The summary with how far the listing came. */
+export function addListing(summary: Summary, { listed, strays, stopped, failure }: ListingReport): Summary {
+  return { ...summary, listed, strays, stopped, errors: noted(summary.errors, failure === undefined ? [] : [failure]) };
+}
+
+/** The summary with what happened to one more batch of runners. */
+export function addBatch(summary: Summary, { results, events, deletes, errors }: BatchReport): Summary {
+  const deferred = results.filter((result) => result.outcome === "deferred");
+  const quarantines = results.flatMap((result) => (result.outcome === "quarantined" ? [result.quarantine] : []));
+  const jobs = results.flatMap(jobOf);
+  const eventCounts = DETAIL_TYPES.map((type) => {
+    const accepted = events.filter((event) => event.type === type && event.result === "accepted").length;
+    const all = events.filter((event) => event.type === type).length;
+    return [type, add(summary.events[type], { accepted, failed: all - accepted })];
+  });
+  const quarantineReasons = quarantines.map(({ reason }) => reason);
+  const mismatches = quarantineReasons.filter((reason) => reason === "job-mismatch").map(() => "mismatch" as const);
+  return {
+    ...summary,
+    ...add(
+      pickCounts(OUTCOMES, summary),
+      tally(
+        OUTCOMES,
+        results.map(({ outcome }) => outcome),
+      ),
+    ),
+    quarantineReasons: add(summary.quarantineReasons, tally(QUARANTINE_REASONS, quarantineReasons)),
+    deferralReasons: add(
+      summary.deferralReasons,
+      tally(
+        DEFERRAL_REASONS,
+        deferred.map(({ reason }) => reason),
+      ),
+    ),
+    verifications: add(summary.verifications, tally(VERIFICATIONS, [...jobs.map(verificationOf), ...mismatches])),
+    jobMetricsUnknown: add(summary.jobMetricsUnknown, tally(GITHUB_REASONS, jobs.flatMap(unknownReason))),
+    events: Object.fromEntries(eventCounts),
+    objects: deletes.reduce<Counts<DeleteResult>>(add, summary.objects),
+    quarantines: [
+      ...summary.quarantines,
+      ...quarantines.map(({ storage, reason, prefix }) => ({
+        runner_name: runnerName(storage),
+        reason,
+        quarantine_prefix: prefix,
+      })),
+    ].slice(0, NOTES_MAX),
+    errors: noted(summary.errors, [
+      ...errors,
+      ...deferred.flatMap(({ cause }) => (cause === undefined ? [] : [cause])),
+    ]),
+  };
+}
+
+/** The rules that every run obeys and this summary violates: the accounting law, and others that follow from the guarantees. */
+export function violatedInvariants(summary: Summary): string[] {
+  const { listed, extracted, incomplete, quarantined, deferred, events, objects } = summary;
+  const invariants = {
+    "every listed storage has one outcome": listed === total(pickCounts(OUTCOMES, summary)),
+    "every quarantine has one reason": quarantined === total(summary.quarantineReasons),
+    "every deferral has one reason": deferred === total(summary.deferralReasons),
+    "every quarantine was published": quarantined <= events.MetricsQuarantined.accepted,
+    "objects are deleted only for extracted, incomplete or quarantined runners":
+      objects.deleted === 0 || extracted + incomplete + quarantined > 0,
+  };
+  return Object.entries(invariants).flatMap(([invariant, holds]) => (holds ? [] : [invariant]));
+}
+
+/** How often our role was denied access. */
+export function accessDenied({ deferralReasons, objects }: Summary): number {
+  return deferralReasons.denied + objects.denied;
+}
+
+/** GitHub's answer about the job of an extracted runner, if there was a job. */
+function jobOf(result: RunnerResult): JobAnswer[] {
+  if (result.outcome !== "extracted" || !result.metrics.preJob) return [];
+  return [result.job ?? { unknown: "not-configured" }];
+}
+
+function unknownReason(job: JobAnswer): GithubReason[] {
+  if ("unknown" in job) return [job.unknown];
+  return job.queue_duration === undefined || job.conclusion === undefined ? ["no-value"] : [];
+}
+
+/** Each error once, and no more than fit in a log line. */
+function noted(notes: readonly string[], errors: readonly unknown[]): string[] {
+  const more = errors.map((error) => {
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    return `${name}: ${message}`.slice(0, 300);
+  });
+  return [...new Set([...notes, ...more])].slice(0, NOTES_MAX);
+}
+
+/** How often each name of a closed list occurs. */
+function tally<Name extends string>(
+  list: Readonly<Record<Name, unknown>>,
+  names: readonly NoInfer<Name>[],
+): Counts<Name> {
+  const counts = Object.fromEntries(namesOf(list).map((name) => [name, 0])) as Record<Name, number>;
+  for (const name of names) counts[name]++;
+  return counts;
+}
+
+function add<Name extends string>(counts: Counts<Name>, more: Partial<Counts<Name>>): Counts<Name> {
+  const names = Object.keys(counts) as Name[];
+  return Object.fromEntries(names.map((name) => [name, counts[name] + (more[name] ?? 0)])) as Counts<Name>;
+}
+
+function pickCounts<Name extends string>(
+  list: Readonly<Record<Name, unknown>>,
+  counts: Counts<NoInfer<Name>>,
+): Counts<Name> {
+  return Object.fromEntries(namesOf(list).map((name) => [name, counts[name]])) as Counts<Name>;
+}
+
+function total(counts: Counts<string>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,63 @@
+import { isFileName, isStorageName, storagePrefix } from "../../contract/object-keys.ts";
+import type { QuarantineReason } from "../../contract/reasons.ts";
+import {
+  FILES_OF_COMPLETE_JOB,
+  FILES_THAT_MAKE_READY,
+  FILES_TO_READ,
+  type RunnerFileName,
+} from "../../contract/runner-files.ts";
+import type { Clock, ListedObject, ObjectStore, RunConfig } from "../ports.ts";
+
+/** The metrics storages of one flavor: where they are, and how much of them is read. */
+export interface StorageManager extends Pick<RunConfig, "maxObjectsPerRunner" | "kmsKeyArn" | "accountId"> {
+  readonly store: ObjectStore;
+  readonly flavor: string;
+  readonly clock: Pick<Clock, "now">;
+}
+
+/** The metrics files that a storage holds. An empty object counts as absent. */
+export type PresentFiles = Readonly<Partial<Record<RunnerFileName, ListedObject>>>;
+
+/** A metrics storage as the listing shows it: everything that one runner has uploaded. */
+export interface StorageListing {
+  /** Its name as found, which may be invalid. */
+  readonly name: string;
+  /** `runners/<flavor>/<name>/` */
+  readonly prefix: string;
+  /** All its objects. If there are more than `MAX_OBJECTS_PER_RUNNER`, those on the pages that were read. */
+  readonly objects: readonly ListedObject[];
+  readonly files: PresentFiles;
+}
+
+/** A listing of the storage `name` with these objects. */
+export function storageListing(flavor: string, name: string, objects: readonly ListedObject[]): StorageListing {
+  const prefix = storagePrefix(flavor, name);
+  const present = FILES_TO_READ.flatMap((file) => {
+    const object = objects.find(({ key, size }) => size > 0 && key === prefix + file);
+    return object ? [[file, object]] : [];
+  });
+  return { name, prefix, objects, files: Object.fromEntries(present) };
+}
+
+/** Whether the runner has reported its end. */
+export function hasEnded({ files }: StorageListing): boolean {
+  return FILES_THAT_MAKE_READY.some((file) => files[file]);
+}
+
+/** Whether every file of a complete job is there, so that nothing more is expected. */
+export function hasCompleteJob({ files }: StorageListing): boolean {
+  return FILES_OF_COMPLETE_JOB.every((file) => files[file]);
+}
+
+/** What is wrong with a storage, as far as its listing shows it. */
+export function listingProblem(listing: StorageListing, objectsMax: number): QuarantineReason | undefined {
+  if (!isStorageName(listing.name)) return "invalid-key";
+  if (!listing.objects.every((object) => isValidKey(object, listing.prefix))) return "invalid-key";
+  return listing.objects.length > objectsMax ? "too-many-objects" : undefined;
+}
+
+function isValidKey({ key, size }: ListedObject, prefix: string): boolean {
+  const name = key.slice(prefix.length);
+  const isFolderMarker = name === "" && size === 0; // S3's console creates one for a folder
+  return isFolderMarker || isFileName(name);
+}

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { addBatch, emptySummary, type Summary, violatedInvariants } from "../../functions/run/summary.ts";
+import { storageListing } from "../../functions/storage/storage-listing.ts";
+import { createWorld } from "../harness.ts";
+
+const SUMMARY = { ...emptySummary("large"), listed: 3, extracted: 1, quarantined: 1, deferred: 1 };
+const LAWFUL: Summary = {
+  ...SUMMARY,
+  quarantineReasons: { ...SUMMARY.quarantineReasons, "invalid-key": 1 },
+  deferralReasons: { ...SUMMARY.deferralReasons, changed: 1 },
+  events: { ...SUMMARY.events, MetricsQuarantined: { accepted: 1, failed: 0 } },
+  objects: { ...SUMMARY.objects, deleted: 8 },
+};
+
+test("a run's own summary violates no invariant", async () => {
+  const world = createWorld();
+  world.upload("r-1");
+  world.upload("r-2", { "post-job-metrics.json": "{" });
+  expect(violatedInvariants(await world.run())).toEqual([]);
+  expect(violatedInvariants(LAWFUL)).toEqual([]);
+});
+
+test.each<[string, Partial<Summary>, string]>([
+  ["a storage without an outcome", { listed: 4 }, "every listed storage has one outcome"],
+  ["a storage with two outcomes", { incomplete: 1 }, "every listed storage has one outcome"],
+  [
+    "a quarantine without a reason",
+    { quarantineReasons: SUMMARY.quarantineReasons },
+    "every quarantine has one reason",
+  ],
+  ["a deferral without a reason", { deferralReasons: SUMMARY.deferralReasons }, "every deferral has one reason"],
+  ["a quarantine that was not published", { events: SUMMARY.events }, "every quarantine was published"],
+  [
+    "deleted objects but no runner that they belong to",
+    { ...emptySummary("large"), objects: LAWFUL.objects },
+    "objects are deleted only for extracted, incomplete or quarantined runners",
+  ],
+])("a summary with %s violates that invariant, and no other", (_, changes, law) => {
+  expect(violatedInvariants({ ...LAWFUL, ...changes })).toEqual([law]);
+});
+
+test("a mismatch counts as one whether its runner was flagged or quarantined", () => {
+  const quarantine = { storage: "r-1", id: "0", prefix: "quarantine/large/r-1/0/", objects: 4, bytes: 300 };
+  const listing = storageListing("large", "r-1", []);
+  const reasons = ["job-mismatch", "invalid-json"] as const;
+  const results = reasons.map((reason) => ({
+    outcome: "quarantined" as const,
+    listing,
+    quarantine: { ...quarantine, reason },
+  }));
+  const summary = addBatch(emptySummary("large"), { results, events: [], deletes: [], errors: [] });
+  expect(summary.verifications).toEqual({ verified: 0, unverified: 0, mismatch: 1 });
+});
