@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { toolTags } from "./tools.ts";
 
 // Tests of `functions/metrics/` and `functions/storage/`: not those that take seconds, or HTTP, to say what others say too.
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
@@ -16,6 +17,7 @@ export default defineConfig({
     testNamePattern:
       /^(?!.*(100,000|linear|over HTTP|url-encoded|small worlds|Expires|20,000|every file, folder|variable of the env))/,
     env: { SIMULATION_SEEDS: "60" },
+    tags: toolTags,
     environment: "node",
     testTimeout: 30_000,
   },

@@ -8,16 +8,15 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { HOW_TO_GET_MOTO, hasMoto, startMoto } from "../runner/moto.ts";
+import { startMoto } from "../runner/moto.ts";
+import { needs } from "../tools.ts";
 import { deployedRun, EVERYTHING, environmentOf } from "./deployed-run.ts";
 import { arnOf, BUCKET, BUCKET_ARN, only, type Statement, statementsOfRole } from "./iam.ts";
 import { synthesize } from "./synthesize.ts";
 
 const template = synthesize({ flavors: { large: { orphanAfterSeconds: 0 } } });
 
-if (!hasMoto) console.warn(`test/infra/moto.test.ts: ${HOW_TO_GET_MOTO}`);
-
-describe.skipIf(!hasMoto)("on an emulator that enforces policies,", () => {
+describe("on an emulator that enforces policies,", { tags: needs("moto") }, () => {
   let moto: Awaited<ReturnType<typeof startMoto>>;
   beforeAll(async () => {
     moto = await startMoto();

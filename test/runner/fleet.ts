@@ -1,17 +1,18 @@
 /** Runners as they are: the real scripts, under every shell they promise to work in, installed into a directory of their own. */
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startLocalAws } from "../../local/server.ts";
+import { findCommand } from "../tools.ts";
 
 export const BUCKET = "metrics";
 export const SCRIPTS = new URL("../../runner/", import.meta.url).pathname;
 
 export interface Shell {
   readonly name: string;
-  readonly command: readonly [string, ...string[]];
+  readonly command: readonly ["dash" | "bash" | "busybox", ...string[]];
 }
 
 export const SHELLS: readonly Shell[] = [
@@ -23,13 +24,11 @@ export const SHELLS: readonly Shell[] = [
 /** The shell of tests that one shell is enough for. */
 export const DASH: Shell = { name: "dash", command: ["dash"] };
 
-/** Fails with the command that helps, so that no check is ever left out in silence. */
+/** The path of a tool that the test has named in its tags. */
 export function pathOf(tool: string): string {
-  try {
-    return execFileSync("/bin/sh", ["-c", 'command -v -- "$1"', "sh", tool], { encoding: "utf8" }).trim();
-  } catch {
-    throw new Error(`This test needs ${tool}: apt-get install busybox shellcheck curl gawk mawk original-awk`);
-  }
+  const path = findCommand(tool);
+  if (path === undefined) throw new Error(`There is no ${tool} on the PATH. Name it in the test's tags.`);
+  return path;
 }
 
 export interface Finished {

@@ -1,3 +1,7 @@
+/**
+ * @module-tag needs-runner-tools
+ * @module-tag needs-dash
+ */
 import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -5,6 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ScheduleInput } from "../../contract/schedule-input.ts";
+import { describeShells } from "./describe-shells.ts";
 import { BUCKET, DASH, installRunner, JOB, type Runner, type Settings, SHELLS, startCloud } from "./fleet.ts";
 
 const BUS = "runner-metrics";
@@ -74,7 +79,7 @@ async function quietly(finished: Promise<{ code: number | null; stderr: string }
   expect(await finished).toMatchObject({ code, stderr: "" });
 }
 
-describe.each(SHELLS)("a runner's life, recorded by $name", (shell) => {
+describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   it("gives three events with the right durations", async () => {
     const { runner, flavor } = newRunner(shell);
     await quietly(runner.step("installation-start", { CLOCK_OFFSET: "-1000" }));
@@ -397,7 +402,7 @@ it("is not mixed with an earlier life under the same name where the network was 
   expect(cloud.files(flavor).some((key) => key.endsWith("post-job-metrics.json"))).toBe(false);
 });
 
-describe.each(SHELLS)("a life's files are never taken for another life's under $name", (shell) => {
+describeShells("a life's files are never taken for another life's under $name", SHELLS, (shell) => {
   const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
   const endsWithAll = async (runner: Runner, flavor: string) => {
     await runner.step(["ended", "0"]);

@@ -4,15 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Credentials } from "../../runner/ticket.ts";
-import { isInstalled, MOTO, startEmulator } from "../emulators.ts";
+import { MOTO, startEmulator } from "../emulators.ts";
 
 /** Checks nothing until it is told to. */
 const LENIENT = { ...MOTO, environment: () => ({ INITIAL_NO_AUTH_ACTION_COUNT: "1000000" }) };
 const REGION = "us-east-1";
-
-/** Where moto is not installed, tests that need it say so. */
-export const hasMoto = isInstalled(MOTO);
-export const HOW_TO_GET_MOTO = "LEFT OUT: there is no moto here; npm run test:emulators installs it";
 
 export async function startMoto() {
   const home = mkdtempSync(join(tmpdir(), "moto-"));

@@ -9,8 +9,9 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runnerPolicy } from "../../contract/runner-policy.ts";
 import type { Credentials } from "../../runner/ticket.ts";
+import { needs } from "../tools.ts";
 import { BUCKET, DASH, installRunner, JOB, type Runner } from "./fleet.ts";
-import { HOW_TO_GET_MOTO, hasMoto, startMoto } from "./moto.ts";
+import { startMoto } from "./moto.ts";
 
 const FILES = [
   "runner-installation-start.timestamp",
@@ -19,9 +20,9 @@ const FILES = [
   "post-job-metrics.json",
 ];
 
-if (!hasMoto) console.warn(`test/runner/policy.test.ts: ${HOW_TO_GET_MOTO}`);
-
-describe.skipIf(!hasMoto)("A47 A48: with the runner's policy, on an emulator that enforces it,", () => {
+describe("A47 A48: with the runner's policy, on an emulator that enforces it,", {
+  tags: [needs("moto"), needs("runner-tools"), needs("dash")],
+}, () => {
   let moto: Awaited<ReturnType<typeof startMoto>>;
   let runner: Runner;
   let credentials: Credentials;

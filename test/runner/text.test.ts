@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { preJobMetrics } from "../../contract/runner-files.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { needs, type ToolName } from "../tools.ts";
 import { DASH, installRunner, launch, pathOf, type Runner, SCRIPTS, SHELLS, type Shell, startCloud } from "./fleet.ts";
 
 /** Environments, in bytes: neither Unix nor a job promises UTF-8. */
@@ -21,11 +22,16 @@ const PRE_FILE = "pre-job-metrics.json";
 const CANARY = join(tmpdir(), `runner-metrics-canary-${process.pid}`);
 
 // Shells, and the awks that come with them: bytes, characters and NULs are where they differ.
-const COMBINATIONS: { name: string; shell: Shell; awk: string }[] = [
-  { name: "dash and mawk", shell: DASH, awk: "mawk" },
-  { name: "dash and the one true awk", shell: DASH, awk: "original-awk" },
-  { name: "bash and gawk", shell: { name: "bash", command: ["bash"] }, awk: "gawk" },
-  { name: "busybox sh and its awk", shell: { name: "busybox sh", command: ["busybox", "sh"] }, awk: "busybox awk" },
+const COMBINATIONS: { name: string; shell: Shell; awk: string; tool: ToolName }[] = [
+  { name: "dash and mawk", shell: DASH, awk: "mawk", tool: "mawk" },
+  { name: "dash and the one true awk", shell: DASH, awk: "original-awk", tool: "original-awk" },
+  { name: "bash and gawk", shell: { name: "bash", command: ["bash"] }, awk: "gawk", tool: "gawk" },
+  {
+    name: "busybox sh and its awk",
+    shell: { name: "busybox sh", command: ["busybox", "sh"] },
+    awk: "busybox awk",
+    tool: "busybox",
+  },
 ];
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
@@ -220,20 +226,23 @@ function check(given: Environment, bytes: Buffer | undefined): void {
   expect(asCollected).toEqual({ kind: "incomplete" }); // nothing is installed; but neither is it corrupt
 }
 
-describe.each(COMBINATIONS)("whatever a job's environment holds, $name", ({ shell, awk }) => {
-  it("records it whole, or cut as documented, or not at all; never a broken file, never a command run", {
-    timeout: 120_000,
-  }, async () => {
-    const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
-    await fc.assert(
-      fc.asyncProperty(batch, async (environments) => {
-        const files = await recordJobs(shell, awk, environments);
-        for (const [index, given] of environments.entries()) check(given, files[index]);
-      }),
-      { numRuns: Number(process.env.RUNNER_BATCHES ?? 3), endOnFailure: true },
-    );
-    expect(read(CANARY)).toBeUndefined();
-  });
+describe("whatever a job's environment holds,", () => {
+  for (const { name, shell, awk, tool } of COMBINATIONS) {
+    it(`${name} records it whole, or cut as documented, or not at all; never a broken file, never a command run`, {
+      timeout: 120_000,
+      tags: [needs("runner-tools"), needs(shell.command[0]), needs(tool)],
+    }, async () => {
+      const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
+      await fc.assert(
+        fc.asyncProperty(batch, async (environments) => {
+          const files = await recordJobs(shell, awk, environments);
+          for (const [index, given] of environments.entries()) check(given, files[index]);
+        }),
+        { numRuns: Number(process.env.RUNNER_BATCHES ?? 3), endOnFailure: true },
+      );
+      expect(read(CANARY)).toBeUndefined();
+    });
+  }
 });
 
 describe("a hostile workflow name", () => {
@@ -247,9 +256,10 @@ describe("a hostile workflow name", () => {
     await cloud.close();
   });
 
-  it.each(SHELLS)(
-    "reaches S3 byte for byte by way of $name, from the spool and, on a full disk, from memory",
-    async (shell) => {
+  for (const shell of SHELLS) {
+    it(`reaches S3 byte for byte by way of ${shell.name}, from the spool and, on a full disk, from memory`, {
+      tags: [needs("runner-tools"), needs(shell.command[0])],
+    }, async () => {
       const GITHUB_WORKFLOW = `a "quoted" \\ $(id) \`id\` %s \\n ' ü 😀 {"_aws": 1} @/etc/passwd </script>`;
       const job = { GITHUB_WORKFLOW, GITHUB_RUN_ID: "1", GITHUB_REPOSITORY: "o/r", GITHUB_EVENT_NAME: "push" };
       for (const storage of ["spooled", "memory"]) {
@@ -264,8 +274,8 @@ describe("a hostile workflow name", () => {
         const stored = cloud.text(`runners/large/${storage}-${shell.command.length}/${PRE_FILE}`) ?? "";
         expect(JSON.parse(stored)).toMatchObject({ workflow: GITHUB_WORKFLOW, event: "push" });
       }
-    },
-  );
+    });
+  }
 });
 
 it("has no construct in the scripts that evaluates text", () => {

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../runner/ticket.ts";
+import { needs } from "../tools.ts";
 import { BUCKET, DASH, installRunner, JOB, SCRIPTS } from "./fleet.ts";
 import { acceptPosts } from "./post-policy.ts";
 import { startStub } from "./stub-server.ts";
@@ -16,6 +17,8 @@ const FILES = [
   "pre-job-metrics.json",
   "post-job-metrics.json",
 ] as const;
+/** What tests of the scripts need. */
+const RUNNER = { tags: [needs("runner-tools"), needs("dash")] };
 const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
 
 let cleanUps: (() => void)[] = [];
@@ -61,7 +64,7 @@ async function post(fields: Readonly<Record<string, string>>, url: string, conte
 }
 
 describe("a ticket", () => {
-  it("is all that a runner needs: its four files are stored, from the spool and from memory", async () => {
+  it("is all that a runner needs: its four files are stored, from the spool and from memory", RUNNER, async () => {
     const { objects, request } = await startS3();
     const { runner, settings } = ticketRunner(formatTicket(createTicket(request, CREDENTIALS)));
     for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
@@ -77,7 +80,7 @@ describe("a ticket", () => {
     );
   });
 
-  it("lets it do so where the last line has lost its end on the way", async () => {
+  it("lets it do so where the last line has lost its end on the way", RUNNER, async () => {
     const { objects, request } = await startS3();
     const { runner, settings } = ticketRunner(formatTicket(createTicket(request, CREDENTIALS)).trimEnd());
     for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
@@ -114,7 +117,7 @@ describe("a ticket", () => {
     expect(/^size_max=(\d+)/m.exec(script)?.[1]).toBe(String(FILE_SIZE_BYTES_LIMIT));
   });
 
-  it("that has expired is told on the runner, and fails no hook", async () => {
+  it("that has expired is told on the runner, and fails no hook", RUNNER, async () => {
     const { request } = await startS3();
     const ticket = createTicket(request, CREDENTIALS, new Date(Date.now() - 4000 * 1000));
     const { runner, settings } = ticketRunner(formatTicket(ticket));
@@ -124,7 +127,7 @@ describe("a ticket", () => {
     });
   });
 
-  it("that has no form for a file is told at once, by the file's name", async () => {
+  it("that has no form for a file is told at once, by the file's name", RUNNER, async () => {
     const { objects, request } = await startS3();
     const [, ...others] = createTicket(request, CREDENTIALS);
     const { runner, settings } = ticketRunner(formatTicket(others));
@@ -136,7 +139,7 @@ describe("a ticket", () => {
     expect(objects.size).toBe(0);
   });
 
-  it("that somebody has garbled gives curl nothing to do but the form", async () => {
+  it("that somebody has garbled gives curl nothing to do but the form", RUNNER, async () => {
     const { objects, request } = await startS3();
     const garbage = [
       'runner-installed.timestamp field x" next',
@@ -226,7 +229,7 @@ describe("the command", () => {
     });
   const command = (...args: string[]) => commandIn({ AWS_REGION: "eu-central-1" }, ...args);
 
-  it("prints a ticket that a runner can use", async () => {
+  it("prints a ticket that a runner can use", RUNNER, async () => {
     const { objects, endpoint } = await startS3();
     const { stdout } = await command("post", ...names, "--endpoint", endpoint, "--lifetime", "60");
     const { runner, settings } = ticketRunner(stdout);
@@ -290,30 +293,35 @@ describe("the command", () => {
   });
 });
 
-if (!process.env.TICKET_ENDPOINT) {
-  const how = "docker compose up localstack, then TICKET_ENDPOINT=http://127.0.0.1:4566";
-  console.warn(`test/runner/ticket.test.ts: LEFT OUT: no emulator that checks POST policies is named; ${how}`);
-}
-
-describe.skipIf(!process.env.TICKET_ENDPOINT)("on an emulator that checks POST policies, a ticket", () => {
-  it("stores what it allows and nothing else", async () => {
-    const endpoint = process.env.TICKET_ENDPOINT ?? "";
-    await fetch(`${endpoint}/${BUCKET}`, { method: "PUT" });
-    const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-    const storage = `runner-${Date.now()}`;
-    const request = { bucket: BUCKET, flavor: "large", storage, region: "us-east-1", endpoint, lifetimeSeconds: 3600 };
-    const ticket = createTicket(request, credentials);
-    const { runner, settings } = ticketRunner(formatTicket(ticket));
-    for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
-    for (const file of FILES) {
-      const response = await fetch(`${endpoint}/${BUCKET}/runners/large/${storage}/${file}`);
-      expect(await response.text()).toBe(runner.spooled(file));
-    }
-    const [start] = ticket;
-    if (!start) throw new Error("no ticket");
-    expect(await post(start.fields, start.url, "x".repeat(1025))).toMatch(/^400 .*EntityTooLarge/s);
-    expect(await post({ ...start.fields, key: "runners/large/other/x" }, start.url, "1")).toMatch(/^403 /);
-    const expired = createTicket(request, credentials, new Date(Date.now() - 7200 * 1000))[0] ?? start;
-    expect(await post(expired.fields, expired.url, "1")).toMatch(/^403 .*expired/s);
+// `npm run test:localstack` sets it: no other emulator checks POST policies.
+const emulator = process.env.TICKET_ENDPOINT;
+if (emulator)
+  describe("on an emulator that checks POST policies, a ticket", RUNNER, () => {
+    it("stores what it allows and nothing else", async () => {
+      const endpoint = emulator;
+      await fetch(`${endpoint}/${BUCKET}`, { method: "PUT" });
+      const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+      const storage = `runner-${Date.now()}`;
+      const request = {
+        bucket: BUCKET,
+        flavor: "large",
+        storage,
+        region: "us-east-1",
+        endpoint,
+        lifetimeSeconds: 3600,
+      };
+      const ticket = createTicket(request, credentials);
+      const { runner, settings } = ticketRunner(formatTicket(ticket));
+      for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
+      for (const file of FILES) {
+        const response = await fetch(`${endpoint}/${BUCKET}/runners/large/${storage}/${file}`);
+        expect(await response.text()).toBe(runner.spooled(file));
+      }
+      const [start] = ticket;
+      if (!start) throw new Error("no ticket");
+      expect(await post(start.fields, start.url, "x".repeat(1025))).toMatch(/^400 .*EntityTooLarge/s);
+      expect(await post({ ...start.fields, key: "runners/large/other/x" }, start.url, "1")).toMatch(/^403 /);
+      const expired = createTicket(request, credentials, new Date(Date.now() - 7200 * 1000))[0] ?? start;
+      expect(await post(expired.fields, expired.url, "1")).toMatch(/^403 .*expired/s);
+    });
   });
-});

@@ -1,8 +1,14 @@
+/**
+ * @module-tag needs-runner-tools
+ * @module-tag needs-dash
+ */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { needs } from "../tools.ts";
+import { describeShells } from "./describe-shells.ts";
 import { DASH, installRunner, JOB, type Runner, type Settings, SHELLS, startCloud } from "./fleet.ts";
 import { type StubAnswer, type StubRequest, startStub } from "./stub-server.ts";
 
@@ -83,7 +89,7 @@ describe("the order of uploads", () => {
   });
 });
 
-describe.each(SHELLS)("the time a step takes under $name", (shell) => {
+describeShells("the time a step takes under $name", SHELLS, (shell) => {
   const LIMITS = { RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
 
   it("is at most the limit of one file where nothing ever answers", async () => {
@@ -494,20 +500,22 @@ describe("settings", () => {
     expect(stored()).toHaveLength(4);
   });
 
-  it.each(SHELLS)("that are all missing, even HOME and PATH, fail no hook under $name", async (shell) => {
-    const runner = newRunner({}, "", shell);
-    rmSync(join(runner.home, "runner-metrics.conf"));
-    const nothing = Object.fromEntries(
-      ["HOME", "RUNNER_METRICS_SPOOL", "RUNNER_METRICS_BUCKET", "RUNNER_METRICS_FLAVOR"].map((name) => [
-        name,
-        undefined,
-      ]),
-    );
-    for (const step of [...FULL_LIFE, "policy-failure", "ended", "upload"]) {
-      const { code, stderr } = await runner.step(step, nothing);
-      expect(code).toBe(0);
-      expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-    }
+  describeShells("that are all missing, even HOME and PATH,", SHELLS, (shell) => {
+    it(`fail no hook under ${shell.name}`, async () => {
+      const runner = newRunner({}, "", shell);
+      rmSync(join(runner.home, "runner-metrics.conf"));
+      const nothing = Object.fromEntries(
+        ["HOME", "RUNNER_METRICS_SPOOL", "RUNNER_METRICS_BUCKET", "RUNNER_METRICS_FLAVOR"].map((name) => [
+          name,
+          undefined,
+        ]),
+      );
+      for (const step of [...FULL_LIFE, "policy-failure", "ended", "upload"]) {
+        const { code, stderr } = await runner.step(step, nothing);
+        expect(code).toBe(0);
+        expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+      }
+    });
   });
 });
 
@@ -578,10 +586,7 @@ describe("without a curl that can sign", () => {
     expect(await live(runner, ["installed"])).toContain("needs curl 7.87 or later, or the AWS CLI");
   });
 
-  it("the real AWS CLI does the same, where there is one", async ({ skip }) => {
-    const { launch } = await import("./fleet.ts");
-    const found = await launch(["sh", "-c", "aws --version"], process.env).finished;
-    if (found.code !== 0) skip("LEFT OUT: there is no AWS CLI here (pip install awscli)");
+  it("the real AWS CLI does the same", { tags: needs("aws-cli") }, async () => {
     const runner = newRunner({ HOME: process.env.HOME, RUNNER_METRICS_TIMEOUT_SECONDS: "20" }, OLD_CURL);
     expect(await live(runner, ["installed", "upload"])).toBe("");
     expect(stored()).toEqual(["runner-1/runner-installed.timestamp"]);

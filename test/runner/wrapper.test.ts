@@ -1,7 +1,12 @@
+/**
+ * @module-tag needs-runner-tools
+ * @module-tag needs-dash
+ */
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { describeShells } from "./describe-shells.ts";
 import { DASH, installRunner, launch, pathOf, type Runner, SHELLS, type Shell, startCloud } from "./fleet.ts";
 
 let cloud: Awaited<ReturnType<typeof startCloud>>;
@@ -30,7 +35,7 @@ async function killed(wrapper: ReturnType<Runner["start"]>, signal: NodeJS.Signa
   return wrapper.finished;
 }
 
-describe.each(SHELLS)("runner-metrics.sh run, under $name,", (shell) => {
+describeShells("runner-metrics.sh run, under $name,", SHELLS, (shell) => {
   it("tells the end also where it is told to stop while it still tells of the installation", async () => {
     const { runner } = newRunner(shell);
     cloud.faults.use(() => ({ kind: "stall" }));
@@ -116,7 +121,8 @@ describe("runner-metrics.sh run, told to stop,", () => {
   });
 });
 
-describe.each(SHELLS.filter(({ name }) => name !== "bash"))("in $name alone, where there is no bash,", (shell) => {
+const OTHER_SHELLS = SHELLS.filter(({ name }) => name !== "bash");
+describeShells("in $name alone, where there is no bash,", OTHER_SHELLS, (shell) => {
   function startAlone() {
     const { runner, file } = newRunner(shell);
     const bin = join(runner.home, "bin");
