@@ -1,28 +1,28 @@
 import { ServiceError } from "../ports.ts";
 
-/** Error codes of AWS's that a later try may not see. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+/** AWS error codes that may disappear in a later attempt. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const RETRYABLE_CODES = ["SlowDown", "ThrottlingException", "RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed"];
 
 /**
- * The system's codes (ECONNRESET, EAI_AGAIN, …), and Node's for what came over the wire and could not be read: a body that breaks
- * off, a TLS record, HTTP. Node's other ERR_… are faults of ours.
+ * Codes of the system (ECONNRESET, EAI_AGAIN, …), and of Node for data that could not be read from the network: an incomplete body, a
+ * TLS record, HTTP. Node's other ERR_… codes are bugs.
  */
 const NETWORK_CODE = /^(?!ERR_)E[A-Z_]+$|^ERR_STREAM_PREMATURE_CLOSE$|^ERR_(SSL|TLS)_|^HPE_/;
 
-/** What the SDK's errors have in common, whichever service they come from. */
+/** The fields that errors of every SDK client have. */
 interface SdkError extends Error {
   readonly code?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-/** The HTTP status of an SDK error: a HEAD's has no other name (its 412 is called "Unknown"). */
+/** The HTTP status of an SDK error. An error of HEAD has no other name: its 412 is called "Unknown". */
 export function httpStatus(error: unknown): number | undefined {
   return isSdkError(error) ? error.$metadata?.httpStatusCode : undefined;
 }
 
 /**
- * Translates what the SDK throws: an answer of the service's or a failure of the network becomes a `ServiceError`, whose message
- * names the resource and AWS's code and nothing that came from a runner. Anything else is a fault of ours and is thrown as it is.
+ * Translates an error of the SDK. An answer of the service or a network failure becomes a `ServiceError`, whose message contains the
+ * resource and AWS's code, and no text of a runner's. Anything else is a bug and is returned unchanged.
  */
 export function toServiceError(error: unknown, doing: string): unknown {
   if (!isSdkError(error)) return error;
@@ -37,7 +37,7 @@ export function toServiceError(error: unknown, doing: string): unknown {
   });
 }
 
-/** AWS's code for what went wrong. */
+/** The service's error code. */
 export function errorCode(error: unknown): string {
   return isSdkError(error) ? error.name : "";
 }

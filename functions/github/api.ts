@@ -5,27 +5,27 @@ import type { Credentials, Permissions } from "./credentials.ts";
 import { GithubFailure } from "./failure.ts";
 import type { TimeBudget } from "./time-budget.ts";
 
-/** The largest page that GitHub gives. */
+/** GitHub's largest page size. */
 export const PAGE_SIZE = 100;
 
 /** How often a call is tried again after a server error or a time-out, 1 s and 4 s later. */
 const RETRIES = 2;
 
-/** Longest time that GitHub may ask us to wait before a call is tried again, in seconds. */
+/** A call is tried again only if GitHub asks for a wait of at most this, in seconds. */
 const WAIT_SECONDS_MAX = 5;
 
-// Octokit warns of what it meets, and quotes it.
+// Octokit's warnings quote answers and requests.
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** GitHub's API with the budgets of one run. */
 export interface GithubApi {
-  /** The body of the answer. Each part of the path is one segment, and never more. */
+  /** The body of the answer. Each part of the path is exactly one segment. */
   get(path: readonly string[], query: Readonly<Record<string, string>>, permissions: Permissions): Promise<unknown>;
-  /** Waits for what is asked of GitHub, as long as the run's time budget lasts. */
+  /** Waits for a task that calls GitHub, within the run's time budget. */
   within<Result>(task: () => Promise<Result>): Promise<Result>;
 }
 
-/** The API as one run uses it. */
+/** The API for one run. */
 export function createGithubApi(apiUrl: string, options: ApiOptions): GithubApi {
   const octokit = createOctokit(options.fetch, options.pauseMilliseconds);
   return { get: createGet(octokit, apiUrl, options.credentials), within: options.budget.within };
@@ -35,7 +35,7 @@ interface ApiOptions {
   readonly fetch: typeof fetch;
   readonly budget: TimeBudget;
   readonly credentials: Credentials;
-  /** That count as a second for Octokit's pauses; 1,000 but for tests. */
+  /** Length of a second in Octokit's pauses, in milliseconds; 1,000 except in tests. */
   readonly pauseMilliseconds?: number | undefined;
 }
 
@@ -48,7 +48,7 @@ function createOctokit(fetch: typeof globalThis.fetch, pauseMilliseconds = 1_000
     retry: {
       retries: RETRIES,
       retryAfterBaseValue: pauseMilliseconds,
-      // What GitHub refuses is not to be tried again; how long to wait for its limits is the other plugin's to say.
+      // Refusals are final; the throttling plugin decides how long to wait for rate limits.
       doNotRetry: [304, 400, 401, 403, 404, 410, 422, 429, 451],
     },
     throttle: { onRateLimit: mayWait, onSecondaryRateLimit: mayWait, retryAfterBaseValue: pauseMilliseconds },
@@ -72,14 +72,14 @@ function createGet(octokit: Octokit, apiUrl: string, credentials: Credentials): 
       return await get(token);
     } catch (error) {
       if (!isUnauthorized(error)) throw error;
-      // It has expired or been revoked in the middle of a run.
+      // It expired or was revoked during the run.
       return await get(await credentials.token(permissions, post, token));
     }
   };
 }
 
-/** A URL of the API's whose path is exactly these segments. Throws where one of them would say something else to a URL parser:
- * of such a name GitHub has nothing. */
+/** A URL of the API whose path is exactly these segments. Throws if a URL parser would read one of them differently: GitHub has no
+ * such names. */
 export function apiUrlOf(apiUrl: string, path: readonly string[]): string {
   const meant = [new URL(apiUrl).pathname.replace(/\/$/, ""), ...path].join("/");
   const url = new URL(meant, apiUrl);

@@ -3,10 +3,10 @@ import * as z from "zod";
 import type { Clock } from "../ports.ts";
 import { GithubFailure, reasonOf } from "./failure.ts";
 
-/** What a token may do, in the words of a GitHub App's permissions. */
+/** Permissions of a token, with the names of a GitHub App's permissions. */
 export type Permissions = Readonly<Record<string, "read">>;
 
-/** What the secret holds: a GitHub App's installation, or a token. */
+/** The content of the secret: a GitHub App's installation, or a token. */
 const secret = z.union([
   z.object({
     app_id: z.coerce.string().regex(/^[A-Za-z0-9.]{1,40}$/),
@@ -27,19 +27,19 @@ const installationToken = z.object({
 /** A token is not used in the last minutes before it expires, in milliseconds. */
 const EXPIRES_SOON_MILLISECONDS = 5 * 60_000;
 
-/** Credentials that were refused are not tried again for so long, in milliseconds. */
+/** Refused credentials are not tried again for this long, in milliseconds. */
 const REFUSED_MILLISECONDS = 60_000;
 
-/** Posts to GitHub's API; the body of the answer. */
+/** Posts to GitHub's API. Returns the body of the answer. */
 export type Post = (path: readonly string[], body: object, authorization: string) => Promise<unknown>;
 
-/** Tokens for GitHub, each with no more permissions than it is for. */
+/** Tokens for GitHub, each with only the permissions it is used for. */
 export interface Credentials {
-  /** A token; never `refused`, which GitHub did not take. Throws `GithubFailure` where there is none. */
+  /** A token other than `refused`, which GitHub rejected. Throws `GithubFailure` if there is none. */
   token(permissions: Permissions, post: Post, refused?: string): Promise<string>;
 }
 
-/** `readSecret` gives the secret's text, freshly read if told so. */
+/** `readSecret` returns the secret's text; with `isFresh`, read again. */
 export function createCredentials(
   readSecret: (isFresh: boolean) => Promise<string | undefined>,
   clock: Pick<Clock, "now">,
@@ -54,7 +54,7 @@ export function createCredentials(
         const { token } = await known.made;
         if (token !== refused) return token;
       }
-      // Another call may have found the same, and have seen to it meanwhile.
+      // Another call may have had the same problem and solved it meanwhile.
       const current = tokens.get(key);
       const { made } = current && current !== known ? current : remember(key, makeToken(permissions, post, refused));
       return (await made).token;
@@ -84,7 +84,7 @@ export function createCredentials(
     }
     const path = ["app", "installations", found.installation_id, "access_tokens"];
     const answer = await post(path, { permissions }, `Bearer ${appToken(found, clock.now())}`).catch((error) => {
-      // 404: no such installation; or 422, which Octokit knows no better word for: it was not granted these permissions.
+      // 404: no such installation. 422: it was not granted these permissions.
       const reason = reasonOf(error);
       throw new GithubFailure(reason === "not-found" ? "no-credentials" : isUnprocessable(error) ? "denied" : reason);
     });
@@ -96,7 +96,7 @@ export function createCredentials(
   async function parsedSecret(isFresh: boolean): Promise<Secret> {
     const text = await readSecret(isFresh).catch(() => undefined);
     const parsed = secret.safeParse(parseJson(text));
-    // zod would say what it found.
+    // A message of zod's may quote the secret.
     if (!parsed.success) throw new GithubFailure("no-credentials");
     return parsed.data;
   }
@@ -114,7 +114,7 @@ interface Token {
   readonly expiresAt: number;
 }
 
-/** What an App shows to get a token: signed with its key, valid for 9 minutes, and for a GitHub whose clock is a minute behind.
+/** The JSON Web Token of an App: signed with its key, valid for 9 minutes, also if GitHub's clock is a minute behind.
  * https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app */
 function appToken({ app_id, private_key }: App, now: number): string {
   const seconds = Math.floor(now / 1000);

@@ -1,9 +1,9 @@
 import { RequestError } from "@octokit/request-error";
 import type { GithubReason } from "../../contract/reasons.ts";
 
-/** GitHub was not asked, or its answer was not taken, for a reason of our own. Carries no text of GitHub's. */
+/** GitHub was not called, or its answer was rejected, for a reason of ours. Contains no text of GitHub's. */
 export class GithubFailure extends Error {
-  // Octokit passes an error of this name on as it is. Any other it takes for a server error, and tries again.
+  // Octokit passes on an error with this name. It treats any other as a server error and tries again.
   override readonly name = "AbortError";
   readonly reason: GithubReason;
 
@@ -13,7 +13,7 @@ export class GithubFailure extends Error {
   }
 }
 
-/** Why a call failed. Nothing else of the error may go anywhere: its message quotes GitHub, its request has the token. */
+/** Why a call failed. Nothing else of the error may be passed on: its message quotes GitHub, and its request contains the token. */
 export function reasonOf(error: unknown): GithubReason {
   if (error instanceof GithubFailure) return error.reason;
   if (!(error instanceof RequestError)) return "unavailable";

@@ -1,21 +1,21 @@
 import type { Clock, GithubUsage } from "../ports.ts";
 import { GithubFailure } from "./failure.ts";
 
-/** A call is given up after this, in milliseconds, body included. Octokit may then try it again. */
+/** Time-out of one call, including its body, in milliseconds. Octokit may then try again. */
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 
-/** Of an answer, in bytes: a page of 100 jobs with all their steps has some 500 KB. */
+/** Largest answer, in bytes: a page of 100 jobs with all their steps has about 500 KB. */
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Bodies that are kept to be asked for conditionally, in characters together. */
-const KEPT_MAX = 16 * 1024 * 1024;
+/** Size of all cached bodies, in characters. They are requested conditionally. */
+const CACHE_MAX = 16 * 1024 * 1024;
 
-/** How long GitHub asks to be left alone where it does not say, and at most, in milliseconds.
+/** How long no call is made after GitHub refused one for its limits: if GitHub does not say, and at most, in milliseconds.
  * https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api */
 const LIMITED_MILLISECONDS = 60_000;
 const LIMITED_MILLISECONDS_MAX = 2 * 60 * 60_000;
 
-/** What outlives a run: answers to be asked for conditionally, and how long GitHub wants to be left alone. */
+/** What runs share: cached answers, which are requested conditionally, and until when GitHub's limits refuse calls. */
 export interface GithubMemory {
   readonly answers: Map<string, { readonly etag: string; readonly body: string }>;
   /** Milliseconds since the epoch. */
@@ -29,14 +29,14 @@ export interface GuardOptions {
   readonly signal: AbortSignal;
   readonly clock: Pick<Clock, "now">;
   readonly memory: GithubMemory;
-  /** Is kept up to date. */
+  /** Updated with each call. */
   readonly usage: { -readonly [Key in keyof GithubUsage]: GithubUsage[Key] };
 }
 
 /**
- * `fetch` for Octokit, through which every call to GitHub goes: only to the API's own host, no more often than the budget allows,
- * not while GitHub wants to be left alone, never along a redirect, no longer than the time-out, and no more than fits. What has
- * been asked before is asked for conditionally, which GitHub does not count.
+ * `fetch` for Octokit; every call to GitHub uses it. It calls only the API's own host, within the budget of calls, and not while GitHub's
+ * limits refuse calls. It follows no redirects, and bounds time and size of an answer. A repeated request is conditional, which GitHub
+ * does not count against its limits.
  */
 export function guardedFetch(options: GuardOptions): typeof fetch {
   const { apiUrl, requestsMax, signal, clock, memory, usage } = options;
@@ -53,9 +53,9 @@ export function guardedFetch(options: GuardOptions): typeof fetch {
     usage.requests++;
 
     const isGet = init.method === "GET";
-    const kept = isGet ? memory.answers.get(url) : undefined;
+    const cached = isGet ? memory.answers.get(url) : undefined;
     const headers = new Headers(init.headers);
-    if (kept) headers.set("if-none-match", kept.etag);
+    if (cached) headers.set("if-none-match", cached.etag);
     const timeout = AbortSignal.timeout(options.callTimeoutMilliseconds ?? CALL_TIMEOUT_MILLISECONDS);
     const response = await fetch(url, {
       ...init,
@@ -71,9 +71,9 @@ export function guardedFetch(options: GuardOptions): typeof fetch {
     const isLimited = isLimit(response, body);
     if (isLimited) noteLimit(response.headers, options);
     if (isRedirect) throw new GithubFailure("redirected");
-    if (status === 304 && kept) return answer(200, kept.body, response.headers);
+    if (status === 304 && cached) return answer(200, cached.body, response.headers);
     const etag = response.headers.get("etag");
-    if (isGet && status === 200 && etag) keep(memory, url, { etag, body });
+    if (isGet && status === 200 && etag) addToCache(memory, url, { etag, body });
     return answer(isLimited ? 429 : status, body, response.headers);
   };
 }
@@ -90,7 +90,7 @@ async function readBody(response: Response): Promise<string> {
   return text + decoder.decode();
 }
 
-/** What GitHub says of its limit stands in the headers of every answer, also of one that refuses. */
+/** The headers of every answer describe GitHub's rate limit, also those of a refusal. */
 function noteRateLimit(headers: Headers, { clock, memory, usage }: GuardOptions): void {
   const [limit, remaining, reset] = ["limit", "remaining", "reset"].map((name) => {
     const value = headers.get(`x-ratelimit-${name}`);
@@ -98,10 +98,10 @@ function noteRateLimit(headers: Headers, { clock, memory, usage }: GuardOptions)
   });
   if (limit === undefined || remaining === undefined) return;
   usage.rateLimit = { limit, remaining };
-  if (remaining === 0 && reset !== undefined) leaveAlone(memory, clock.now(), reset * 1000 - clock.now());
+  if (remaining === 0 && reset !== undefined) pauseCalls(memory, clock.now(), reset * 1000 - clock.now());
 }
 
-/** GitHub says 403 as well as 429 for its limits.
+/** GitHub uses 403 as well as 429 for its limits.
  * https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors */
 function isLimit({ status, headers }: Response, body: string): boolean {
   const speaksOfLimit =
@@ -113,26 +113,26 @@ function noteLimit(headers: Headers, { clock, memory, usage }: GuardOptions): vo
   usage.rateLimited++;
   const now = clock.now();
   const retryAfter = Number(headers.get("retry-after"));
-  if (retryAfter > 0) leaveAlone(memory, now, retryAfter * 1000);
-  else if (memory.limitedUntil <= now) leaveAlone(memory, now, LIMITED_MILLISECONDS);
+  if (retryAfter > 0) pauseCalls(memory, now, retryAfter * 1000);
+  else if (memory.limitedUntil <= now) pauseCalls(memory, now, LIMITED_MILLISECONDS);
 }
 
-function leaveAlone(memory: GithubMemory, now: number, milliseconds: number): void {
+function pauseCalls(memory: GithubMemory, now: number, milliseconds: number): void {
   memory.limitedUntil = Math.max(memory.limitedUntil, now + Math.min(milliseconds, LIMITED_MILLISECONDS_MAX));
 }
 
-function keep({ answers }: GithubMemory, url: string, kept: { etag: string; body: string }): void {
+function addToCache({ answers }: GithubMemory, url: string, cached: { etag: string; body: string }): void {
   answers.delete(url);
-  answers.set(url, kept);
+  answers.set(url, cached);
   let characters = [...answers.values()].reduce((sum, { body }) => sum + body.length, 0);
   for (const [oldest, { body }] of answers) {
-    if (characters <= KEPT_MAX) return;
+    if (characters <= CACHE_MAX) return;
     answers.delete(oldest);
     characters -= body.length;
   }
 }
 
-/** What Octokit looks at of an answer. A type of its own, since GitHub's might be one that can't be parsed. */
+/** The parts of an answer that Octokit uses. With a fixed content type, since the original may be malformed. */
 function answer(status: number, body: string, headers: Headers): Response {
   const passed = ["retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"].flatMap((name): [string, string][] => {
     const value = headers.get(name);

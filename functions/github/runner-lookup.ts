@@ -6,7 +6,7 @@ import { GithubFailure, reasonOf } from "./failure.ts";
 /** Pages that are read: 10,000 runners. */
 const PAGES_MAX = 100;
 
-/** What is used of GitHub's answer, and no more. */
+/** The fields of GitHub's answer that are used. */
 const page = z.object({
   total_count: z.int().nonnegative(),
   runners: z.array(
@@ -26,7 +26,7 @@ export function createRunnerLookup(api: GithubApi): RunnerLookup {
     async alive(owner) {
       try {
         const runners = await api.within(() => allRunners(api, owner));
-        // GitHub takes a busy runner for offline while it does not hear of it, until it gives its job up.
+        // GitHub lists a busy runner as offline while its connection is lost, until it gives up the job.
         return new Set(runners.filter(({ status, busy }) => status === "online" || busy).map(({ name }) => name));
       } catch (error) {
         return { unknown: reasonOf(error) };
@@ -35,11 +35,11 @@ export function createRunnerLookup(api: GithubApi): RunnerLookup {
   };
 }
 
-/** All of them or none: throws where the list can't be had in full. */
+/** All of them: throws if the list is incomplete. */
 async function allRunners(api: GithubApi, owner: string): Promise<GithubRunner[]> {
   const first = await readPages(api, owner);
-  // A runner that goes while pages are read moves the others up, one of them past the end of a page that has been read. It is
-  // then in the middle of a page when they are read once more.
+  // A runner that is removed while pages are read moves the others up, one of them to a page that was already read. The second
+  // reading then has it in the middle of a page.
   const second = first.total > PAGE_SIZE ? await readPages(api, owner) : first;
   const runners = new Map([...first.runners, ...second.runners].map((runner) => [runner.id, runner]));
   if (runners.size < second.total) throw new GithubFailure("invalid-answer");

@@ -1,15 +1,15 @@
 import type { Clock } from "../ports.ts";
 import { GithubFailure } from "./failure.ts";
 
-/** How long one run may wait for GitHub, in all. Time in which several wait at once counts once. */
+/** How long one run may wait for GitHub in all. Time in which several calls wait at once counts once. */
 export interface TimeBudget {
-  /** Aborted, with a `GithubFailure`, when nothing is left. */
+  /** Aborted with a `GithubFailure` when the budget is used up. */
   readonly signal: AbortSignal;
-  /** Waits for a task; rejects with `GithubFailure` as soon as nothing is left, whatever the task does then. */
+  /** Waits for a task. Rejects with `GithubFailure` as soon as the budget is used up, whatever the task does then. */
   within<Result>(task: () => Promise<Result>): Promise<Result>;
 }
 
-/** `deadline`, in milliseconds since the epoch, ends it too. */
+/** The budget also ends at `deadline`, in milliseconds since the epoch. */
 export function createTimeBudget(milliseconds: number, clock: Pick<Clock, "now">, deadline: number): TimeBudget {
   const controller = new AbortController();
   const { signal } = controller;
@@ -18,11 +18,11 @@ export function createTimeBudget(milliseconds: number, clock: Pick<Clock, "now">
   let since = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  function begin(): void {
+  function start(): void {
     since = clock.now();
-    const patience = Math.min(left, deadline - since);
-    if (patience <= 0) controller.abort(new GithubFailure("time-budget"));
-    else timer = setTimeout(() => controller.abort(new GithubFailure("time-budget")), patience);
+    const remaining = Math.min(left, deadline - since);
+    if (remaining <= 0) controller.abort(new GithubFailure("time-budget"));
+    else timer = setTimeout(() => controller.abort(new GithubFailure("time-budget")), remaining);
   }
 
   function end(): void {
@@ -33,7 +33,7 @@ export function createTimeBudget(milliseconds: number, clock: Pick<Clock, "now">
   return {
     signal,
     async within(task) {
-      if (waiting++ === 0) begin();
+      if (waiting++ === 0) start();
       let giveUp = () => {};
       try {
         signal.throwIfAborted();

@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import type { ObjectStore } from "../../functions/ports.ts";
+import { FINISHING_MILLISECONDS } from "../../functions/run/run.ts";
+import { BUS, createWorld, FILES } from "../harness.ts";
+
+const DAY = 86_400_000;
+
+/** Counts the calls to a store, by method. */
+function counted(store: ObjectStore) {
+  const calls = new Map<string, number>();
+  const counting = Object.entries(store).map(([name, method]) => [
+    name,
+    (...args: unknown[]) => {
+      calls.set(name, (calls.get(name) ?? 0) + 1);
+      return (method as (...args: unknown[]) => unknown)(...args);
+    },
+  ]);
+  return { calls, store: Object.fromEntries(counting) as ObjectStore };
+}
+
+test("a finished runner becomes three events, and its files are deleted", async () => {
+  const world = createWorld();
+  world.upload("r-1");
+  expect(await world.run()).toMatchObject({ listed: 1, extracted: 1, stopped: "done", objects: { deleted: 4 } });
+  expect(world.events().map(({ detailType }) => detailType)).toEqual(["RunnerInstalled", "RunnerStart", "RunnerStop"]);
+  expect(world.events()[2]).toMatchObject({
+    source: "runner-metrics",
+    resources: ["arn:aws:s3:::metrics/runners/large/r-1/"],
+    detail: { runner_name: "r-1", status: "normal", job_duration: 600 },
+  });
+  expect(world.keys("runners/")).toEqual([]);
+});
+
+test("100 finished runners cost one LIST, one DeleteObjects, and a HEAD and a GET for each file", async () => {
+  const world = createWorld();
+  for (let number = 0; number < 100; number++) world.upload(`r-${number}`);
+  const { calls, store } = counted(world.dependencies.store);
+  expect(await world.run({}, { store })).toMatchObject({ extracted: 100 });
+  expect(Object.fromEntries(calls)).toEqual({ list: 1, head: 400, get: 400, delete: 1 });
+});
+
+test("100 unfinished runners cost one LIST, and an empty prefix too", async () => {
+  const world = createWorld();
+  const { calls, store } = counted(world.dependencies.store);
+  await world.run({}, { store });
+  for (let number = 0; number < 100; number++) world.upload(`r-${number}`, { "runner-installed.timestamp": "1" });
+  expect(await world.run({}, { store })).toMatchObject({ notReady: 100 });
+  expect(Object.fromEntries(calls)).toEqual({ list: 2 });
+});
+
+test("of a mixed fleet, each storage has the outcome that fits it", async () => {
+  const world = createWorld();
+  const { "post-job-metrics.json": _, ...unfinished } = FILES;
+  world.upload("died-in-job", unfinished);
+  world.upload("died-installing", { "runner-installation-start.timestamp": "1700000000" });
+  world.clock.time += 2 * DAY;
+  world.upload("done");
+  world.upload("busy", unfinished);
+  world.upload("corrupt", { ...FILES, "pre-job-metrics.json": "{" });
+  expect(await world.run()).toMatchObject({
+    listed: 5,
+    extracted: 2,
+    incomplete: 1,
+    notReady: 1,
+    quarantined: 1,
+    quarantineReasons: { "invalid-json": 1 },
+    events: { RunnerLost: { accepted: 1 }, RunnerInstallFailed: { accepted: 1 }, MetricsQuarantined: { accepted: 1 } },
+  });
+});
+
+test("without a bus, a run throws before it deletes anything", async () => {
+  const world = createWorld();
+  world.upload("r-1");
+  world.eventBridge.deleteBus(BUS);
+  await expect(world.run()).rejects.toThrow(`The event bus "${BUS}" (EVENT_BUS_NAME) does not exist.`);
+  expect(world.keys("runners/")).toHaveLength(4);
+});
+
+test("no runner is started in the last 10 s before the deadline", async () => {
+  const world = createWorld();
+  world.upload("r-1");
+  world.upload("r-2");
+  const late = world.clock.time + FINISHING_MILLISECONDS;
+  expect(await world.run({}, { deadline: late })).toMatchObject({ listed: 0, stopped: "deadline" });
+  expect(await world.run({}, { deadline: late + 1 })).toMatchObject({ listed: 2, stopped: "done" });
+});
+
+test("runners that GitHub lists as online are excluded; without an answer, only the listing counts", async () => {
+  const world = createWorld();
+  world.upload("r-1");
+  const alive = async () => new Set(["r-1"]);
+  const githubRunners = "acme";
+  expect(await world.run({ githubRunners }, { runners: { alive } })).toMatchObject({ excluded: 1 });
+  const unknown = async () => ({ unknown: "timeout" as const });
+  expect(await world.run({ githubRunners }, { runners: { alive: unknown } })).toMatchObject({
+    extracted: 1,
+    runnersUnknown: "timeout",
+  });
+});
