@@ -27,6 +27,8 @@ export type DurationField = (typeof DURATION_FIELDS)[number];
 
 const seconds = z.number().nonnegative();
 
+const implausibleSeconds = "absent if implausible";
+
 const common = {
   timestamp: seconds.describe("When it happened by the runner's clock, in UNIX seconds"),
   flavor: z.string().describe("Flavor of the runner"),
@@ -41,6 +43,11 @@ const common = {
     .min(1)
     .optional()
     .describe("Durations that came out negative (clocks differ) and were set to 0; absent if none"),
+  implausible: z
+    .array(z.enum(DURATION_FIELDS))
+    .min(1)
+    .optional()
+    .describe("Durations of more than 400 days (a clock was wrong) that are left out; absent if none"),
 };
 
 const job = {
@@ -48,6 +55,14 @@ const job = {
   workflow_run_id: z.string().describe("Id of the workflow run, decimal digits"),
   repo: z.string().describe("Repository, owner/name, as the runner claims"),
   github_event: z.string().describe("Event that triggered the workflow. Untrusted text"),
+  job: z.string().optional().describe("Key of the job in the workflow file, as the runner claims. Untrusted text"),
+  run_attempt: z.int().min(1).optional().describe("Attempt of the workflow run, as the runner claims"),
+  job_id: z.string().optional().describe("GitHub's id of the job, decimal digits; absent if unknown"),
+  job_name: z.string().optional().describe("GitHub's name of the job; absent if unknown. Untrusted text"),
+  labels: z
+    .array(z.string())
+    .optional()
+    .describe("Labels that the job asked for, according to GitHub; absent if unknown. Untrusted text"),
   verification: z
     .enum(namesOf(VERIFICATIONS))
     .optional()
@@ -67,7 +82,9 @@ export const runnerInstalled = z
   .object({
     event: z.literal("runner_installed"),
     ...common,
-    duration: seconds.describe("Installation time in seconds: installed - installation start"),
+    duration: seconds
+      .optional()
+      .describe(`Installation time in seconds: installed - installation start; ${implausibleSeconds}`),
   })
   .describe("A runner has been installed. Issued if the start of the installation is known");
 
@@ -76,7 +93,11 @@ export const runnerStart = z
     event: z.literal("runner_start"),
     ...common,
     ...job,
-    idle: seconds.describe("Idle time in seconds: job start - installed"),
+    idle: seconds
+      .optional()
+      .describe(
+        "Idle time in seconds: job start - installed; absent if the installed timestamp is unknown, or implausible",
+      ),
     queue_duration: seconds
       .optional()
       .describe("How long the job was queued, in seconds, according to GitHub; absent if unknown"),
@@ -91,7 +112,7 @@ export const runnerStop = z
     ...job,
     status: postJobStatus.describe("How the job ended for the runner"),
     status_info: codeInformation.optional().describe("Exit code, or status of the policy check; absent if unknown"),
-    job_duration: seconds.describe("Job time in seconds: job end - job start"),
+    job_duration: seconds.optional().describe(`Job time in seconds: job end - job start; ${implausibleSeconds}`),
     job_conclusion: conclusion,
     job_metrics_unknown: jobMetricsUnknown,
   })
@@ -100,7 +121,9 @@ export const runnerStop = z
 const detected = {
   ...common,
   timestamp: seconds.describe("When it was detected, in UNIX seconds"),
-  installation_age: seconds.optional().describe("Seconds since the installation began; absent if that is unknown"),
+  installation_age: seconds
+    .optional()
+    .describe("Seconds since the installation started; absent if unknown or implausible"),
 };
 
 export const runnerLost = z
@@ -108,8 +131,10 @@ export const runnerLost = z
     event: z.literal("runner_lost"),
     ...detected,
     ...job,
-    installed_age: seconds.describe("Seconds since the runner was installed"),
-    job_age: seconds.describe("Seconds since the job began"),
+    installed_age: seconds
+      .optional()
+      .describe("Seconds since the runner was installed; absent if unknown or implausible"),
+    job_age: seconds.optional().describe(`Seconds since the job started; ${implausibleSeconds}`),
     job_conclusion: conclusion,
     job_metrics_unknown: jobMetricsUnknown,
   })
@@ -119,7 +144,7 @@ export const runnerInstallFailed = z
   .object({
     event: z.literal("runner_install_failed"),
     ...detected,
-    installation_age: seconds.describe("Seconds since the installation began"),
+    installation_age: seconds.optional().describe(`Seconds since the installation started; ${implausibleSeconds}`),
   })
   .describe("The installation of a runner started, did not end, and is presumed to have failed");
 
@@ -127,7 +152,7 @@ export const runnerNeverUsed = z
   .object({
     event: z.literal("runner_never_used"),
     ...detected,
-    installed_age: seconds.describe("Seconds since the runner was installed"),
+    installed_age: seconds.optional().describe(`Seconds since the runner was installed; ${implausibleSeconds}`),
   })
   .describe("A runner was installed, had no job, and is presumed dead");
 

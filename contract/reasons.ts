@@ -35,6 +35,8 @@ export type QuarantineReason = keyof typeof QUARANTINE_REASONS;
 /** Why a storage is left for the next run. */
 export const DEFERRAL_REASONS = {
   changed: "Its objects changed between listing and use.",
+  leftover: "Its post-job file belongs to another life of the runner. Only this file was deleted.",
+  deadline: "The time of the run was up.",
   denied: "S3 or EventBridge denied access: a policy, role or key is wrong.",
   failed: "S3 failed or did not answer.",
   unpublished: "EventBridge did not acknowledge all of its events.",
@@ -57,6 +59,7 @@ export const GITHUB_REASONS = {
   "too-many-pages": "The answer has more pages than are read.",
   "not-found": "There is no such workflow run or owner, or it is hidden from these credentials.",
   "job-not-found": "The workflow run has no job that this runner did.",
+  contradicted: "GitHub's list lacks most of the runners that started a job in the last 15 minutes; it was not used.",
   "no-value": "GitHub knows the job but does not have the value, or not yet.",
 } as const;
 export type GithubReason = keyof typeof GITHUB_REASONS;

@@ -12,6 +12,7 @@ import {
   VERIFICATIONS,
   type Verification,
 } from "./reasons.ts";
+import { LIVE_STATES, type LiveState } from "./runner-files.ts";
 
 export const METRICS_NAMESPACE = "RunnerMetrics";
 
@@ -19,7 +20,7 @@ export const METRICS_NAMESPACE = "RunnerMetrics";
 export const METRICS_SERVICE = "extract-metrics";
 
 interface RunMetric {
-  readonly unit: "Count" | "Milliseconds";
+  readonly unit: "Count" | "Milliseconds" | "Seconds";
   readonly meaning: string;
   /** Written in every run, also where it is 0. Others are written only if not 0, since CloudWatch charges for each series. */
   readonly always?: true;
@@ -61,6 +62,8 @@ export const outcomeMetric = (outcome: Outcome) => `Runners.${outcome}` as const
 export const quarantineMetric = (reason: QuarantineReason) => `Quarantined.${reason}` as const;
 export const deferralMetric = (reason: DeferralReason) => `Deferred.${reason}` as const;
 export const eventMetric = (type: DetailType, result: EventResult) => `Events.${type}.${result}` as const;
+export const liveMetric = (state: LiveState) => `Live.${state}` as const;
+export const oldestMetric = (state: LiveState) => `OldestSeconds.${state}` as const;
 export const verificationMetric = (verification: Verification) => `Verification.${verification}` as const;
 export const githubReasonMetric = (reason: GithubReason) => `JobMetricsUnknown.${reason}` as const;
 
@@ -71,6 +74,7 @@ export type EventResult = (typeof EVENT_RESULTS)[number];
 export type MetricName =
   | keyof typeof NAMED
   | ReturnType<typeof outcomeMetric | typeof quarantineMetric | typeof deferralMetric | typeof eventMetric>
+  | ReturnType<typeof liveMetric | typeof oldestMetric>
   | ReturnType<typeof verificationMetric | typeof githubReasonMetric>;
 
 /** Every metric by name. */
@@ -90,6 +94,18 @@ export const RUN_METRICS = {
         },
       ]),
     ),
+  ),
+  ...Object.fromEntries(
+    LIVE_STATES.flatMap((state) => [
+      [
+        liveMetric(state),
+        { unit: "Count", meaning: `Runners that are ${state}, as far as their uploads show.`, always: true },
+      ],
+      [
+        oldestMetric(state),
+        { unit: "Seconds", meaning: `Age of the runner that has been ${state} for the longest time.` },
+      ],
+    ]),
   ),
   ...family(VERIFICATIONS, verificationMetric),
   ...family(GITHUB_REASONS, githubReasonMetric),

@@ -31,6 +31,14 @@ export const preJobMetrics = z.object({
   // GitHub's grammar of an owner and of a repository's name.
   repository: z.string().regex(/^[A-Za-z0-9_-]{1,39}\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/),
   event: text,
+  /** Key of the job in the workflow file (`GITHUB_JOB`). */
+  job: text.optional(),
+  /** From 1 (`GITHUB_RUN_ATTEMPT`). */
+  run_attempt: z.int().min(1).optional(),
+  /** Content of the installed file of the same life. */
+  installed_timestamp: timestamp.optional(),
+  /** Version of the program that wrote the file. */
+  program: text.optional(),
 });
 export type PreJobMetrics = z.infer<typeof preJobMetrics>;
 
@@ -47,6 +55,10 @@ export const postJobMetrics = z.object({
   timestamp,
   status: postJobStatus,
   status_info: codeInformation.nullish(),
+  /** The `timestamp` of the pre-job file of the same life. */
+  job_timestamp: timestamp.optional(),
+  /** Version of the program that wrote the file. */
+  program: text.optional(),
 });
 export type PostJobMetrics = z.infer<typeof postJobMetrics>;
 
@@ -66,6 +78,8 @@ interface RunnerFile {
   readonly isPartOfCompleteJob: boolean;
   /** Whether the runner has ended when it is there: the storage is then ready to be collected. */
   readonly makesReady: boolean;
+  /** State of a living runner whose latest file it is. */
+  readonly state?: LiveState;
   /** What it records and what its presence means, for the documentation. */
   readonly meaning: string;
 }
@@ -76,6 +90,7 @@ export const RUNNER_FILES = {
     content: "timestamp",
     isPartOfCompleteJob: true,
     makesReady: false,
+    state: "installing",
     meaning:
       "When the installation of the runner started. Optional; 0 counts as absent. Alone, it means that the runner is installing.",
   },
@@ -83,12 +98,14 @@ export const RUNNER_FILES = {
     content: "timestamp",
     isPartOfCompleteJob: true,
     makesReady: false,
+    state: "idle",
     meaning: "When the runner was ready for a job. Its presence means that the runner is installed.",
   },
   [PRE_JOB_METRICS_FILE_NAME]: {
     content: "json",
     isPartOfCompleteJob: true,
     makesReady: false,
+    state: "busy",
     meaning: "When the job started, and which job it is. Its presence means that the runner is busy.",
   },
   [POST_JOB_METRICS_FILE_NAME]: {
@@ -109,6 +126,21 @@ export const UPLOADABLE_FILES = FILES_TO_READ;
 
 /** Files that a ticket has a form for. */
 export const FILES_IN_TICKET = UPLOADABLE_FILES;
+
+/** States of living runners, in the order of a runner's life. */
+export const LIVE_STATES = ["installing", "idle", "busy"] as const;
+export type LiveState = (typeof LIVE_STATES)[number];
+
+/** Files whose presence shows the state of a living runner. */
+export const FILES_OF_LIVE_STATES: readonly { name: RunnerFileName; state: LiveState }[] = FILES_TO_READ.flatMap(
+  (name) => {
+    const { state }: RunnerFile = RUNNER_FILES[name];
+    return state ? [{ name, state }] : [];
+  },
+);
+
+/** Files by how much they tell about a runner, the most telling last: it is deleted after the others. */
+export const FILES_BY_IMPORTANCE = FILES_TO_READ;
 
 /** Files of a complete job: with all of them there, nothing more is expected. */
 export const FILES_OF_COMPLETE_JOB = FILES_TO_READ.filter((name) => RUNNER_FILES[name].isPartOfCompleteJob);

@@ -21,6 +21,8 @@ export interface ListedObject {
 
 /** One page of a listing, in the byte order of the UTF-8 keys. */
 export interface ListPage {
+  /** When S3 answered, by its own clock, in milliseconds since the epoch. */
+  readonly date: number;
   readonly objects: readonly ListedObject[];
   /** Where the next page starts; absent on the last one. */
   readonly next?: ListPosition;
@@ -158,6 +160,8 @@ export interface Dependencies {
   readonly config: RunConfig;
   /** When this process will be stopped, in milliseconds since the epoch. */
   readonly deadline: number;
+  /** Aborted shortly before the deadline: calls in progress are then abandoned. */
+  readonly timeUp?: AbortSignal;
 }
 
 /** A service failed or refused a call, for a reason that no rule of ours decides on. */

@@ -63,6 +63,8 @@ export interface ListInput {
 
 /** One page; more follow if there is a token. */
 export interface ListOutput {
+  /** When the page was listed, in milliseconds since the epoch. */
+  readonly date: number;
   readonly objects: readonly S3Object[];
   readonly commonPrefixes: readonly string[];
   readonly nextContinuationToken?: string;
@@ -152,7 +154,9 @@ export function createS3Model({ now = Date.now }: { now?: () => number } = {}): 
     listBuckets: () => [...buckets.values()],
     listObjects(name, input = {}) {
       const bucket = buckets.get(name);
-      return bucket === undefined ? noSuchBucket() : listPage(bucket, input);
+      if (bucket === undefined) return noSuchBucket();
+      const page = listPage(bucket, input);
+      return isS3Error(page) ? page : { date: now(), ...page };
     },
     putObject(name, key, input) {
       const bucket = buckets.get(name);
@@ -277,7 +281,7 @@ function fromByteOrder(order: string): string {
   return Buffer.from(order, "latin1").toString("utf8");
 }
 
-function listPage(bucket: Bucket, input: ListInput): ListOutput | S3Error {
+function listPage(bucket: Bucket, input: ListInput): Omit<ListOutput, "date"> | S3Error {
   const after = input.continuationToken === undefined ? byteOrder(input.startAfter ?? "") : fromToken(input);
   if (typeof after !== "string") return after;
   const maxKeys = Math.min(input.maxKeys ?? PAGE_KEYS_MAX, PAGE_KEYS_MAX);

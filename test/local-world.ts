@@ -7,13 +7,13 @@ import { s3ObjectStore } from "../functions/aws/s3-object-store.ts";
 import type { Dependencies } from "../functions/ports.ts";
 import { run } from "../functions/run/run.ts";
 import { startLocalAws } from "../local/server.ts";
-import { BUCKET, BUS, CONFIG, EVERY_RUNNER, FILES, NOW } from "./harness.ts";
+import { BUCKET, BUS, CONFIG, EVERY_RUNNER, FILES } from "./harness.ts";
 
 /** So that a test of a stalled request is over soon, and no other request is taken for stalled on a busy machine. */
 const TIMEOUT_MILLISECONDS = 1_000;
 
 export async function startLocalWorld() {
-  const local = await startLocalAws({ now: () => NOW });
+  const local = await startLocalAws();
   local.s3.createBucket(BUCKET);
   local.eventBridge.createBus(BUS);
   Object.assign(process.env, {
@@ -23,7 +23,7 @@ export async function startLocalWorld() {
     AWS_SECRET_ACCESS_KEY: "test",
   });
   const clients = createClients(CONFIG.concurrency, true, TIMEOUT_MILLISECONDS);
-  const clock = { now: () => NOW, sleep: async () => {} };
+  const clock = { now: Date.now, sleep: async () => {} };
   const dependencies: Dependencies = {
     store: s3ObjectStore(clients.s3, BUCKET, TIMEOUT_MILLISECONDS),
     bus: eventBridgeBus(clients.eventBridge, BUS, clock),

@@ -15,7 +15,7 @@ export function modelObjectStore(s3: S3Model, bucket: string, options: { pageSiz
       const page = s3.listObjects(bucket, { prefix, maxKeys: options.pageSize, ...position });
       if (isS3Error(page)) throw serviceError(page);
       const next = page.nextContinuationToken;
-      return { objects: [...page.objects], ...(next !== undefined && { next: { token: next } }) };
+      return { date: page.date, objects: [...page.objects], ...(next !== undefined && { next: { token: next } }) };
     },
     async head(key) {
       const head = s3.headObject(bucket, key);

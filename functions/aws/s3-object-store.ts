@@ -37,10 +37,10 @@ export function s3ObjectStore(
   return {
     async list(prefix, from = { after: "" }) {
       const position = "token" in from ? { ContinuationToken: from.token } : from.after && { StartAfter: from.after };
-      const page = await client
-        // Without EncodingType a control character in a key breaks the page, or comes back as another one.
-        .send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...position }))
-        .catch(rethrow(`Listing bucket "${bucket}"`));
+      // Without EncodingType a control character in a key breaks the page, or comes back as another one.
+      const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...position });
+      const date = dateOfAnswer(command);
+      const page = await client.send(command).catch(rethrow(`Listing bucket "${bucket}"`));
       const objects = (page.Contents ?? []).map(({ Key, Size, ETag, LastModified, StorageClass }): ListedObject => {
         const lastModified = LastModified?.getTime() ?? 0;
         return {
@@ -51,7 +51,11 @@ export function s3ObjectStore(
           storageClass: StorageClass ?? "STANDARD",
         };
       });
-      return { objects, ...(page.NextContinuationToken && { next: { token: page.NextContinuationToken } }) };
+      return {
+        date: date(),
+        objects,
+        ...(page.NextContinuationToken && { next: { token: page.NextContinuationToken } }),
+      };
     },
 
     async head(key) {
@@ -129,6 +133,21 @@ export function s3ObjectStore(
       return objects.map((object) => results.get(object) ?? "failed");
     },
   };
+}
+
+/** When S3 answered, from the header `Date`: the SDK does not return it. By our own clock if the answer has none. */
+function dateOfAnswer(command: ListObjectsV2Command): () => number {
+  let date = Number.NaN;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { headers } = result.response as { headers?: Record<string, string> };
+      date = Date.parse(headers?.date ?? "");
+      return result;
+    },
+    { step: "deserialize", priority: "low" },
+  );
+  return () => (Number.isNaN(date) ? Date.now() : date);
 }
 
 /** `CopySource` is sent as it is given: every segment has to be encoded. */

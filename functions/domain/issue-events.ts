@@ -21,10 +21,10 @@ export function issueEvents(
   flavor: string,
   answer: JobAnswer = NOT_CONFIGURED,
 ): MetricsEvent[] {
-  const { installationStartTimestamp, installedTimestamp, preJob, postJob } = metrics;
+  const { installationStartTimestamp, installedTimestamp, preJob } = metrics;
   const origin = originOf(metrics, flavor);
   const events: MetricsEvent[] = [];
-  if (installationStartTimestamp) {
+  if (installationStartTimestamp !== undefined && installedTimestamp !== undefined) {
     events.push({
       detailType: "RunnerInstalled",
       detail: {
@@ -41,29 +41,38 @@ export function issueEvents(
       detail: {
         event: "runner_start",
         timestamp: preJob.timestamp,
-        ...origin("runner_start", RUNNER_INSTALLED_TS_FILE_NAME, PRE_JOB_METRICS_FILE_NAME),
+        ...origin("runner_start", PRE_JOB_METRICS_FILE_NAME),
         ...jobFields(preJob, answer),
-        ...durations({ idle: preJob.timestamp - installedTimestamp, ...queueDurationOf(answer) }),
+        ...durations({
+          idle: idleOf(metrics),
+          queue_duration: "unknown" in answer ? undefined : answer.queue_duration,
+        }),
         ...unknownReason(answer, "queue_duration"),
       },
     });
   }
-  if (preJob && postJob) {
-    events.push({
+  return [...events, ...stopEvents(metrics, flavor, answer)];
+}
+
+/** The Stop of a runner that reported both ends of its job; otherwise none. */
+export function stopEvents(metrics: RunnerMetrics, flavor: string, answer: JobAnswer = NOT_CONFIGURED): MetricsEvent[] {
+  const { preJob, postJob } = metrics;
+  if (!preJob || !postJob) return [];
+  return [
+    {
       detailType: "RunnerStop",
       detail: {
         event: "runner_stop",
         timestamp: postJob.timestamp,
-        ...origin("runner_stop", PRE_JOB_METRICS_FILE_NAME, POST_JOB_METRICS_FILE_NAME),
+        ...originOf(metrics, flavor)("runner_stop", PRE_JOB_METRICS_FILE_NAME, POST_JOB_METRICS_FILE_NAME),
         ...jobFields(preJob, answer),
         status: postJob.status,
         ...(postJob.status_info && { status_info: postJob.status_info }),
         ...durations({ job_duration: postJob.timestamp - preJob.timestamp }),
         ...conclusionOf(answer),
       },
-    });
-  }
-  return events;
+    },
+  ];
 }
 
 /**
@@ -80,7 +89,7 @@ export function lostRunnerEvent(
   const origin = originOf(metrics, flavor);
   const timestamp = now / 1000;
   const ages = {
-    ...(installationStartTimestamp && { installation_age: age(timestamp, installationStartTimestamp) }),
+    installation_age: age(timestamp, installationStartTimestamp),
     installed_age: age(timestamp, installedTimestamp),
   };
   if (!preJob) {
@@ -99,7 +108,7 @@ export function lostRunnerEvent(
     detail: {
       event: "runner_lost",
       timestamp,
-      ...origin("runner_lost", RUNNER_INSTALLED_TS_FILE_NAME, PRE_JOB_METRICS_FILE_NAME),
+      ...origin("runner_lost", PRE_JOB_METRICS_FILE_NAME),
       ...jobFields(preJob, answer),
       ...durations({ ...ages, job_age: age(timestamp, preJob.timestamp) }),
       ...conclusionOf(answer),
@@ -171,18 +180,26 @@ function originOf({ storage, files }: { storage: string; files: MetricsFiles }, 
 }
 
 function jobFields(preJob: PreJobMetrics, answer: JobAnswer) {
+  const { job_id, job_name, labels }: GithubJobMetrics = "unknown" in answer ? {} : answer;
   return {
     workflow: preJob.workflow,
     workflow_run_id: preJob.workflow_run_id,
     repo: preJob.repository,
     github_event: preJob.event,
+    ...(preJob.job !== undefined && { job: preJob.job }),
+    ...(preJob.run_attempt !== undefined && { run_attempt: preJob.run_attempt }),
+    ...(job_id !== undefined && { job_id }),
+    ...(job_name !== undefined && { job_name }),
+    ...(labels !== undefined && { labels: [...labels] }),
     verification: verificationOf(answer),
   };
 }
 
-function queueDurationOf(answer: JobAnswer): { queue_duration?: number } {
-  if ("unknown" in answer || answer.queue_duration === undefined) return {};
-  return { queue_duration: answer.queue_duration };
+/** Undefined without an installed timestamp, and if the installed file is another life's. */
+function idleOf({ installedTimestamp, preJob }: RunnerMetrics): number | undefined {
+  if (installedTimestamp === undefined || !preJob) return undefined;
+  const isOfSameLife = (preJob.installed_timestamp ?? installedTimestamp) === installedTimestamp;
+  return isOfSameLife ? preJob.timestamp - installedTimestamp : undefined;
 }
 
 function conclusionOf(answer: JobAnswer): { job_conclusion?: string; job_metrics_unknown?: GithubReason } {
@@ -195,15 +212,28 @@ function unknownReason(answer: JobAnswer, field: keyof GithubJobMetrics): { job_
   return answer[field] === undefined ? { job_metrics_unknown: "no-value" } : {};
 }
 
-/** Seconds, to the millisecond. */
-function age(now: number, since: number): number {
-  return Math.round((now - since) * 1000) / 1000;
+/** Seconds, to the millisecond; undefined if it is unknown since when. */
+function age(now: number, since: number | undefined): number | undefined {
+  return since === undefined ? undefined : Math.round((now - since) * 1000) / 1000;
 }
 
-/** Clocks differ, so a duration may come out negative: it is set to 0 and named in `clamped`. */
-function durations<T extends { [Name in DurationField]?: number }>(seconds: T): T & { clamped?: DurationField[] } {
-  const names = Object.keys(seconds) as (keyof T & DurationField)[];
-  const clamped = names.filter((name) => (seconds[name] ?? 0) < 0);
-  if (clamped.length === 0) return seconds;
-  return { ...seconds, ...Object.fromEntries(clamped.map((name) => [name, 0])), clamped };
+/** Longer durations show that a clock was wrong (at 1970, for example). No job runs for that long, and no runner waits for one. */
+const DURATION_SECONDS_MAX = 400 * 24 * 60 * 60;
+
+/**
+ * The fields for durations, without unknown ones. Clocks differ, so a duration may come out negative: it is set to 0 and named in
+ * `clamped`. One that is too long is left out and named in `implausible`.
+ */
+function durations<Name extends DurationField>(seconds: Readonly<Record<Name, number | undefined>>) {
+  const known = (Object.entries(seconds) as [Name, number | undefined][]).flatMap(([name, value]) =>
+    value === undefined ? [] : [{ name, value }],
+  );
+  const clamped = known.filter(({ value }) => value < 0).map(({ name }) => name);
+  const implausible = known.filter(({ value }) => value > DURATION_SECONDS_MAX).map(({ name }) => name);
+  const fields = known.flatMap(({ name, value }) => (value > DURATION_SECONDS_MAX ? [] : [[name, Math.max(value, 0)]]));
+  return {
+    ...(Object.fromEntries(fields) as { [Key in Name]?: number }),
+    ...(clamped.length > 0 && { clamped }),
+    ...(implausible.length > 0 && { implausible }),
+  };
 }

@@ -32,14 +32,21 @@ export interface RunnerMetrics {
   /** The name of the metrics storage under the flavor's prefix. */
   readonly storage: string;
   readonly installationStartTimestamp?: number;
-  readonly installedTimestamp: number;
+  /** Absent if only the hooks were configured: then there is a `preJob`. */
+  readonly installedTimestamp?: number;
   readonly preJob?: PreJobMetrics;
   readonly postJob?: PostJobMetrics;
   /** The bytes that the values above were made from; event ids are derived from them. */
   readonly files: MetricsFiles;
 }
 
-/** Nothing is wrong, but there are no metrics either: the runner was never installed. */
+/** A file that another life of the runner left. The storage is read again when it is gone. */
+export interface Leftover {
+  readonly kind: "leftover";
+  readonly file: RunnerFileName;
+}
+
+/** Nothing is wrong, but there are no metrics either: the runner was never installed and had no job. */
 export interface Incomplete {
   readonly kind: "incomplete";
   /** Present if the storage shows nothing but an installation that started. */
@@ -57,7 +64,7 @@ export interface UnfinishedInstallation {
  * Checks every file that is present, even if another is missing; the first corrupt one makes the storage corrupt.
  * An empty file and a timestamp of 0 count as absent.
  */
-export function runnerMetrics(storage: string, files: MetricsFiles): RunnerMetrics | Incomplete | Corrupt {
+export function runnerMetrics(storage: string, files: MetricsFiles): RunnerMetrics | Incomplete | Leftover | Corrupt {
   const start = timestampFile(files, RUNNER_INSTALLATION_START_TS_FILE_NAME);
   if (isCorrupt(start)) return start;
   const installed = timestampFile(files, RUNNER_INSTALLED_TS_FILE_NAME);
@@ -67,15 +74,18 @@ export function runnerMetrics(storage: string, files: MetricsFiles): RunnerMetri
   const postJob = jobFile(files, POST_JOB_METRICS_FILE_NAME, postJobMetrics);
   if (isCorrupt(postJob)) return postJob;
 
-  if (!installed) {
-    if (!start || preJob || postJob) return { kind: "incomplete" };
+  if (preJob && postJob && (postJob.job_timestamp ?? preJob.timestamp) !== preJob.timestamp) {
+    return { kind: "leftover", file: POST_JOB_METRICS_FILE_NAME };
+  }
+  if (!installed && !preJob) {
+    if (!start || postJob) return { kind: "incomplete" };
     return { kind: "incomplete", unfinishedInstallation: { storage, installationStartTimestamp: start, files } };
   }
   return {
     kind: "metrics",
     storage,
     ...(start && { installationStartTimestamp: start }),
-    installedTimestamp: installed,
+    ...(installed && { installedTimestamp: installed }),
     ...(preJob && { preJob }),
     ...(postJob && { postJob }),
     files,

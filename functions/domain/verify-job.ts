@@ -10,6 +10,11 @@ export interface GithubJobMetrics {
   readonly queue_duration?: number;
   /** GitHub's `success`, `failure`, `cancelled`, …; absent until it has one. */
   readonly conclusion?: string;
+  /** Decimal digits. */
+  readonly job_id?: string;
+  readonly job_name?: string;
+  /** That the job asked for. */
+  readonly labels?: readonly string[];
 }
 
 /** GitHub's answer about a runner's job, or why there is none. */
@@ -29,7 +34,13 @@ export interface WorkflowRunJobs {
 
 /** A job of a workflow run, as GitHub describes it. */
 export interface GithubJob {
-  /** Null until the job is assigned to a runner. */
+  /** Decimal digits. */
+  readonly id?: string | undefined;
+  readonly name?: string | undefined;
+  readonly labels?: readonly string[] | undefined;
+  /** Attempt of the workflow run, from 1. */
+  readonly run_attempt?: number | undefined;
+  /** Null or empty until the job is assigned to a runner; sometimes also later. */
   readonly runner_name: string | null;
   /** `queued`, `in_progress`, `completed`, … */
   readonly status: string;
@@ -55,35 +66,57 @@ export function verificationOf(answer: JobAnswer): Verification {
 }
 
 /**
- * Decides about a runner's claim from the jobs of the workflow run that it names. Of several jobs that the runner did, it is the one
- * that started closest to the time that the runner gives. No job is a mismatch, unless GitHub may still have to list it or its list is
- * incomplete. `now` in milliseconds since the epoch.
+ * Decides about a runner's claim from the jobs of the workflow run that it names. The claim is verified if one of them has the runner's
+ * name, and a mismatch if none has, unless GitHub may still have to name the runner or its list is incomplete. Values are those of the
+ * runner's own job; if it is ambiguous which one that is, there are none. `now` in milliseconds since the epoch, by S3's clock.
  */
 export function verifyJob({ jobs, unknown }: WorkflowRunJobs, metrics: RunnerMetrics, now: number): JobAnswer {
-  const { preJob, storage, files } = metrics;
-  const distance = (job: GithubJob) =>
-    Math.abs((millisecondsOf(job.started_at) ?? 0) - (preJob?.timestamp ?? 0) * 1000);
-  const job = jobs
-    .filter(({ runner_name }) => runner_name === runnerName(storage))
-    .reduce<GithubJob | undefined>((best, job) => (best && distance(best) <= distance(job) ? best : job), undefined);
-  if (job) return metricsOf(job);
+  const own = jobs.filter(({ runner_name }) => runner_name === runnerName(metrics.storage));
+  if (own.length > 0) return metricsOf(ownJob(own, metrics));
   if (unknown) return { unknown };
   // S3's clock: a runner can't make its claim look older than it is.
-  const claimedAt = files[PRE_JOB_METRICS_FILE_NAME]?.lastModified ?? now;
+  const claimedAt = metrics.files[PRE_JOB_METRICS_FILE_NAME]?.lastModified ?? now;
   const mayBeListedYet = now - claimedAt < LISTED_WITHIN_MILLISECONDS && jobs.some(isUnassigned);
-  return { unknown: "job-not-found", ...(!mayBeListedYet && { isMismatch: true }) };
+  const mayBeOurs = mayBeListedYet || jobs.some(ranOnUnnamedRunner);
+  return { unknown: "job-not-found", ...(!mayBeOurs && { isMismatch: true }) };
+}
+
+/** Of a runner's jobs in one workflow run, the one that it claims; undefined if several fit. */
+function ownJob(jobs: readonly GithubJob[], { preJob }: RunnerMetrics): GithubJob | undefined {
+  const attempt = preJob?.run_attempt;
+  const claimedAt = (preJob?.timestamp ?? 0) * 1000;
+  const distance = (job: GithubJob) =>
+    Math.abs((millisecondsOf(job.started_at) ?? Number.NEGATIVE_INFINITY) - claimedAt);
+  const candidates = jobs
+    .filter(({ run_attempt = attempt }) => attempt === undefined || run_attempt === attempt)
+    // A re-run lists a finished job again, with a later `created_at`: the earliest is the real one.
+    .toSorted((a, b) => distance(a) - distance(b) || a.created_at.localeCompare(b.created_at));
+  const [best] = candidates;
+  const next = candidates.find(({ started_at }) => started_at !== best?.started_at);
+  // Clocks differ: another job that started nearly as close to the claim may be the one.
+  return best && next && distance(next) < 2 * distance(best) ? undefined : best;
 }
 
 function isUnassigned({ runner_name, status }: GithubJob): boolean {
   return !runner_name && status !== "completed";
 }
 
-function metricsOf({ created_at, started_at, conclusion }: GithubJob): GithubJobMetrics {
+/** GitHub sometimes leaves out the name of the runner. Jobs that were cancelled in the queue or skipped had none. */
+function ranOnUnnamedRunner({ runner_name, status, conclusion }: GithubJob): boolean {
+  return !runner_name && status === "completed" && conclusion !== "cancelled" && conclusion !== "skipped";
+}
+
+function metricsOf(job: GithubJob | undefined): GithubJobMetrics {
+  if (!job) return {};
+  const { id, name, labels, created_at, started_at, conclusion } = job;
   const created = millisecondsOf(created_at);
   const started = millisecondsOf(started_at);
   return {
     ...(created !== undefined && started !== undefined && { queue_duration: (started - created) / 1000 }),
     ...(conclusion !== null && CONCLUSION.test(conclusion) && { conclusion }),
+    ...(id !== undefined && { job_id: id }),
+    ...(name !== undefined && { job_name: name }),
+    ...(labels !== undefined && { labels }),
   };
 }
 

@@ -21,6 +21,9 @@ const store = s3ObjectStore(s3, config.bucketName);
 const clock: Clock = { now: Date.now, sleep };
 const bus = eventBridgeBus(eventBridge, config.eventBusName, clock);
 
+/** In the last milliseconds before the deadline no call is waited for, so that the run can report. */
+const REPORTING_MILLISECONDS = 1_000;
+
 let github: Promise<Github> | undefined;
 
 const logger = new Logger({ serviceName: METRICS_SERVICE });
@@ -39,11 +42,12 @@ export async function handler(event: unknown, context: Context): Promise<Summary
     throw new Error("Invalid schedule input: githubRunners: needs GITHUB_SECRET_ID and GITHUB_OWNERS");
   }
   const deadline = startedAt + context.getRemainingTimeInMillis();
+  const timeUp = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - REPORTING_MILLISECONDS));
   github ??= config.github && loadGithub(config.github);
   // Runners that were read by then still have to be published.
   const githubRun = (await github)?.startRun(deadline - FINISHING_MILLISECONDS);
   const done = await traced("extract-metrics", () =>
-    run(input, { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, ...githubRun }),
+    run(input, { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, timeUp, ...githubRun }),
   );
   const summary = githubRun ? { ...done, github: githubRun.usage() } : done;
   report(summary, clock.now() - startedAt);

@@ -12,18 +12,21 @@ import {
   EVENT_RESULTS,
   eventMetric,
   githubReasonMetric,
+  liveMetric,
   type MetricName,
+  oldestMetric,
   outcomeMetric,
   quarantineMetric,
   RUN_METRICS,
   verificationMetric,
 } from "../../contract/run-metrics.ts";
+import { LIVE_STATES } from "../../contract/runner-files.ts";
 import { accessDenied, type Summary, violatedInvariants } from "../run/summary.ts";
 
 /** A value of a metric. */
 export interface MetricValue {
   readonly name: MetricName;
-  readonly unit: "Count" | "Milliseconds";
+  readonly unit: "Count" | "Milliseconds" | "Seconds";
   readonly value: number;
 }
 
@@ -42,6 +45,10 @@ export function metricsOf(summary: Summary, durationMilliseconds: number): Metri
     ...DETAIL_TYPES.flatMap((type) =>
       EVENT_RESULTS.map((result): [MetricName, number] => [eventMetric(type, result), summary.events[type][result]]),
     ),
+    ...LIVE_STATES.flatMap((state): [MetricName, number][] => [
+      [liveMetric(state), summary.live[state].count],
+      [oldestMetric(state), summary.live[state].oldestSeconds],
+    ]),
     ...githubValues(summary),
   ];
   return values

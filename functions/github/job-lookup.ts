@@ -17,12 +17,22 @@ const NO_JOB = { repository: "", workflow_run_id: "" };
 
 const ACTIONS = { actions: "read" } as const;
 
+/** GitHub's ids are numbers, some of them too large for JavaScript's. */
+const id = z.union([z.number(), z.bigint()]).transform(String);
+
+/** A text that the author of a workflow chose, cut to a length that fits into an event. */
+const text = z.string().transform((value) => value.slice(0, 1_000));
+
 /** The fields of GitHub's answer that are used. */
 const page = z.object({
   total_count: z.int().nonnegative(),
   jobs: z.array(
     z.object({
-      run_id: z.union([z.number(), z.bigint()]).transform(String),
+      run_id: id,
+      id: id.optional(),
+      name: text.optional(),
+      labels: z.array(text).max(100).optional(),
+      run_attempt: z.int().optional(),
       status: z.string(),
       runner_name: z.string().nullish().default(null),
       created_at: z.string(),

@@ -1,21 +1,30 @@
 import type { DeferralReason, StopReason } from "../../contract/reasons.ts";
-import { PRE_JOB_METRICS_FILE_NAME } from "../../contract/runner-files.ts";
+import { PRE_JOB_METRICS_FILE_NAME, type RunnerFileName } from "../../contract/runner-files.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import { type Corrupt, corrupt } from "../domain/corrupt.ts";
 import type { Quarantine } from "../domain/issue-events.ts";
 import {
   type Incomplete,
+  type Leftover,
   type RunnerMetrics,
   runnerMetrics,
   type UnfinishedInstallation,
 } from "../domain/runner-metrics.ts";
 import { type JobAnswer, verificationOf, verifyJob } from "../domain/verify-job.ts";
-import { type Clock, type JobLookup, ServiceError } from "../ports.ts";
+import { type JobLookup, ServiceError } from "../ports.ts";
 import { listAll } from "../storage/list-all.ts";
 import { moveToQuarantine } from "../storage/quarantine.ts";
 import { readStorage, type Unavailable } from "../storage/read.ts";
-import { type Filter, select } from "../storage/select.ts";
-import { hasEnded, listingProblem, type StorageListing, type StorageManager } from "../storage/storage-listing.ts";
+import { contradicts, type Filter, select } from "../storage/select.ts";
+import {
+  hasEnded,
+  listingProblem,
+  liveState,
+  onlyFile,
+  type StorageListing,
+  type StorageManager,
+} from "../storage/storage-listing.ts";
+import { DEADLINE_REACHED } from "./until.ts";
 
 /** What became of one storage. For the outcomes, see `OUTCOMES` in contract/reasons.ts. */
 export type RunnerResult =
@@ -26,9 +35,21 @@ export type RunnerResult =
       readonly job: JobAnswer | undefined;
     } & Collected)
   | ({ readonly outcome: "incomplete"; readonly installation: UnfinishedInstallation | undefined } & Collected)
-  | { readonly outcome: "quarantined"; readonly listing: StorageListing; readonly quarantine: Quarantine }
-  | { readonly outcome: "excluded" | "notReady" | "vanished" }
-  | { readonly outcome: "deferred"; readonly reason: DeferralReason; readonly cause?: unknown };
+  | {
+      readonly outcome: "quarantined";
+      readonly listing: StorageListing;
+      readonly quarantine: Quarantine;
+      /** The metrics file that is corrupt, if one is. */
+      readonly file: RunnerFileName | undefined;
+    }
+  | {
+      readonly outcome: "excluded" | "notReady";
+      readonly live: ReturnType<typeof liveState>;
+      readonly listedAt: number;
+    }
+  | { readonly outcome: "vanished" }
+  | { readonly outcome: "deferred"; readonly reason: Exclude<DeferralReason, "leftover">; readonly cause?: unknown }
+  | { readonly outcome: "deferred"; readonly reason: "leftover"; readonly listing: StorageListing };
 
 interface Collected {
   readonly listing: StorageListing;
@@ -45,16 +66,17 @@ export interface ListingReport {
   readonly stopped: StopReason;
   /** Why the listing failed. */
   readonly failure?: unknown;
+  /** GitHub's list of runners was not used, or not to the end, because uploads contradict it. */
+  readonly isAliveContradicted: boolean;
 }
 
 export interface ExtractOptions {
-  readonly clock: Pick<Clock, "now">;
   /** Absent if GitHub is not configured. */
   readonly jobs?: JobLookup | undefined;
   readonly quarantineMismatches?: boolean | undefined;
   /** Runners in progress. */
   readonly concurrency: number;
-  /** Called before each runner is started: false ends the extraction, and the rest waits for the next run. */
+  /** Called before each page and each runner: false ends the extraction, and the rest waits for the next run. */
   readonly mayStart: () => boolean;
 }
 
@@ -67,46 +89,60 @@ export async function* extract(
   filter: Filter,
   options: ExtractOptions,
 ): AsyncGenerator<RunnerResult, ListingReport> {
-  return yield* mapConcurrently(storagesInTime(storageManager, options), options.concurrency, (listing) =>
-    extractOrDefer(storageManager, listing, filter, options),
+  return yield* mapConcurrently(storagesInTime(storageManager, filter, options), options.concurrency, (listed) =>
+    extractOrDefer(storageManager, listed, options),
   );
+}
+
+/** A storage, and the filter for it. */
+interface Listed {
+  readonly listing: StorageListing;
+  readonly filter: Filter;
 }
 
 async function* storagesInTime(
   storageManager: StorageManager,
+  filter: Filter,
   { mayStart }: ExtractOptions,
-): AsyncGenerator<StorageListing, ListingReport> {
-  let listed = 0;
-  let strays = 0;
+): AsyncGenerator<Listed, ListingReport> {
+  let report: ListingReport = { listed: 0, strays: 0, stopped: "done", isAliveContradicted: false };
   try {
-    for await (const page of listAll(storageManager)) {
-      strays += page.strays;
-      for (const listing of page.storages) {
-        if (!mayStart()) return { listed, strays, stopped: "deadline" };
-        listed++;
-        yield listing;
+    for await (const { storages, strays } of listAll(storageManager)) {
+      const isContradicted = filter.alive !== undefined && contradicts(filter.alive, storages);
+      report = {
+        ...report,
+        strays: report.strays + strays,
+        isAliveContradicted: report.isAliveContradicted || isContradicted,
+      };
+      const trusted = report.isAliveContradicted ? { ...filter, alive: undefined } : filter;
+      if (!mayStart()) return { ...report, stopped: "deadline" };
+      for (const listing of storages) {
+        if (!mayStart()) return { ...report, stopped: "deadline" };
+        report = { ...report, listed: report.listed + 1 };
+        yield { listing, filter: trusted };
       }
     }
   } catch (failure) {
-    return { listed, strays, stopped: "listing-failed", failure };
+    const isTimeUp = failure instanceof ServiceError && failure.code === DEADLINE_REACHED;
+    return isTimeUp ? { ...report, stopped: "deadline" } : { ...report, stopped: "listing-failed", failure };
   }
-  return { listed, strays, stopped: "done" };
+  return report;
 }
 
 /** The boundary around one runner: the one place where a failure becomes "deferred". */
 async function extractOrDefer(
   storageManager: StorageManager,
-  listing: StorageListing,
-  filter: Filter,
+  { listing, filter }: Listed,
   options: ExtractOptions,
 ): Promise<RunnerResult> {
-  const selected = select(listing, filter, options.clock.now());
-  if (selected === "excluded") return { outcome: "excluded" };
+  const selected = select(listing, filter);
+  const alive = { live: liveState(listing), listedAt: listing.listedAt };
+  if (selected === "excluded") return { outcome: "excluded", ...alive };
   const problem = listingProblem(listing, storageManager.maxObjectsPerRunner);
-  if (selected === "notReady" && !problem) return { outcome: "notReady" };
+  if (selected === "notReady" && !problem) return { outcome: "notReady", ...alive };
   try {
     const read = problem ? corrupt(problem) : await readMetrics(storageManager, listing);
-    const job = read.kind === "metrics" ? await askForJob(read, options) : undefined;
+    const job = read.kind === "metrics" ? await askForJob(read, listing, options) : undefined;
     const quarantineAsMismatch = options.quarantineMismatches && job && verificationOf(job) === "mismatch";
     const found = quarantineAsMismatch ? corrupt("job-mismatch", PRE_JOB_METRICS_FILE_NAME) : read;
     // With `runners` given, the caller knows which runners are dead: that is not a finding of ours.
@@ -119,27 +155,33 @@ async function extractOrDefer(
 
 /** The result for a storage for which something failed. */
 export function deferral(cause: unknown): RunnerResult {
-  const isDenied = cause instanceof ServiceError && cause.isAccessDenied;
-  return { outcome: "deferred", reason: isDenied ? "denied" : "failed", cause };
+  if (!(cause instanceof ServiceError)) return { outcome: "deferred", reason: "failed", cause };
+  if (cause.code === DEADLINE_REACHED) return { outcome: "deferred", reason: "deadline" };
+  return { outcome: "deferred", reason: cause.isAccessDenied ? "denied" : "failed", cause };
 }
 
-async function readMetrics(
+/** Reads and parses the metrics files of a storage. */
+export async function readMetrics(
   storageManager: StorageManager,
   listing: StorageListing,
-): Promise<RunnerMetrics | Incomplete | Corrupt | Unavailable> {
+): Promise<RunnerMetrics | Incomplete | Leftover | Corrupt | Unavailable> {
   const read = await readStorage(storageManager, listing);
   return read.kind === "files" ? runnerMetrics(listing.name, read.files) : read;
 }
 
-async function askForJob(metrics: RunnerMetrics, { jobs, clock }: ExtractOptions): Promise<JobAnswer | undefined> {
+async function askForJob(
+  metrics: RunnerMetrics,
+  { listedAt }: StorageListing,
+  { jobs }: ExtractOptions,
+): Promise<JobAnswer | undefined> {
   if (!jobs || !metrics.preJob) return undefined;
-  return verifyJob(await jobs.jobsOf(metrics), metrics, clock.now());
+  return verifyJob(await jobs.jobsOf(metrics), metrics, listedAt);
 }
 
 async function resolve(
   storageManager: StorageManager,
   collected: Collected,
-  found: RunnerMetrics | Incomplete | Corrupt | Unavailable,
+  found: RunnerMetrics | Incomplete | Leftover | Corrupt | Unavailable,
   job: JobAnswer | undefined,
 ): Promise<RunnerResult> {
   const { listing } = collected;
@@ -148,6 +190,8 @@ async function resolve(
       return { outcome: "extracted", ...collected, metrics: found, job };
     case "incomplete":
       return { outcome: "incomplete", ...collected, installation: found.unfinishedInstallation };
+    case "leftover":
+      return { outcome: "deferred", reason: "leftover", listing: onlyFile(listing, found.file) };
     case "vanished":
       return { outcome: "vanished" };
     case "deferred":
@@ -156,7 +200,7 @@ async function resolve(
       const moved = await moveToQuarantine(storageManager, listing, found);
       if (moved.kind === "vanished") return { outcome: "vanished" };
       if (moved.kind === "deferred") return { outcome: "deferred", reason: moved.reason };
-      return { outcome: "quarantined", listing, quarantine: moved };
+      return { outcome: "quarantined", listing, quarantine: moved, file: found.file };
     }
   }
 }

@@ -1,11 +1,25 @@
 import { type DetailType, EVENT_SOURCE, type MetricsEvent } from "../../contract/events.ts";
 import type { EventResult } from "../../contract/run-metrics.ts";
+import { POST_JOB_METRICS_FILE_NAME } from "../../contract/runner-files.ts";
 import { mapConcurrently } from "../concurrency.ts";
-import { installFailedEvent, issueEvents, lostRunnerEvent, quarantineEvent } from "../domain/issue-events.ts";
-import { type Dependencies, type EventEntry, ServiceError } from "../ports.ts";
-import { cleanUp, type DeleteCounts } from "../storage/clean-up.ts";
-import { hasGrown } from "../storage/list-all.ts";
-import { hasCompleteJob, type StorageListing, type StorageManager } from "../storage/storage-listing.ts";
+import {
+  installFailedEvent,
+  issueEvents,
+  lostRunnerEvent,
+  quarantineEvent,
+  stopEvents,
+} from "../domain/issue-events.ts";
+import { runnerMetrics } from "../domain/runner-metrics.ts";
+import { type Dependencies, type EntryResult, type EventBus, type EventEntry, ServiceError } from "../ports.ts";
+import { type CleanUpReport, cleanUp, type StorageToDelete } from "../storage/clean-up.ts";
+import { hasChanged, listFile } from "../storage/list-all.ts";
+import { readStorage } from "../storage/read.ts";
+import {
+  hasCompleteJob,
+  mostTellingFile,
+  type StorageListing,
+  type StorageManager,
+} from "../storage/storage-listing.ts";
 import { deferral, type RunnerResult } from "./extract.ts";
 
 /** What a batch needs. */
@@ -20,32 +34,30 @@ export interface BatchReport {
   /** One for each event. */
   readonly events: readonly { readonly type: DetailType; readonly result: EventResult }[];
   /** One for each delete that was tried. */
-  readonly deletes: readonly Partial<DeleteCounts>[];
+  readonly deletes: readonly CleanUpReport["counts"][];
   /** What failed, apart from the causes in `results`. */
   readonly errors: readonly unknown[];
 }
 
 /**
  * Publishes the events of a batch, then deletes the objects of those whose events were all acknowledged. A runner that was not
- * acknowledged, or whose storage has grown meanwhile, is deferred with its files in place.
+ * acknowledged, or whose storage changed meanwhile, is deferred with its files in place.
  */
 export async function publishAndDelete(batch: readonly RunnerResult[], context: BatchContext): Promise<BatchReport> {
-  const published = await publish(batch, context);
-  const certain = published.results.filter((result) => !mayGrow(result));
-  const uncertain = published.results.filter(mayGrow);
-  const deletions = [
-    await deleteObjects(certain, context),
-    ...(await Array.fromAsync(
-      mapConcurrently(uncertain, context.config.concurrency, async (result) =>
-        deleteObjects([await deferIfGrown(result, context)], context),
-      ),
-    )),
+  const published = await publish(await deferChanged(batch, context), context);
+  const certain = published.results.filter((result) => !mayChange(result));
+  const uncertain = published.results.filter(mayChange);
+  const finish = async (result: RunnerResult) => finishUncertain(await deferIfChanged(result, context), context);
+  const reports: BatchReport[] = [
+    { ...published, results: [] },
+    await deleteRunners(certain, context),
+    ...(await Array.fromAsync(mapConcurrently(uncertain, context.config.concurrency, finish))),
   ];
   return {
-    results: deletions.flatMap(({ results }) => results),
-    events: published.events,
-    deletes: deletions.map(({ counts }) => counts),
-    errors: [...published.errors, ...deletions.flatMap(({ errors }) => errors)],
+    results: reports.flatMap(({ results }) => results),
+    events: reports.flatMap(({ events }) => events),
+    deletes: reports.flatMap(({ deletes }) => deletes),
+    errors: reports.flatMap(({ errors }) => errors),
   };
 }
 
@@ -59,37 +71,51 @@ export function missingBus(name: string): string {
   return `The event bus "${name}" (EVENT_BUS_NAME) does not exist. Only files whose events it had acknowledged were deleted.`;
 }
 
-async function publish(
-  batch: readonly RunnerResult[],
-  context: BatchContext,
-): Promise<Pick<BatchReport, "results" | "events" | "errors">> {
+async function publish(batch: readonly RunnerResult[], context: BatchContext): Promise<BatchReport> {
   const issued = batch.map((runner) => ({ runner, events: eventsOf(runner, context) }));
-  const entries = issued.flatMap(({ runner, events }) => events.map((event) => entryOf(event, runner, context)));
-  if (entries.length === 0) return { results: batch, events: [], errors: [] };
-  const answers = await context.bus.publish(entries, context.deadline);
-  // A bus that was deleted meanwhile has acknowledged the events, and lost them.
-  const doubt = await doubtAboutBus(context);
-
-  const types = issued.flatMap(({ events }) => events.map(({ detailType }) => detailType));
-  const unclaimed = [...answers];
+  const sent = await send(
+    issued.flatMap(({ runner, events }) => events.map((event) => entryOf(event, runner, context))),
+    context,
+  );
+  const answers = [...sent.answers];
   const results = issued.map(({ runner, events }): RunnerResult => {
-    const failed = unclaimed.splice(0, events.length).flatMap((answer) => (answer === "accepted" ? [] : [answer.code]));
-    if (events.length === 0 || (failed.length === 0 && doubt === undefined)) return runner;
+    const failed = answers.splice(0, events.length).flatMap((answer) => (answer === "accepted" ? [] : [answer.code]));
+    if (failed.length === 0) return runner;
     const isDenied = failed.some((code) => code.startsWith("AccessDenied"));
     return { outcome: "deferred", reason: isDenied ? "denied" : "unpublished" };
   });
+  const types = issued.flatMap(({ events }) => events.map(({ detailType }) => detailType));
+  return { results, events: reported(types, sent), deletes: [], errors: sent.errors };
+}
+
+/** Whether entries are on the bus, in their order, and what failed. */
+async function send(
+  entries: readonly EventEntry[],
+  { bus, config, deadline }: BatchContext,
+): Promise<{ answers: readonly EntryResult[]; accepted: readonly boolean[]; errors: readonly unknown[] }> {
+  if (entries.length === 0) return { answers: [], accepted: [], errors: [] };
+  const answers = await bus.publish(entries, deadline);
+  const accepted = entries.map((_, index) => answers[index] === "accepted");
   const codes = new Set(answers.flatMap((answer) => (answer === "accepted" ? [] : [answer.code])));
-  return {
-    results,
-    events: types.map((type, index) => ({ type, result: answers[index] === "accepted" ? "accepted" : "failed" })),
-    errors: [...(doubt ? [doubt] : []), ...[...codes].map((code) => new Error(`PutEvents: ${code}`))],
-  };
+  const errors = [...codes].map((code) => new Error(`PutEvents: ${code}`));
+  // A bus that was deleted meanwhile has acknowledged the events, and lost them.
+  const doubt = await doubtAboutBus(bus, config.eventBusName);
+  const doubtful = entries.map((_, index) => (accepted[index] && !doubt ? "accepted" : failureOf(answers[index])));
+  return { answers: doubtful, accepted, errors: doubt ? [doubt, ...errors] : errors };
+}
+
+function failureOf(answer: EntryResult | undefined): { code: string } {
+  return typeof answer === "object" ? answer : { code: "Unacknowledged" };
+}
+
+function reported(types: readonly DetailType[], { accepted }: { accepted: readonly boolean[] }): BatchReport["events"] {
+  return types.map((type, index) => ({ type, result: accepted[index] ? "accepted" : "failed" }));
 }
 
 /** Why the bus may have lost what it acknowledged; undefined if it still exists. */
-async function doubtAboutBus({ bus, config }: BatchContext): Promise<unknown> {
+async function doubtAboutBus(bus: EventBus, name: string): Promise<unknown> {
   try {
-    return (await bus.exists()) ? undefined : new Error(missingBus(config.eventBusName));
+    return (await bus.exists()) ? undefined : new Error(missingBus(name));
   } catch (cause) {
     if (!(cause instanceof ServiceError)) throw cause;
     // Unknown: the events then repeat with the same ids, which costs less than losing them.
@@ -99,47 +125,104 @@ async function doubtAboutBus({ bus, config }: BatchContext): Promise<unknown> {
 
 /**
  * A storage without a post-job file may belong to a runner that is alive after all, and is ending its job at this moment; one that
- * has this file but not the others may belong to such a runner that is uploading the others again. Deleting would remove what the
- * newly arrived files need. So a storage without a complete job is listed again just before the delete.
+ * has this file but not the others may belong to such a runner that is uploading the others again, or to another run that is deleting
+ * them. Its events would be wrong, and deleting would remove what the new files need. So a storage without a complete job is listed
+ * again just before its events are published and just before the delete.
  */
-function mayGrow(result: RunnerResult): boolean {
+function mayChange(result: RunnerResult): boolean {
   const isCollected = result.outcome === "extracted" || result.outcome === "incomplete";
   return isCollected && !hasCompleteJob(result.listing);
 }
 
-async function deferIfGrown(result: RunnerResult, { storageManager }: BatchContext): Promise<RunnerResult> {
+async function deferChanged(batch: readonly RunnerResult[], context: BatchContext): Promise<RunnerResult[]> {
+  const uncertain = batch.filter((result) => mayChange(result) && eventsOf(result, context).length > 0);
+  const looked = mapConcurrently(uncertain, context.config.concurrency, (result) => deferIfChanged(result, context));
+  return [...batch.filter((result) => !uncertain.includes(result)), ...(await Array.fromAsync(looked))];
+}
+
+async function deferIfChanged(result: RunnerResult, { storageManager }: BatchContext): Promise<RunnerResult> {
   if (!("listing" in result)) return result;
   try {
-    return (await hasGrown(storageManager.store, result.listing)) ? { outcome: "deferred", reason: "changed" } : result;
+    const isChanged = await hasChanged(storageManager, result.listing);
+    return isChanged ? { outcome: "deferred", reason: "changed" } : result;
   } catch (cause) {
     return deferral(cause);
   }
 }
 
-async function deleteObjects(results: readonly RunnerResult[], { store }: BatchContext) {
-  const objects = results.flatMap(objectsOf);
-  if (objects.length === 0) return { results, counts: {}, errors: [] };
+async function finishUncertain(result: RunnerResult, context: BatchContext): Promise<BatchReport> {
+  const report = await deleteRunners([result], context);
+  const [counts] = report.deletes;
+  const isGone = counts !== undefined && counts.deleted + counts.gone >= objectsOf(result).length;
+  if (!isGone || result.outcome !== "extracted" || !result.isLost || !result.metrics.preJob) return report;
   try {
-    return { results, counts: await cleanUp(store, objects), errors: [] };
+    const late = await publishLateStop(result, context);
+    return {
+      ...report,
+      events: late.events,
+      deletes: [...report.deletes, ...late.deletes],
+      errors: [...report.errors, ...late.errors],
+    };
   } catch (cause) {
     if (!(cause instanceof ServiceError)) throw cause;
-    const counts = { [cause.isAccessDenied ? "denied" : "failed"]: objects.length };
-    return { results, counts, errors: [cause] };
+    return { ...report, errors: [...report.errors, cause] };
   }
 }
 
-function eventsOf(result: RunnerResult, { storageManager: { flavor }, clock }: BatchContext): MetricsEvent[] {
-  const now = clock.now();
+/**
+ * The end of a job that was uploaded while its runner was being deleted as lost: issued from the pre-job file in memory, which is no
+ * longer in the bucket.
+ */
+async function publishLateStop(
+  { listing: { name }, metrics, job }: Extract<RunnerResult, { outcome: "extracted" }>,
+  context: BatchContext,
+): Promise<BatchReport> {
+  const { storageManager } = context;
+  const nothing: BatchReport = { results: [], events: [], deletes: [], errors: [] };
+  const listing = await listFile(storageManager, name, POST_JOB_METRICS_FILE_NAME);
+  const read = listing.objects.length > 0 ? await readStorage(storageManager, listing) : undefined;
+  if (read?.kind !== "files") return nothing;
+  const ended = runnerMetrics(name, { ...metrics.files, ...read.files });
+  if (ended.kind !== "metrics") return nothing;
+  const events = stopEvents(ended, storageManager.flavor, job);
+  const result: RunnerResult = { outcome: "extracted", listing, isLost: false, metrics: ended, job };
+  const sent = await send(
+    events.map((event) => entryOf(event, result, context)),
+    context,
+  );
+  const isSent = sent.answers.length > 0 && sent.answers.every((answer) => answer === "accepted");
+  const { deletes, errors } = isSent ? await deleteRunners([result], context) : nothing;
+  const types = events.map(({ detailType }) => detailType);
+  return { results: [], events: reported(types, sent), deletes, errors: [...sent.errors, ...errors] };
+}
+
+async function deleteRunners(results: readonly RunnerResult[], { store }: BatchContext): Promise<BatchReport> {
+  const storages = results.filter((result) => objectsOf(result).length > 0).map(storageToDelete);
+  if (storages.length === 0) return { results, events: [], deletes: [], errors: [] };
+  const { counts, errors } = await cleanUp(store, storages);
+  return { results, events: [], deletes: [counts], errors };
+}
+
+/** A quarantined storage also keeps its corrupt file to the last, so that a partial delete leaves nothing that looks valid. */
+function storageToDelete(result: RunnerResult): StorageToDelete {
+  const objects = objectsOf(result);
+  if (!("listing" in result)) return { objects, last: [] };
+  const corrupt = result.outcome === "quarantined" && result.file ? result.listing.files[result.file] : undefined;
+  return { objects, last: [corrupt, mostTellingFile(result.listing)].filter((file) => file !== undefined) };
+}
+
+function eventsOf(result: RunnerResult, { storageManager: { flavor } }: BatchContext): MetricsEvent[] {
   switch (result.outcome) {
     case "quarantined":
-      return [quarantineEvent(result.quarantine, flavor, now)];
+      return [quarantineEvent(result.quarantine, flavor, result.listing.listedAt)];
     case "extracted": {
-      const { metrics, job, isLost } = result;
-      return [...issueEvents(metrics, flavor, job), ...(isLost ? [lostRunnerEvent(metrics, flavor, now, job)] : [])];
+      const { metrics, job, isLost, listing } = result;
+      const lost = isLost ? [lostRunnerEvent(metrics, flavor, listing.listedAt, job)] : [];
+      return [...issueEvents(metrics, flavor, job), ...lost];
     }
     case "incomplete": {
-      const { installation, isLost } = result;
-      return isLost && installation ? [installFailedEvent(installation, flavor, now)] : [];
+      const { installation, isLost, listing } = result;
+      return isLost && installation ? [installFailedEvent(installation, flavor, listing.listedAt)] : [];
     }
     default:
       return [];

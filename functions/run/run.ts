@@ -1,11 +1,12 @@
 import type { GithubReason } from "../../contract/reasons.ts";
 import type { RunInput } from "../../contract/schedule-input.ts";
 import { mapConcurrently } from "../concurrency.ts";
-import type { Dependencies } from "../ports.ts";
+import { type Dependencies, type EventBus, ServiceError } from "../ports.ts";
 import { DELETE_OBJECTS_MAX } from "../storage/clean-up.ts";
 import { extract, type ListingReport, type RunnerResult } from "./extract.ts";
 import { missingBus, objectsOf, publishAndDelete } from "./publish-and-delete.ts";
 import { addBatch, addListing, emptySummary, type Summary } from "./summary.ts";
+import { until } from "./until.ts";
 
 /** In the last milliseconds before the deadline no runner is started: those in progress need time to be finished. */
 export const FINISHING_MILLISECONDS = 10_000;
@@ -18,26 +19,46 @@ const BATCH_CONCURRENCY = 2;
  * ones. Throws before anything is deleted if the bus is missing; after that, failures are in the summary.
  */
 export async function run(input: RunInput, dependencies: Dependencies): Promise<Summary> {
-  const { bus, store, clock, config, deadline } = dependencies;
+  const { clock, config, deadline, timeUp } = dependencies;
+  const store = until(timeUp, dependencies.store);
+  const bus = until(timeUp, dependencies.bus);
   // PutEvents to a missing bus reports success and loses the event.
-  if (!(await bus.exists())) throw new Error(missingBus(config.eventBusName));
+  if (!(await busExists(bus, dependencies))) throw new Error(missingBus(config.eventBusName));
 
   // Before the listing: a runner that starts later is then in neither.
   const { alive, unknown } = await askForRunners(input, dependencies);
-  const storageManager = { ...config, store, clock, flavor: input.flavor };
+  const storageManager = { ...config, store, flavor: input.flavor };
   const results = extract(
     storageManager,
     { ...input, alive },
     { ...config, ...dependencies, mayStart: () => clock.now() < deadline - FINISHING_MILLISECONDS },
   );
   const reports = mapConcurrently(inBatches(results), BATCH_CONCURRENCY, (batch) =>
-    publishAndDelete(batch, { ...dependencies, storageManager }),
+    publishAndDelete(batch, { ...dependencies, store, bus, storageManager }),
   );
   let summary = emptySummary(input.flavor, unknown);
   for (;;) {
     const next = await reports.next();
     if (next.done) return addListing(summary, next.value);
     summary = addBatch(summary, next.value);
+  }
+}
+
+/** Attempts to find out whether the bus exists, and the first pause between them in milliseconds; it doubles each time. */
+const ATTEMPTS_MAX = 5;
+const PAUSE_MILLISECONDS = 1_000;
+
+/** Whether the bus exists. Tries again while EventBridge fails or throttles and time remains for a run; then throws `ServiceError`. */
+async function busExists(bus: EventBus, { clock, deadline }: Dependencies): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await bus.exists();
+    } catch (error) {
+      const pause = PAUSE_MILLISECONDS * 2 ** (attempt - 1);
+      const mayRetry = error instanceof ServiceError && error.retryable && attempt < ATTEMPTS_MAX;
+      if (!mayRetry || clock.now() + pause > deadline - FINISHING_MILLISECONDS) throw error;
+      await clock.sleep(pause);
+    }
   }
 }
 
@@ -75,6 +96,6 @@ async function* inBatches(
     }
   } finally {
     // If the consumer stopped early, no runner in progress is left running.
-    await results.return({ listed: 0, strays: 0, stopped: "done" });
+    await results.return({ listed: 0, strays: 0, stopped: "done", isAliveContradicted: false });
   }
 }

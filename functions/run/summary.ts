@@ -17,6 +17,7 @@ import {
   type Verification,
 } from "../../contract/reasons.ts";
 import type { EventResult } from "../../contract/run-metrics.ts";
+import { LIVE_STATES, type LiveState } from "../../contract/runner-files.ts";
 import { type JobAnswer, verificationOf } from "../domain/verify-job.ts";
 import type { GithubUsage } from "../ports.ts";
 import type { ListingReport, RunnerResult } from "./extract.ts";
@@ -31,6 +32,8 @@ export interface Summary extends Counts<Outcome> {
   readonly listed: number;
   /** Objects outside any storage. */
   readonly strays: number;
+  /** Runners that are alive, as far as their uploads show, and the age of the oldest in its state, in seconds. */
+  readonly live: Readonly<Record<LiveState, { readonly count: number; readonly oldestSeconds: number }>>;
   readonly quarantineReasons: Counts<QuarantineReason>;
   readonly deferralReasons: Counts<DeferralReason>;
   /** Runners with a job, by what their claim to it is worth. */
@@ -59,6 +62,7 @@ export function emptySummary(flavor: string, runnersUnknown?: GithubReason): Sum
     listed: 0,
     ...tally(OUTCOMES, []),
     strays: 0,
+    live: Object.fromEntries(LIVE_STATES.map((state) => [state, { count: 0, oldestSeconds: 0 }])) as Summary["live"],
     quarantineReasons: tally(QUARANTINE_REASONS, []),
     deferralReasons: tally(DEFERRAL_REASONS, []),
     verifications: tally(VERIFICATIONS, []),
@@ -73,8 +77,16 @@ export function emptySummary(flavor: string, runnersUnknown?: GithubReason): Sum
 }
 
 /** The summary with how far the listing came. */
-export function addListing(summary: Summary, { listed, strays, stopped, failure }: ListingReport): Summary {
-  return { ...summary, listed, strays, stopped, errors: noted(summary.errors, failure === undefined ? [] : [failure]) };
+export function addListing(summary: Summary, report: ListingReport): Summary {
+  const { listed, strays, stopped, failure, isAliveContradicted } = report;
+  return {
+    ...summary,
+    listed,
+    strays,
+    stopped,
+    ...(isAliveContradicted && { runnersUnknown: "contradicted" }),
+    errors: noted(summary.errors, failure === undefined ? [] : [failure]),
+  };
 }
 
 /** The summary with what happened to one more batch of runners. */
@@ -98,6 +110,7 @@ export function addBatch(summary: Summary, { results, events, deletes, errors }:
         results.map(({ outcome }) => outcome),
       ),
     ),
+    live: results.reduce(addLive, summary.live),
     quarantineReasons: add(summary.quarantineReasons, tally(QUARANTINE_REASONS, quarantineReasons)),
     deferralReasons: add(
       summary.deferralReasons,
@@ -120,7 +133,7 @@ export function addBatch(summary: Summary, { results, events, deletes, errors }:
     ].slice(0, NOTES_MAX),
     errors: noted(summary.errors, [
       ...errors,
-      ...deferred.flatMap(({ cause }) => (cause === undefined ? [] : [cause])),
+      ...deferred.flatMap((result) => ("cause" in result ? [result.cause] : [])),
     ]),
   };
 }
@@ -133,8 +146,8 @@ export function violatedInvariants(summary: Summary): string[] {
     "every quarantine has one reason": quarantined === total(summary.quarantineReasons),
     "every deferral has one reason": deferred === total(summary.deferralReasons),
     "every quarantine was published": quarantined <= events.MetricsQuarantined.accepted,
-    "objects are deleted only for extracted, incomplete or quarantined runners":
-      objects.deleted === 0 || extracted + incomplete + quarantined > 0,
+    "objects are deleted only for extracted, incomplete or quarantined runners, and leftovers":
+      objects.deleted === 0 || extracted + incomplete + quarantined + summary.deferralReasons.leftover > 0,
   };
   return Object.entries(invariants).flatMap(([invariant, holds]) => (holds ? [] : [invariant]));
 }
@@ -142,6 +155,14 @@ export function violatedInvariants(summary: Summary): string[] {
 /** How often our role was denied access. */
 export function accessDenied({ deferralReasons, objects }: Summary): number {
   return deferralReasons.denied + objects.denied;
+}
+
+function addLive(live: Summary["live"], result: RunnerResult): Summary["live"] {
+  if (!("live" in result) || !result.live) return live;
+  const { state, since } = result.live;
+  const { count, oldestSeconds } = live[state];
+  const ageSeconds = Math.max(0, (result.listedAt - since) / 1000);
+  return { ...live, [state]: { count: count + 1, oldestSeconds: Math.max(oldestSeconds, ageSeconds) } };
 }
 
 /** GitHub's answer about the job of an extracted runner, if there was a job. */

@@ -24,7 +24,7 @@ export async function moveToQuarantine(
   listing: StorageListing,
   { reason, file, problems }: Corrupt,
 ): Promise<({ readonly kind: "quarantine" } & Quarantine) | Unavailable> {
-  const { store, flavor, clock, maxObjectsPerRunner } = storageManager;
+  const { store, flavor, maxObjectsPerRunner } = storageManager;
   const id = quarantineId(listing.objects);
   const prefix = quarantinePrefix(flavor, listing.name, id);
   const evidence = [];
@@ -41,7 +41,7 @@ export async function moveToQuarantine(
     reason,
     ...(file && { file }),
     ...(problems && { problems }),
-    quarantined_at: new Date(clock.now()).toISOString(),
+    quarantined_at: new Date(listing.listedAt).toISOString(),
     objects: evidence,
   };
   await store.putIfAbsent(manifestKey(prefix), JSON.stringify(manifest));

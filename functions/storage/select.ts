@@ -1,6 +1,6 @@
 import { runnerName } from "../../contract/object-keys.ts";
 import type { RunInput } from "../../contract/schedule-input.ts";
-import { hasEnded, type StorageListing } from "./storage-listing.ts";
+import { hasEnded, liveState, type StorageListing } from "./storage-listing.ts";
 
 /** Which storages a run collects. */
 export interface Filter extends Pick<RunInput, "runners" | "include" | "orphanAfterSeconds"> {
@@ -10,25 +10,37 @@ export interface Filter extends Pick<RunInput, "runners" | "include" | "orphanAf
 
 /**
  * For this long after its last upload, in seconds, a runner that GitHub does not name may still be about to register there: it
- * starts to record its life before GitHub knows about it.
+ * starts to record its life before GitHub knows about it. A runner uploads its earlier files again after 45 minutes of silence.
  */
-const REGISTERING_SECONDS = 15 * 60;
+const REGISTERING_SECONDS = 60 * 60;
 
-/** Decides by the listing alone, so that an unfinished runner costs no request. `now` in milliseconds since the epoch. */
-export function select(listing: StorageListing, filter: Filter, now: number): "selected" | "excluded" | "notReady" {
+/** Decides by the listing alone, so that an unfinished runner costs no request. Time is S3's. */
+export function select(listing: StorageListing, filter: Filter): "selected" | "excluded" | "notReady" {
   if (filter.runners) return isNamed(listing, filter.runners) === filter.include ? "selected" : "excluded";
   if (filter.alive && isNamed(listing, filter.alive)) return "excluded";
   const silentSeconds = filter.alive
     ? Math.min(filter.orphanAfterSeconds, REGISTERING_SECONDS)
     : filter.orphanAfterSeconds;
-  return hasEnded(listing) || isOrphan(listing, silentSeconds, now) ? "selected" : "notReady";
+  return hasEnded(listing) || isOrphan(listing, silentSeconds) ? "selected" : "notReady";
 }
 
 function isNamed({ name }: StorageListing, runners: ReadonlySet<string>): boolean {
   return runners.has(name) || runners.has(runnerName(name));
 }
 
-function isOrphan({ objects }: StorageListing, orphanAfterSeconds: number, now: number): boolean {
+function isOrphan({ objects, listedAt }: StorageListing, orphanAfterSeconds: number): boolean {
   const newest = objects.reduce((latest, { lastModified }) => Math.max(latest, lastModified), 0);
-  return now - newest > orphanAfterSeconds * 1000;
+  return listedAt - newest > orphanAfterSeconds * 1000;
+}
+
+/** A runner that started a job within these milliseconds is surely known to GitHub. */
+const SURELY_BUSY_MILLISECONDS = 15 * 60 * 1000;
+
+/** Whether GitHub's list lacks most of the runners that have just started a job: then it is not used. */
+export function contradicts(alive: ReadonlySet<string>, listings: readonly StorageListing[]): boolean {
+  const busy = listings.filter((listing) => {
+    const live = liveState(listing);
+    return live?.state === "busy" && listing.listedAt - live.since < SURELY_BUSY_MILLISECONDS;
+  });
+  return busy.filter((listing) => isNamed(listing, alive)).length < busy.length / 2;
 }

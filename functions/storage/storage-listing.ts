@@ -1,18 +1,20 @@
 import { isFileName, isStorageName, storagePrefix } from "../../contract/object-keys.ts";
 import type { QuarantineReason } from "../../contract/reasons.ts";
 import {
+  FILES_BY_IMPORTANCE,
   FILES_OF_COMPLETE_JOB,
+  FILES_OF_LIVE_STATES,
   FILES_THAT_MAKE_READY,
   FILES_TO_READ,
+  type LiveState,
   type RunnerFileName,
 } from "../../contract/runner-files.ts";
-import type { Clock, ListedObject, ObjectStore, RunConfig } from "../ports.ts";
+import type { ListedObject, ObjectStore, RunConfig } from "../ports.ts";
 
 /** The metrics storages of one flavor: where they are, and how much of them is read. */
 export interface StorageManager extends Pick<RunConfig, "maxObjectsPerRunner" | "kmsKeyArn" | "accountId"> {
   readonly store: ObjectStore;
   readonly flavor: string;
-  readonly clock: Pick<Clock, "now">;
 }
 
 /** The metrics files that a storage holds. An empty object counts as absent. */
@@ -27,16 +29,29 @@ export interface StorageListing {
   /** All its objects. If there are more than `MAX_OBJECTS_PER_RUNNER`, those on the pages that were read. */
   readonly objects: readonly ListedObject[];
   readonly files: PresentFiles;
+  /** When it was listed, by S3's clock, in milliseconds since the epoch. */
+  readonly listedAt: number;
 }
 
 /** A listing of the storage `name` with these objects. */
-export function storageListing(flavor: string, name: string, objects: readonly ListedObject[]): StorageListing {
+export function storageListing(
+  flavor: string,
+  name: string,
+  objects: readonly ListedObject[],
+  listedAt: number,
+): StorageListing {
   const prefix = storagePrefix(flavor, name);
   const present = FILES_TO_READ.flatMap((file) => {
     const object = objects.find(({ key, size }) => size > 0 && key === prefix + file);
     return object ? [[file, object]] : [];
   });
-  return { name, prefix, objects, files: Object.fromEntries(present) };
+  return { name, prefix, objects, files: Object.fromEntries(present), listedAt };
+}
+
+/** The listing with no other object than one metrics file. */
+export function onlyFile(listing: StorageListing, name: RunnerFileName): StorageListing {
+  const file = listing.files[name];
+  return { ...listing, objects: file ? [file] : [], files: file ? { [name]: file } : {} };
 }
 
 /** Whether the runner has reported its end. */
@@ -47,6 +62,22 @@ export function hasEnded({ files }: StorageListing): boolean {
 /** Whether every file of a complete job is there, so that nothing more is expected. */
 export function hasCompleteJob({ files }: StorageListing): boolean {
   return FILES_OF_COMPLETE_JOB.every((file) => files[file]);
+}
+
+/** The state of the storage's runner if it is alive, and since when it has it, in milliseconds since the epoch by S3's clock. */
+export function liveState(listing: StorageListing): { state: LiveState; since: number } | undefined {
+  if (hasEnded(listing)) return undefined;
+  const states = FILES_OF_LIVE_STATES.flatMap(({ name, state }) => {
+    const file = listing.files[name];
+    return file ? [{ state, since: file.lastModified }] : [];
+  });
+  return states.at(-1);
+}
+
+/** The metrics file that tells most about the runner. Without it the others look like those of a lost or unused one. */
+export function mostTellingFile({ files }: StorageListing): ListedObject | undefined {
+  const present = FILES_BY_IMPORTANCE.flatMap((name) => files[name] ?? []);
+  return present.at(-1);
 }
 
 /** What is wrong with a storage, as far as its listing shows it. */

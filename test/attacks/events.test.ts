@@ -102,7 +102,8 @@ describe("over HTTP", () => {
       world.faults.clear();
       await world.run();
       expect(world.keys("runners/")).toEqual([]);
-      expect(new Set(ids()).size).toBe(4);
+      // Files of a quarantine that could be deleted only in part are quarantined again.
+      expect(new Set(ids()).size).toBe(stalled === "DeleteObjects" ? 5 : 4);
     },
   );
 
@@ -132,7 +133,7 @@ describe("over HTTP", () => {
     async (code) => {
       const status = code === "AccessDenied" ? 403 : 500;
       failing({ kind: "error", status, code }, ({ operation }) => operation === "DeleteObjects");
-      const counted = code === "AccessDenied" ? { denied: 8, failed: 0 } : { denied: 0, failed: 8 };
+      const counted = code === "AccessDenied" ? { denied: 6, failed: 0 } : { denied: 0, failed: 6 };
       expect(await world.run()).toMatchObject({ extracted: 2, objects: { deleted: 0, ...counted } });
       world.faults.clear();
       await world.run();

@@ -126,14 +126,14 @@ describe("a job of GitHub's", () => {
     }
   });
 
-  it("is of several the one that began closest to the claim, and of two as close the first", () => {
+  it("is of several the one that started closest to the claim, and none if two are about as close", () => {
     const at = (time: string | null, conclusion: string) =>
       job({ started_at: time && `2023-11-14T22:${time}Z`, conclusion });
     expect(answer(at("15:00", "early"), at("15:19", "closest"), at("15:30", "late"))).toMatchObject({
       conclusion: "closest",
     });
     expect(answer(at("15:30", "late"), at("15:19", "closest"))).toMatchObject({ conclusion: "closest" });
-    expect(answer(at("15:22", "first"), at("15:18", "second"))).toMatchObject({ conclusion: "first" });
+    expect(answer(at("15:22", "first"), at("15:18", "second"))).toEqual({});
     expect(answer(at(null, "never"), at("15:30", "late"))).toMatchObject({ conclusion: "late" });
   });
 
@@ -145,11 +145,41 @@ describe("a job of GitHub's", () => {
     expect(after(5 * MINUTE - 1, queued)).toEqual({ unknown: "job-not-found" });
     expect(after(5 * MINUTE - 1, job({ runner_name: "r-2" }), queued)).toEqual({ unknown: "job-not-found" });
     expect(after(5 * MINUTE, queued)).toEqual(mismatch);
-    expect(after(0, job({ runner_name: null }))).toEqual(mismatch);
+    expect(after(0, job({ runner_name: null, conclusion: "cancelled" }))).toEqual(mismatch);
+    expect(after(0, job({ runner_name: null, conclusion: "skipped" }))).toEqual(mismatch);
     expect(after(0, job({ runner_name: "r-2", status: "in_progress" }))).toEqual(mismatch);
   });
 
-  it("is claimed now, where there is no pre-job file to say when", () => {
+  it.each([null, ""])("G2 without the runner's name (%j) on a job that ran contradicts no claim", (runner_name) => {
+    expect(verifyJob({ jobs: [job({ runner_name })] }, runner(NOW), NOW + 10 * MINUTE)).toEqual({
+      unknown: "job-not-found",
+    });
+  });
+
+  it("G1 that is listed again by a re-run has the earliest times, in whatever order", () => {
+    const original = job({ run_attempt: 1, created_at: "2023-11-14T22:15:10Z" });
+    const copy = job({ run_attempt: 2, created_at: "2023-11-15T09:00:00Z" });
+    for (const jobs of [
+      [original, copy],
+      [copy, original],
+    ])
+      expect(answer(...jobs)).toMatchObject({ queue_duration: 7 });
+  });
+
+  it("is of the attempt that the runner claims; if GitHub lists only others, it has no values", () => {
+    const claim = { ...runner(), preJob: { ...runner().preJob, run_attempt: 2 } } as RunnerMetrics;
+    const first = job({ run_attempt: 1, conclusion: "failure" });
+    const second = job({ run_attempt: 2, conclusion: "success" });
+    expect(verifyJob({ jobs: [first, second] }, claim, NOW)).toMatchObject({ conclusion: "success" });
+    expect(verifyJob({ jobs: [first] }, claim, NOW)).toEqual({});
+  });
+
+  it("brings its id, name and labels", () => {
+    const known = { id: "7", name: "build (arm64)", labels: ["self-hosted", "large"] };
+    expect(answer(job(known))).toMatchObject({ job_id: "7", job_name: "build (arm64)", labels: known.labels });
+  });
+
+  it("counts as claimed now without a pre-job file", () => {
     const { preJob: _, files, ...rest } = runner(NOW - 60 * MINUTE);
     const { "pre-job-metrics.json": __, ...others } = files;
     const queued = job({ runner_name: null, status: "queued" });

@@ -52,7 +52,7 @@ const REASONS: readonly string[] = namesOf(QUARANTINE_REASONS);
 export function judge(name: RunnerFileName, bytes: Uint8Array): string | undefined {
   const files: MetricsFiles = { ...VALID, [name]: { bytes, lastModified: NOW } };
   const found = runnerMetrics("r-1", files);
-  if (found.kind === "incomplete") return undefined;
+  if (found.kind === "incomplete" || found.kind === "leftover") return undefined;
   if (found.kind === "corrupt") {
     const { reason, problems = [] } = found;
     assert(REASONS.includes(reason) && problems.length <= 5);

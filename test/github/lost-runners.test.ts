@@ -62,10 +62,11 @@ describe("a storage that became ready without a post-job file says what happened
     });
   });
 
-  test("an age that is not known is absent, one that is negative is 0 and named", async () => {
+  test("an unknown age is absent, a negative one is 0 and named in clamped", async () => {
     const world = createWorld();
     world.upload("r-1", { "runner-installed.timestamp": String(world.clock.time / 1000 + 3600) });
-    await world.run({ orphanAfterSeconds: 0 }, { clock: { ...world.clock, now: () => world.clock.time + 1 } });
+    world.clock.time += 1;
+    await world.run({ orphanAfterSeconds: 0 });
     const { detail } = world.eventsOf("r-1")[0] ?? {};
     expect(detail).toMatchObject({ event: "runner_never_used", installed_age: 0, clamped: ["installed_age"] });
     expect(detail).not.toHaveProperty("installation_age");
@@ -73,12 +74,19 @@ describe("a storage that became ready without a post-job file says what happened
 
   test.each([
     ["post-job file", { ...INSTALLING, "post-job-metrics.json": POST }],
-    ["pre-job file", { ...INSTALLING, "pre-job-metrics.json": FILES["pre-job-metrics.json"] }],
     ["nothing else", { "junk.txt": "x" }],
   ])("a storage without an installed timestamp but with a %s tells of no failed installation", async (_, files) => {
     const world = silentSince(files);
     expect(await world.run()).toMatchObject({ listed: 1, incomplete: 1 });
     expect(world.events()).toEqual([]);
+  });
+
+  test("R8 a runner without an installed timestamp that died in its job is lost, without that age", async () => {
+    const world = silentSince({ ...INSTALLING, "pre-job-metrics.json": FILES["pre-job-metrics.json"] });
+    expect(await world.run()).toMatchObject({ listed: 1, extracted: 1 });
+    expect(typesOf(world)).toEqual(["RunnerStart", "RunnerLost"]);
+    expect(world.events()[0]?.detail).not.toHaveProperty("idle");
+    expect(world.events()[1]?.detail).not.toHaveProperty("installed_age");
   });
 
   test("a runner that has said its last word is not lost, whatever else it left out", async () => {

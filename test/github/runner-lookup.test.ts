@@ -86,7 +86,7 @@ describe("a run that asks GitHub which runners live", () => {
     world.upload("alive-and-done");
     world.upload("alive-for-days", unfinished);
     world.upload("gone", unfinished);
-    world.clock.time += HOUR;
+    world.clock.time += HOUR + 1_000;
     world.upload("done");
     world.upload("beginning", { "runner-installation-start.timestamp": "1700000000" });
     const github = await startGithubWorld();
@@ -103,7 +103,7 @@ describe("a run that asks GitHub which runners live", () => {
     expect(world.eventsOf("done").map(({ detailType }) => detailType)).not.toContain("RunnerLost");
     expect(asked().filter((path) => path.startsWith("/orgs/"))).toHaveLength(1);
 
-    world.clock.time += 16 * 60_000;
+    world.clock.time += 61 * 60_000;
     expect(await world.run({ githubRunners: "acme" }, run)).toMatchObject({ listed: 3, incomplete: 1, excluded: 2 });
     expect(world.eventsOf("beginning").map(({ detailType }) => detailType)).toEqual(["RunnerInstallFailed"]);
   });

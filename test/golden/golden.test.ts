@@ -32,7 +32,7 @@ const FILE_NAMES: Record<string, string> = {
 const UPLOADED_AT = 1_701_500_000_000;
 
 /** What our events carry beyond the reference's. */
-const FIELDS_OF_OURS = ["runner_name", "event_id", "schema_version", "clamped", "workflow_run_id"];
+const FIELDS_OF_OURS = ["runner_name", "event_id", "schema_version", "clamped", "implausible", "workflow_run_id"];
 
 const CASES: GoldenCase[] = readFileSync(new URL("cases.jsonl", import.meta.url), "utf8")
   .trim()
@@ -40,7 +40,10 @@ const CASES: GoldenCase[] = readFileSync(new URL("cases.jsonl", import.meta.url)
   // Python writes -0.0, which we give as 0.
   .map((line) => JSON.parse(line, (_, value) => (value === 0 ? 0 : value)));
 
-/** The deliberate differences, each recognised by the input alone. All but the last end in quarantine. */
+/** Seconds. A longer duration is left out. */
+const LONGEST = 400 * 86_400;
+
+/** The deliberate differences, each recognised by the input alone. All but the last three end in quarantine. */
 const DIFFERENCES: readonly { row: string; applies: (input: Input) => boolean }[] = [
   { row: "the reference crashes: invalid UTF-8, deep nesting", applies: ({ golden }) => golden.expect.crash !== null },
   { row: "odd numbers in a timestamp file", applies: ({ texts }) => texts.some(isOddNumber) },
@@ -75,6 +78,18 @@ const DIFFERENCES: readonly { row: string; applies: (input: Input) => boolean }[
     row: "a corrupt file beside a missing one",
     applies: ({ golden, hasInstalled, files, broken }) =>
       (!hasInstalled || (files.pre ?? "") === "") && broken && !golden.expect.quarantined,
+  },
+  {
+    row: "job files without an installed timestamp",
+    applies: ({ golden, pre, hasInstalled, broken }) =>
+      !hasInstalled && pre !== undefined && !broken && !golden.expect.quarantined,
+  },
+  {
+    row: "a duration of more than 400 days",
+    applies: ({ golden }) =>
+      golden.expect.events.some(({ duration, idle, job_duration }) =>
+        [duration, idle, job_duration].some((seconds) => Number(seconds ?? 0) > LONGEST),
+      ),
   },
   {
     row: "installed before start",
@@ -160,6 +175,7 @@ async function outcomeOf(golden: GoldenCase) {
       Object.fromEntries(Object.entries(detail).filter(([name]) => !FIELDS_OF_OURS.includes(name))),
     ),
     clamped: events.flatMap(({ detail }) => detail.clamped ?? []),
+    implausible: events.flatMap(({ detail }) => (detail.implausible as string[] | undefined) ?? []),
     quarantined: world.manifests().length > 0,
     left: world.keys(`runners/${golden.flavor}/${golden.runner}/`).map((key) => key.slice(key.lastIndexOf("/") + 1)),
     beside: world.eventsOf("beside").length,
@@ -180,6 +196,23 @@ describe("golden cases", () => {
       if (row === undefined) {
         expect(outcome).toMatchObject({ events: golden.expect.events, quarantined: golden.expect.quarantined });
         expect(outcome.left).toEqual(golden.expect.left ?? []);
+      } else if (row === "job files without an installed timestamp") {
+        expect(outcome).toMatchObject({ quarantined: false, left: [] });
+        expect(outcome.events[0]).toMatchObject({ event: "runner_start" });
+        expect(outcome.events[0]).not.toHaveProperty("idle");
+        expect(outcome.events.slice(1).every(({ event }) => event === "runner_stop")).toBe(true);
+      } else if (row === "a duration of more than 400 days") {
+        expect(outcome).toMatchObject({ quarantined: false, left: [] });
+        const kept = golden.expect.events.map(({ duration = 0, idle = 0, job_duration = 0, ...event }) => ({
+          ...event,
+          ...Object.fromEntries(
+            Object.entries({ duration, idle, job_duration }).filter(
+              ([name, value]) => event[name] !== undefined && Number(value) <= LONGEST,
+            ),
+          ),
+        }));
+        expect(outcome.events).toMatchObject(kept);
+        expect(outcome.implausible.length).toBeGreaterThan(0);
       } else if (row === "installed before start") {
         expect(outcome).toMatchObject({ quarantined: false, left: [] });
         expect(outcome.events[0]).toMatchObject({ event: "runner_installed", duration: 0 });

@@ -13,8 +13,8 @@ async function extracted(
   options: Partial<ExtractOptions> = {},
   changes: Partial<ObjectStore> = {},
 ): Promise<{ results: RunnerResult[]; listing: ListingReport }> {
-  const manager = managerOf({ ...world.dependencies.store, ...changes }, { clock: world.clock });
-  const all = { clock: world.clock, concurrency: 1, mayStart: () => true, ...options };
+  const manager = managerOf({ ...world.dependencies.store, ...changes });
+  const all = { concurrency: 1, mayStart: () => true, ...options };
   const generator = extract(manager, EVERY_RUNNER, all);
   const results: RunnerResult[] = [];
   for (;;) {
@@ -33,7 +33,7 @@ test("yields the metrics of every finished runner, and deletes nothing", async (
     { outcome: "extracted", isLost: false, metrics: { storage: "r-1", installedTimestamp: 1_700_000_060 } },
     { outcome: "notReady" },
   ]);
-  expect(listing).toEqual({ listed: 2, strays: 0, stopped: "done" });
+  expect(listing).toEqual({ listed: 2, strays: 0, stopped: "done", isAliveContradicted: false });
   expect(world.keys("runners/")).toHaveLength(5);
 });
 
@@ -59,22 +59,26 @@ test("a listing that fails ends the extraction after the storages that it listed
   const failure = new ServiceError("InternalError", "no", { retryable: true });
   const { results, listing } = await extracted(world, {}, { list: () => Promise.reject(failure) });
   expect(results).toEqual([]);
-  expect(listing).toEqual({ listed: 0, strays: 0, stopped: "listing-failed", failure });
+  expect(listing).toEqual({ listed: 0, strays: 0, stopped: "listing-failed", failure, isAliveContradicted: false });
 });
 
 test("a storage that is not started in time is not listed, and waits for the next run", async () => {
   const world = createWorld();
   for (const name of ["a", "b", "c"]) world.upload(name);
-  let started = 0;
-  const { results, listing } = await extracted(world, { mayStart: () => started++ < 2 });
+  // Asked for the page, and for each storage.
+  let asked = 0;
+  const { results, listing } = await extracted(world, { mayStart: () => asked++ < 3 });
   expect(results).toHaveLength(2);
-  expect(listing).toEqual({ listed: 2, strays: 0, stopped: "deadline" });
+  expect(listing).toEqual({ listed: 2, strays: 0, stopped: "deadline", isAliveContradicted: false });
 });
 
 test("objects outside any storage are counted, and never read", async () => {
   const world = createWorld();
   world.s3.putObject("metrics", "runners/large/stray", { body: Buffer.from("x") });
-  expect(await extracted(world)).toEqual({ results: [], listing: { listed: 0, strays: 1, stopped: "done" } });
+  expect(await extracted(world)).toEqual({
+    results: [],
+    listing: { listed: 0, strays: 1, stopped: "done", isAliveContradicted: false },
+  });
 });
 
 test("a runner whose claim GitHub contradicts is flagged, or quarantined if it is configured so", async () => {
@@ -104,11 +108,7 @@ test("a runner that was silent for too long is lost, unless the caller named the
   world.upload("r-1", unfinished);
   world.clock.time += 86_401_000;
   expect((await extracted(world)).results).toMatchObject([{ outcome: "extracted", isLost: true }]);
-  const manager = managerOf(world.dependencies.store, { clock: world.clock });
-  const named = extract(
-    manager,
-    { ...EVERY_RUNNER, runners: new Set() },
-    { clock: world.clock, concurrency: 1, mayStart: () => true },
-  );
+  const manager = managerOf(world.dependencies.store);
+  const named = extract(manager, { ...EVERY_RUNNER, runners: new Set() }, { concurrency: 1, mayStart: () => true });
   expect((await named.next()).value).toMatchObject({ outcome: "extracted", isLost: false });
 });

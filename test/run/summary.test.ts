@@ -33,7 +33,7 @@ test.each<[string, Partial<Summary>, string]>([
   [
     "deleted objects but no runner that they belong to",
     { ...emptySummary("large"), objects: LAWFUL.objects },
-    "objects are deleted only for extracted, incomplete or quarantined runners",
+    "objects are deleted only for extracted, incomplete or quarantined runners, and leftovers",
   ],
 ])("a summary with %s violates that invariant, and no other", (_, changes, law) => {
   expect(violatedInvariants({ ...LAWFUL, ...changes })).toEqual([law]);
@@ -41,12 +41,13 @@ test.each<[string, Partial<Summary>, string]>([
 
 test("a mismatch counts as one whether its runner was flagged or quarantined", () => {
   const quarantine = { storage: "r-1", id: "0", prefix: "quarantine/large/r-1/0/", objects: 4, bytes: 300 };
-  const listing = storageListing("large", "r-1", []);
+  const listing = storageListing("large", "r-1", [], 0);
   const reasons = ["job-mismatch", "invalid-json"] as const;
   const results = reasons.map((reason) => ({
     outcome: "quarantined" as const,
     listing,
     quarantine: { ...quarantine, reason },
+    file: undefined,
   }));
   const summary = addBatch(emptySummary("large"), { results, events: [], deletes: [], errors: [] });
   expect(summary.verifications).toEqual({ verified: 0, unverified: 0, mismatch: 1 });

@@ -96,7 +96,7 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
         for (; index < gone.length && objects.length < PAGE_KEYS; index++)
           if (!gone[index]) objects.push(listedAt(index));
         while (index < gone.length && gone[index]) index++;
-        return { objects, ...(index < gone.length && { next: { token: String(index) } }) };
+        return { date: NOW, objects, ...(index < gone.length && { next: { token: String(index) } }) };
       },
       async head(key) {
         count("head");

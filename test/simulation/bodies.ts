@@ -100,7 +100,8 @@ export function corruptBody(random: Random, name: FileName): Body {
 
 /** A valid body, drawn from few: so that it happens that the same bytes come again. */
 export function validBody(random: Random, name: FileName): Body {
-  const timestamp = 1_700_000_000 + random.integer(-2, 2) * 100.5;
+  // A clock that was never set is at 1970.
+  const timestamp = random.chance(0.1) ? 1_042 : 1_700_000_000 + random.integer(-2, 2) * 100.5;
   switch (name) {
     case START:
     case INSTALLED:
@@ -112,12 +113,14 @@ export function validBody(random: Random, name: FileName): Body {
         workflow_run_id: "42",
         repository: `${MARK}/${MARK}`,
         event: MARK,
+        ...(random.chance(0.3) && { installed_timestamp: random.pick([timestamp, timestamp - 60]) }),
       });
     case POST:
       return postJobBody({
         timestamp,
         status: random.pick(["normal", "abnormal", "repo-policy-check-failure"]),
         ...(random.chance(0.5) && { status_info: { code: random.integer(-1, 255) } }),
+        ...(random.chance(0.3) && { job_timestamp: random.pick([timestamp, timestamp - 60]) }),
       });
   }
 }

@@ -5,9 +5,9 @@
 import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import type { EventEntry, ListedObject } from "../../functions/ports.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
-import { FILE_NAMES, type FileName, INSTALLED, MARK, POST } from "./bodies.ts";
+import { FILE_NAMES, type FileName, MARK, POST, PRE } from "./bodies.ts";
 import type { History, Meaning, Operation } from "./history.ts";
-import { expectedEvents, isAsExpected, type Verdict, verdictOn } from "./oracle.ts";
+import { type ExpectedEvent, expectedEvents, isAsExpected, type Verdict, verdictOn } from "./oracle.ts";
 import {
   BUCKET_ARN,
   idOf,
@@ -47,6 +47,7 @@ export function check(history: History, flavorPrefix: string): Checked {
   };
   const residualLosses = noLoss(facts);
   order(facts);
+  protocol(facts);
   noPhantom(facts);
   stableIds(facts);
   isolation(facts);
@@ -85,8 +86,7 @@ function noLoss({ reading, violated }: Facts): number {
       takenForDead: false,
     })) {
       if (reading.delivered.has(String(detail.event_id))) continue;
-      // Without the installed timestamp nothing is extracted.
-      const needed = [...new Set([...madeFrom, INSTALLED] as const)];
+      const needed = [...madeFrom];
       const together = overlaps(needed.map((name) => reading.presences.get(prefix + name) ?? []));
       if (together.length === 0 && !reading.finished.has(storage)) continue;
       const lost = together.find((interval) => !isResidual(reading, storage, interval));
@@ -102,9 +102,24 @@ function noLoss({ reading, violated }: Facts): number {
 }
 
 /** Whether they came together only after the second look of the run that then took one of them had begun. */
-function isResidual(reading: Reading, storage: string, { from, removedBy }: Interval): boolean {
-  const look = lookBegan(reading, storage, removedBy);
-  return look !== undefined && look < from;
+function isResidual(reading: Reading, storage: string, { from, to, removedBy }: Interval): boolean {
+  const look = lookBegan(reading, storage, removedBy, to);
+  return look !== undefined && look < from && look > publishedAt(reading, storage, removedBy);
+}
+
+/** When a run had sent its last event of a storage before it deleted any of it: it has to look once more after that. */
+function publishedAt(reading: Reading, storage: string, run: number | undefined): number {
+  const { operations = [] } = (run !== undefined && reading.runs.get(run)) || {};
+  const deleted = operations.find(
+    (one) => one.kind === "delete" && one.objects.some(({ key }) => storageOf(key, reading.flavorPrefix) === storage),
+  );
+  const sent = operations.findLast(
+    (one) =>
+      one.kind === "put" &&
+      one.step < (deleted?.step ?? 0) &&
+      one.entries.some(({ resources }) => storageOfEntry(reading, resources) === storage),
+  );
+  return sent?.step ?? 0;
 }
 
 /** Whether they never came together because two runs took them: the second its last file, before the others came again. */
@@ -115,9 +130,10 @@ function wasTakenApart(reading: Reading, storage: string, needed: readonly FileN
   return areLooked && removers.size > 1;
 }
 
-/** When a run began its second look at a storage: it may take several pages. */
-function lookBegan(reading: Reading, storage: string, run: number | undefined): number | undefined {
-  return run === undefined ? undefined : reading.runs.get(run)?.looks.get(storage)?.[0];
+/** When a run began its last look at a storage before a step: it may take several pages. */
+function lookBegan(reading: Reading, storage: string, run: number | undefined, before?: number): number | undefined {
+  const looks = run === undefined ? undefined : reading.runs.get(run)?.looks.get(storage);
+  return looks?.findLast((step) => step < (before ?? Number.POSITIVE_INFINITY));
 }
 
 interface Interval {
@@ -154,14 +170,121 @@ function order(facts: Facts): void {
         const say = (why: string) =>
           violated("G2", operation.step, `run ${run.id} deleted ${JSON.stringify(key)} ${why}`);
         if (!key.startsWith(reading.flavorPrefix)) say("which is not its own to delete");
+        else if (isLateStop(facts, run, storage, { key, etag }, operation)) continue;
         else if (listing?.get(key)?.etag !== etag) say("in a version that it had never listed");
         else {
-          const why = whyNotToDelete(facts, run, storage, listing, operation);
+          const why = whyNotToDelete(facts, run, storage, listing, operation, key);
           if (why) say(why);
         }
       }
     }
   }
+}
+
+/**
+ * The protocol behind G1 and G2. A storage without a complete job is listed again, and found as it was, before its events are sent and
+ * before its files are deleted; after an orphan with a job it is looked whether its end came. The file that tells most goes after the
+ * others are gone.
+ */
+function protocol(facts: Facts): void {
+  const { reading, violated } = facts;
+  for (const run of reading.runs.values()) {
+    const deletedFirst = new Set<string>();
+    for (const operation of run.operations) {
+      const { step } = operation;
+      for (const storage of storagesTouched(reading, operation)) {
+        const listing = run.listings.get(storage);
+        const prefix = `${reading.flavorPrefix}${storage}/`;
+        if (!listing || (run.quarantined.get(storage)?.step ?? step) < step) continue;
+        const has = (name: FileName) => (listing.get(prefix + name)?.size ?? 0) > 0;
+        const isRepeated = operation.kind === "delete" && deletedFirst.has(storage);
+        if (operation.kind === "delete") deletedFirst.add(storage);
+        const isLate = has(PRE) && !has(POST) && operation.kind === "put" && deletedFirst.has(storage);
+        const isLook = operation.kind === "put" ? isIssued(operation, reading, storage) : operation.kind === "delete";
+        const isLeftover = operation.kind === "delete" && verdictIn(facts, run, storage).isLeftover;
+        if (!isLook || isRepeated || isLate || FILE_NAMES.every(has) || isLeftover) continue;
+        const seen = lookBefore(run, prefix, step);
+        const isUnchanged =
+          seen?.size === listing.size && [...listing.values()].every(({ key, etag }) => seen.get(key) === etag);
+        if (!isUnchanged)
+          violated("G2", step, `run ${run.id} did ${operation.kind} for ${storage}, which it had not seen unchanged`);
+      }
+      if (operation.kind !== "delete") continue;
+      for (const { key } of operation.removed) {
+        const storage = storageOf(key, reading.flavorPrefix);
+        const listing = run.listings.get(storage);
+        const prefix = `${reading.flavorPrefix}${storage}/`;
+        const present = FILE_NAMES.filter((name) => (listing?.get(prefix + name)?.size ?? 0) > 0);
+        const last = present.at(-1);
+        const isOther = run.quarantined.has(storage) || verdictIn(facts, run, storage).isLeftover;
+        if (!listing || last === undefined || key !== prefix + last || isOther) continue;
+        const left = [...listing.keys()].find(
+          (other) =>
+            other !== key &&
+            reading.presences.get(other)?.some(({ from, to }) => from < run.begins.step && (to ?? step + 1) > step),
+        );
+        if (left) violated("G2", step, `run ${run.id} deleted ${last} of ${storage} before ${JSON.stringify(left)}`);
+        const hasLooked = run.operations.some((one) => one.kind === "list" && one.prefix === prefix + POST);
+        const isOver = run.ends?.end === "done" && !run.faultsOn.has(storage) && run.acknowledged.size > 0;
+        const isLost = has(listing, prefix + PRE) && !has(listing, prefix + POST) && !run.begins.payload.runners;
+        if (isLost && isOver && !hasLooked)
+          violated("G1", step, `run ${run.id} did not look for the end of ${storage}`);
+      }
+    }
+  }
+}
+
+function has(listing: ReadonlyMap<string, ListedObject>, key: string): boolean {
+  return (listing.get(key)?.size ?? 0) > 0;
+}
+
+/** Whether a call sends events of a storage other than that of its quarantine. */
+function isIssued(operation: Operation & { kind: "put" }, reading: Reading, storage: string): boolean {
+  return operation.entries.some(
+    ({ detailType, resources }) =>
+      detailType !== "MetricsQuarantined" && storageOfEntry(reading, resources) === storage,
+  );
+}
+
+/** What a run's last look at a storage before a step showed, by key. */
+function lookBefore(run: RunRead, prefix: string, before: number): Map<string, string> | undefined {
+  let seen: Map<string, string> | undefined;
+  for (const one of run.operations) {
+    if (one.kind !== "list" || one.prefix !== prefix || !one.heard || one.step >= before) continue;
+    if (one.isFirstPage || !seen) seen = new Map();
+    for (const { key, etag } of one.answer ?? []) seen.set(key, etag);
+  }
+  return seen;
+}
+
+/** Whether it is the end of a job that came while its runner was deleted as lost, and whose Stop has been acknowledged. */
+function isLateStop(
+  facts: Facts,
+  run: RunRead,
+  storage: string,
+  { key, etag }: { key: string; etag: string },
+  { step }: Operation,
+): boolean {
+  if (key !== `${facts.reading.flavorPrefix}${storage}/${POST}` || run.listings.get(storage)?.has(key)) return false;
+  const stop = lateStop(facts, run, storage, etag);
+  const id = String(stop?.detail.event_id);
+  return (run.acknowledged.get(id) ?? step) < step && (facts.reading.delivered.get(id) ?? step) < step;
+}
+
+/** The Stop of a runner that a run listed without its end, with this version of it. */
+function lateStop({ reading }: Facts, run: RunRead, storage: string, etag: string): ExpectedEvent | undefined {
+  const { config, payload } = run.begins;
+  const prefix = `${reading.flavorPrefix}${storage}/`;
+  const [version] = reading.versionsOf(prefix + POST, etag);
+  if (!version?.bytes) return undefined;
+  const post = { key: prefix + POST, etag, size: version.bytes.length, lastModified: 0, storageClass: "STANDARD" };
+  const limits = { ...config, flavor: payload.flavor, objectsMax: config.maxObjectsPerRunner + 1 };
+  const objects = [...(run.listings.get(storage)?.values() ?? []), post];
+  const { events } = verdictOn(storage, prefix, objects, reading.versionsOf, limits, {
+    job: run.jobs.get(storage),
+    takenForDead: false,
+  });
+  return events?.find(({ detailType }) => detailType === "RunnerStop");
 }
 
 function whyNotToDelete(
@@ -170,6 +293,7 @@ function whyNotToDelete(
   storage: string,
   listing: ReadonlyMap<string, ListedObject>,
   { step }: Operation,
+  key: string,
 ): string | undefined {
   const { reading } = facts;
   const quarantined = run.quarantined.get(storage);
@@ -177,8 +301,9 @@ function whyNotToDelete(
     const manifest = reading.manifests.get(quarantined.prefix);
     return manifest && manifest.step < step ? undefined : "before its manifest was written";
   }
-  const { events } = verdictIn(facts, run, storage);
+  const { events, isLeftover } = verdictIn(facts, run, storage);
   if (!events) return "though it is corrupt and not known to be quarantined";
+  if (isLeftover && !key.endsWith(`/${POST}`)) return "though only its post-job file is a leftover";
   if (!mayBeReady(run, listing, storage, reading.flavorPrefix)) return "though its runner was not done";
   const missing = events.find(({ detail }) => !((run.acknowledged.get(String(detail.event_id)) ?? step) < step));
   if (missing) return `before its ${missing.detailType} was acknowledged`;
@@ -229,11 +354,16 @@ function readiness(
     const isNamed = runners.has(storage) || runners.has(storage.split(":").at(-1) ?? "");
     return isNamed === include ? "surely" : "excluded";
   }
-  if (alive && (alive.has(storage) || alive.has(storage.split(":").at(-1) ?? ""))) return "excluded";
+  // GitHub's list is not used if uploads contradict it; a run that did not end does not say whether it did.
+  const isDoubted = alive && ends?.summary?.runnersUnknown === "contradicted";
+  const mayDoubt = alive && (isDoubted || !ends?.summary);
+  if (alive && (alive.has(storage) || alive.has(storage.split(":").at(-1) ?? "")))
+    return mayDoubt ? "perhaps" : "excluded";
   if ((listing.get(`${flavorPrefix}${storage}/${POST}`)?.size ?? 0) > 0) return "surely";
   const newest = Math.max(0, ...[...listing.values()].map(({ lastModified }) => lastModified));
-  const silentSecondsMax = alive ? Math.min(orphanAfterSeconds, 15 * 60) : orphanAfterSeconds;
+  const silentSecondsMax = alive ? Math.min(orphanAfterSeconds, 60 * 60) : orphanAfterSeconds;
   const orphanAt = newest + silentSecondsMax * 1000;
+  if (mayDoubt && silentSecondsMax !== orphanAfterSeconds) return "perhaps";
   if (orphanAt < begins.time) return "surely";
   return ends && orphanAt > ends.time ? "surely not" : "perhaps";
 }
@@ -271,7 +401,12 @@ function whyPhantom(facts: Facts, run: RunRead, entry: EventEntry, { step, time 
   const { events, reasons } = verdictIn(facts, run, storage);
   if (entry.detailType !== "MetricsQuarantined") {
     if (entry.resources[0] !== `${BUCKET_ARN}${reading.flavorPrefix}${storage}/`) return "of another place";
-    const expected = events?.find((event) => event.detailType === entry.detailType);
+    const late = entry.detailType === "RunnerStop" && !listing.has(`${reading.flavorPrefix}${storage}/${POST}`);
+    const versions = late ? (reading.presences.get(`${reading.flavorPrefix}${storage}/${POST}`) ?? []) : [];
+    const lateStops = versions.flatMap(({ etag }) => lateStop(facts, run, storage, etag) ?? []);
+    const expected = [...(events ?? []), ...lateStops].find(
+      (event) => event.detailType === entry.detailType && event.detail.event_id === detail.event_id,
+    );
     if (!expected || !isAsExpected(expected, detail)) return "its files don't say so";
     const isInRun = !expected.since || isTimeOf(run, detail.timestamp, time);
     return isInRun ? undefined : "its time is not that of the run";
@@ -334,7 +469,8 @@ function isExplained(reading: Reading, storage: string, earlier: RunRead, later:
   if (earlier === later) return false;
   const isDisturbed = earlier.faultsOn.has(storage) || earlier.ends?.end !== "done" || lostItsBus(earlier);
   const isChanged = reading.changes.get(storage)?.some((at) => at > earlier.begins.step && at < step) ?? false;
-  return isDisturbed || isChanged || areOverlapping(earlier, later);
+  // A run that overlapped the earlier one may have deleted files in part, so that the earlier one deferred the rest.
+  return isDisturbed || isChanged || earlier.overlapping.size > 0 || areOverlapping(earlier, later);
 }
 
 /** Where a run is not told that the bus is still there, it can't rely on what that bus has acknowledged. */
@@ -350,12 +486,12 @@ function areOverlapping(one: RunRead, two: RunRead): boolean {
  * G5. A run ends well unless the bus is missing; and what happens to one storage, by fault or by its owner, is nothing to the
  * others: those that are ready, untouched by faults and unchanged are done at the end of the run.
  */
-function isolation({ reading, violated }: Facts): void {
+function isolation(facts: Facts): void {
+  const { reading, violated } = facts;
   const runs = [...reading.runs.values()];
   for (const run of runs) {
     const { begins, ends } = run;
-    const exists = run.operations.find(({ kind }) => kind === "exists");
-    const hasBus = exists?.kind === "exists" && exists.heard && exists.answer === true;
+    const hasBus = run.operations.some((one) => one.kind === "exists" && one.heard && one.answer === true);
     if (ends?.end === "rejected" && hasBus)
       violated("G5", ends.step, `run ${run.id} was stopped: ${String(ends.error)}`);
     if (ends?.end === "done" && !hasBus) violated("G5", ends.step, `run ${run.id} went on without a bus`);
@@ -372,6 +508,7 @@ function isolation({ reading, violated }: Facts): void {
         violated("G5", ends.step, `run ${run.id} did not list ${JSON.stringify(storage)}`);
         continue;
       }
+      if (verdictIn(facts, run, storage).isLeftover) continue;
       const ready = readiness(run, listing, storage, reading.flavorPrefix);
       const stays = [...listing.keys()].find((key) => isThere(reading.presences.get(key), ends.step));
       if (ready === "surely" && stays)
@@ -538,13 +675,13 @@ function inFlightMax(kind: Operation["kind"], concurrency: number): number {
     case "jobs":
       return concurrency;
     case "put":
-      return 2 * 4 * 10; // batches, calls of each, entries of a call that was refused for good
+      return 2 * (4 * 10 + concurrency); // batches; calls of each, entries of a call that was refused for good, late ends
     case "list":
-      return 1 + 2 * concurrency; // second looks, in each of two batches
+      return 1 + 2 * concurrency; // looks, in each of two batches
     case "delete":
       return 2 * concurrency;
     case "exists":
-      return 2;
+      return 2 * (1 + concurrency);
     case "alive":
       return 1;
   }
@@ -554,9 +691,9 @@ function inFlightMax(kind: Operation["kind"], concurrency: number): number {
 function costMaxOf(kind: Operation["kind"], objectsMax: number, listed: number): number {
   switch (kind) {
     case "get":
-      return 4;
+      return 5; // four files, and a late end
     case "head":
-      return 4 + objectsMax; // a copy that is denied asks whose key it is
+      return 5 + objectsMax; // a copy that is denied asks whose key it is
     case "copy":
       return objectsMax;
     case "putIfAbsent":
@@ -565,9 +702,9 @@ function costMaxOf(kind: Operation["kind"], objectsMax: number, listed: number):
     case "put":
       return 6 * ATTEMPTS_MAX;
     case "delete":
-      return 1 + Math.ceil(listed / 1000);
+      return 4 + 2 * Math.ceil(listed / 1000); // two calls, and two for a late end
     case "list":
-      return 2 + 2 * (objectsMax + 1); // page by page at worst
+      return 3 + 3 * (objectsMax + 1); // three looks, page by page at worst
     case "exists":
     case "alive":
       return 1;

@@ -22,7 +22,7 @@ describe("what the simulator found", () => {
       looks++;
       if (looks > 1) return onePerPage.list(prefix, from);
       world.upload("r-1", { "post-job-metrics.json": post });
-      return { objects: [], next: { after: prefix } };
+      return { date: world.clock.time, objects: [], next: { after: prefix } };
     }
     const store: ObjectStore = { ...onePerPage, list };
 

@@ -45,12 +45,14 @@ export type Meaning =
       readonly workflow_run_id: string;
       readonly repository: string;
       readonly event: string;
+      readonly installed_timestamp?: number;
     }
   | {
       readonly kind: "post-job";
       readonly timestamp: number;
       readonly status: string;
       readonly status_info?: { readonly code: number };
+      readonly job_timestamp?: number;
     }
   | { readonly kind: "corrupt"; readonly reason: string }
   | { readonly kind: "unreadable" }
@@ -111,7 +113,12 @@ export type Operation = Happening & {
   heard: boolean;
 } & (
     | { readonly kind: "exists"; answer?: boolean }
-    | { readonly kind: "list"; readonly prefix: string; answer?: readonly ListedObject[] }
+    | {
+        readonly kind: "list";
+        readonly prefix: string;
+        readonly isFirstPage: boolean;
+        answer?: readonly ListedObject[];
+      }
     | { readonly kind: "head"; readonly key: string; answer?: string }
     | { readonly kind: "get"; readonly key: string; readonly size: number; answer?: string }
     | {

@@ -85,7 +85,8 @@ export function* live(life: Life, name: string, now: () => number): Generator<Ac
   let areAllSent = false;
   for (const [index, file] of life.files.entries()) {
     yield { wait: life.pauses[index] ?? 0, wakesAt: index > 0 ? life.wakesAt : undefined };
-    recorded.push({ send: file, body: bodyOf(file, name, now() / 1000 + (life.skews[index] ?? 0)) });
+    const body = bodyOf(file, name, now() / 1000 + (life.skews[index] ?? 0), recorded);
+    recorded.push({ send: file, body });
     areAllSent = yield* send(recorded);
   }
   if (life.isTorn) yield { wait: 20_000, wakesAt: "head" };
@@ -99,7 +100,15 @@ export function* live(life: Life, name: string, now: () => number): Generator<Ac
 
 const TRIES_AT_THE_END_MAX = 4;
 
-function bodyOf(file: FileName, name: string, seconds: number): Body {
+function bodyOf(
+  file: FileName,
+  name: string,
+  seconds: number,
+  recorded: readonly { send: FileName; body: Body }[],
+): Body {
+  const earlier = (wanted: FileName) => recorded.find(({ send }) => send === wanted)?.body.meaning;
+  const installed = earlier(INSTALLED);
+  const preJob = earlier(PRE);
   switch (file) {
     case START:
     case INSTALLED:
@@ -111,8 +120,14 @@ function bodyOf(file: FileName, name: string, seconds: number): Body {
         workflow_run_id: String(Math.floor(seconds)),
         repository: "acme/widgets",
         event: "push",
+        ...(installed?.kind === "seconds" && { installed_timestamp: installed.seconds }),
       });
     case POST:
-      return postJobBody({ timestamp: seconds, status: "normal", status_info: { code: 0 } });
+      return postJobBody({
+        timestamp: seconds,
+        status: "normal",
+        status_info: { code: 0 },
+        ...(preJob?.kind === "pre-job" && { job_timestamp: preJob.timestamp }),
+      });
   }
 }

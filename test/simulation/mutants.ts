@@ -18,27 +18,27 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "delete before publish",
     file: "functions/run/publish-and-delete.ts",
-    find: "  const published = await publish(batch, context);",
-    replace: `  await deleteObjects(batch, context);
-  const published = await publish(batch, context);`,
+    find: "  const published = await publish(await deferChanged(batch, context), context);",
+    replace: `  await deleteRunners(batch, context);
+  const published = await publish(await deferChanged(batch, context), context);`,
   },
   {
     name: "delete while publishing",
     file: "functions/run/publish-and-delete.ts",
-    find: "    await deleteObjects(certain, context),",
-    replace: "    await deleteObjects(batch, context),",
+    find: "    await deleteRunners(certain, context),",
+    replace: "    await deleteRunners(batch, context),",
   },
   {
     name: "no preflight",
     file: "functions/run/run.ts",
-    find: "if (!(await bus.exists())) throw",
-    replace: "if (!(await bus.exists()) && false) throw",
+    find: "if (!(await busExists(bus, dependencies))) throw",
+    replace: "if (!(await busExists(bus, dependencies)) && false) throw",
   },
   {
     name: "no second look",
     file: "functions/run/publish-and-delete.ts",
-    find: "return isCollected && !hasCompleteJob(result.listing);",
-    replace: "return isCollected && !hasCompleteJob(result.listing) && false;",
+    find: "const finish = async (result: RunnerResult) => finishUncertain(await deferIfChanged(result, context), context);",
+    replace: "const finish = async (result: RunnerResult) => finishUncertain(result, context);",
   },
   {
     name: "second look only without a last file",
@@ -66,8 +66,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the bus is not asked for again",
     file: "functions/run/publish-and-delete.ts",
-    find: "const doubt = await doubtAboutBus(context);",
-    replace: "const doubt = entries.length >= 0 ? undefined : await doubtAboutBus(context);",
+    find: "const doubt = await doubtAboutBus(bus, config.eventBusName);",
+    replace: "const doubt = entries.length >= 0 ? undefined : await doubtAboutBus(bus, config.eventBusName);",
   },
   {
     name: "no answer about the bus is a yes",
@@ -94,23 +94,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "nothing is grown: any second look sees what is known",
     file: "functions/storage/list-all.ts",
-    find: "if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;",
-    replace:
-      "if (page.objects.some(({ key, etag }) => key === etag && !known.has(JSON.stringify([key, etag])))) return true;",
+    find: `if (page.objects.some(({ key, etag }) => !known.has(JSON.stringify([key, etag])))) return true;`,
+    replace: `if (page.objects.some(({ key, etag }) => key === etag && !known.has(JSON.stringify([key, etag])))) return true;`,
   },
 
   // Publishing
   {
     name: "a failed entry is ignored",
     file: "functions/run/publish-and-delete.ts",
-    find: "(failed.length === 0 && doubt === undefined)",
-    replace: "(failed.length >= 0 && doubt === undefined)",
+    find: "    if (failed.length === 0) return runner;",
+    replace: "    if (failed.length >= 0) return runner;",
   },
   {
     name: "one accepted entry is enough",
     file: "functions/run/publish-and-delete.ts",
-    find: "(failed.length === 0 && doubt === undefined)",
-    replace: "(failed.length < events.length && doubt === undefined)",
+    find: "    if (failed.length === 0) return runner;",
+    replace: "    if (failed.length < events.length || events.length === 0) return runner;",
   },
   {
     name: "a failed call counts as accepted",
@@ -177,14 +176,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "negative durations",
     file: "functions/domain/issue-events.ts",
-    find: "if (clamped.length === 0) return seconds;",
-    replace: "if (clamped.length >= 0) return seconds;",
+    find: "(value > DURATION_SECONDS_MAX ? [] : [[name, Math.max(value, 0)]])",
+    replace: "(value > DURATION_SECONDS_MAX ? [] : [[name, value]])",
   },
   {
     name: "no Stop event",
     file: "functions/domain/issue-events.ts",
-    find: "if (preJob && postJob) {",
-    replace: "if (preJob && postJob && !installationStartTimestamp) {",
+    find: "if (!preJob || !postJob) return [];",
+    replace: "if (!preJob || !postJob || metrics.installationStartTimestamp) return [];",
   },
   {
     name: "an attacker's text as a resource",
@@ -262,7 +261,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "functions/storage/list-all.ts",
     find: "    if (open && next && open.objects.length > maxObjectsPerRunner) {",
     replace: `    if (open && next && open.objects.length <= maxObjectsPerRunner) {
-      storages.push(storageListing(flavor, open.name, open.objects));
+      storages.push(storageListing(flavor, open.name, open.objects, date));
       open = undefined;
     } else if (open && next) {`,
   },
@@ -294,16 +293,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a failed listing stops the run",
     file: "functions/run/extract.ts",
-    find: `    return { listed, strays, stopped: "listing-failed", failure };`,
-    replace: "    throw failure;",
+    find: `    return isTimeUp ? { ...report, stopped: "deadline" } : { ...report, stopped: "listing-failed", failure };`,
+    replace: `    if (!isTimeUp) throw failure;
+    return report;`,
   },
 
   // Selecting
   {
     name: "everybody is ready",
     file: "functions/storage/select.ts",
-    find: `isOrphan(listing, silentSeconds, now) ? "selected" : "notReady";`,
-    replace: `isOrphan(listing, silentSeconds, now) ? "selected" : "selected";`,
+    find: `isOrphan(listing, silentSeconds) ? "selected" : "notReady";`,
+    replace: `isOrphan(listing, silentSeconds) ? "selected" : "selected";`,
   },
   {
     name: "an orphan is told by its oldest object",
@@ -314,8 +314,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "orphans are never collected",
     file: "functions/storage/select.ts",
-    find: "return now - newest > orphanAfterSeconds * 1000;",
-    replace: "return now - newest > orphanAfterSeconds * 1000 * 1000;",
+    find: "return listedAt - newest > orphanAfterSeconds * 1000;",
+    replace: "return listedAt - newest > orphanAfterSeconds * 1000 * 1000;",
   },
   {
     name: "include and exclude are mixed up",
@@ -334,8 +334,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "unconditional delete",
     file: "functions/storage/clean-up.ts",
-    find: "await store.delete(objects.slice(from, from + DELETE_OBJECTS_MAX))",
-    replace: `await store.delete(objects.slice(from, from + DELETE_OBJECTS_MAX).map(({ key }) => ({ key, etag: "*" })))`,
+    find: "const answers = await store.delete(some);",
+    replace: `const answers = await store.delete(some.map(({ key }) => ({ key, etag: "*" })));`,
   },
   {
     name: "the first object of a batch stays",
@@ -345,11 +345,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a failed delete stops the run",
-    file: "functions/run/publish-and-delete.ts",
-    find: `if (!(cause instanceof ServiceError)) throw cause;
-    const counts`,
-    replace: `if (cause) throw cause;
-    const counts`,
+    file: "functions/storage/clean-up.ts",
+    find: `      if (!(error instanceof ServiceError)) throw error;
+      errors`,
+    replace: `      if (error) throw error;
+      errors`,
   },
   {
     name: "a delete's results are not counted",
@@ -435,7 +435,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the quarantine is not made known",
     file: "functions/run/publish-and-delete.ts",
-    find: "return [quarantineEvent(result.quarantine, flavor, now)];",
+    find: "return [quarantineEvent(result.quarantine, flavor, result.listing.listedAt)];",
     replace: "return [];",
   },
 
@@ -478,5 +478,80 @@ export const MUTANTS: readonly Mutant[] = [
     file: "functions/concurrency.ts",
     find: "inProgress.size < concurrency",
     replace: "inProgress.size < concurrency + 100",
+  },
+  {
+    name: "no look before publishing",
+    file: "functions/run/publish-and-delete.ts",
+    find: "const published = await publish(await deferChanged(batch, context), context);",
+    replace: "const published = await publish(batch, context);",
+  },
+  {
+    name: "a look does not see what was removed",
+    file: "functions/storage/list-all.ts",
+    find: `return unchanged < known.size;`,
+    replace: `return unchanged < 0;`,
+  },
+  {
+    name: "one call deletes all files",
+    file: "functions/run/publish-and-delete.ts",
+    find: "last: [corrupt, mostTellingFile(result.listing)].filter((file) => file !== undefined)",
+    replace: "last: [corrupt, mostTellingFile(result.listing)].filter((file) => file === null)",
+  },
+  {
+    name: "the last files do not wait for the others",
+    file: "functions/storage/clean-up.ts",
+    find: "    objects.every((object) => last.includes(object) || isGone(first.results)(object)),",
+    replace:
+      "    objects.every((object) => last.includes(object) || isGone(first.results)(object) || first.results.has(object)),",
+  },
+  {
+    name: "the second call does not repeat the others",
+    file: "functions/storage/clean-up.ts",
+    find: "    ready.flatMap(({ objects }) => objects),",
+    replace: "    ready.flatMap(({ last }) => last),",
+  },
+  {
+    name: "the end that comes after an orphan's delete is not looked for",
+    file: "functions/run/publish-and-delete.ts",
+    find: "if (!isGone || result.outcome",
+    replace: "if (isGone || result.outcome",
+  },
+  {
+    name: "the id of a Start depends on the installed file",
+    file: "functions/domain/issue-events.ts",
+    find: `...origin("runner_start", PRE_JOB_METRICS_FILE_NAME),`,
+    replace: `...origin("runner_start", RUNNER_INSTALLED_TS_FILE_NAME, PRE_JOB_METRICS_FILE_NAME),`,
+  },
+  {
+    name: "another life's end counts",
+    file: "functions/domain/runner-metrics.ts",
+    find: "(postJob.job_timestamp ?? preJob.timestamp) !== preJob.timestamp",
+    replace: "(postJob.job_timestamp ?? preJob.timestamp) === undefined",
+  },
+  {
+    name: "a leftover takes all files along",
+    file: "functions/run/extract.ts",
+    find: "listing: onlyFile(listing, found.file) };",
+    replace: "listing };",
+  },
+  {
+    name: "idle since another life's installation",
+    file: "functions/domain/issue-events.ts",
+    find: "const isOfSameLife = (preJob.installed_timestamp ?? installedTimestamp) === installedTimestamp;",
+    replace: "const isOfSameLife = preJob.timestamp >= 0;",
+  },
+  {
+    name: "job files without an installed timestamp are deleted without a word",
+    file: "functions/domain/runner-metrics.ts",
+    find: `  if (!installed && !preJob) {
+    if (!start || postJob)`,
+    replace: `  if (!installed) {
+    if (!start || preJob || postJob)`,
+  },
+  {
+    name: "durations since 1970",
+    file: "functions/domain/issue-events.ts",
+    find: "const DURATION_SECONDS_MAX = 400 * 24 * 60 * 60;",
+    replace: "const DURATION_SECONDS_MAX = 400_000 * 24 * 60 * 60;",
   },
 ];

@@ -27,6 +27,8 @@ export interface Verdict {
   readonly reasons: ReadonlySet<string>;
   /** The events that it may be extracted to; undefined if it may not be. */
   readonly events: readonly ExpectedEvent[] | undefined;
+  /** The post-job file belongs to another life: it alone may be deleted, and nothing is issued. */
+  readonly isLeftover?: boolean;
 }
 
 export interface OracleLimits {
@@ -76,6 +78,10 @@ export function verdictOn(
   const isMismatch = limits.quarantineMismatches && job && "unknown" in job && job.isMismatch;
   if (isMismatch) reasons.add("job-mismatch");
   if (isSurelyCorrupt || isMismatch) return { reasons, events: undefined };
+  const [pre, post] = [files.get(PRE), files.get(POST)];
+  if (pre?.kind === "pre-job" && post?.kind === "post-job" && (post.job_timestamp ?? pre.timestamp) !== pre.timestamp) {
+    return { reasons, events: [], isLeftover: true };
+  }
   return { reasons, events: expectedEvents(storage, files, limits.flavor, circumstances) };
 }
 
@@ -117,18 +123,18 @@ export function expectedEvents(
   const post = files.get(POST);
   const isLost = takenForDead && !post;
   const installationAge = start !== undefined && { installation_age: start };
-  if (installed === undefined) {
+  if (installed === undefined && pre?.kind !== "pre-job") {
     if (isLost && start !== undefined && !pre) {
       add("RunnerInstallFailed", "runner_install_failed", [START], {}, { installation_age: start });
     }
     return events;
   }
-  if (start !== undefined) {
+  if (start !== undefined && installed !== undefined) {
     const fields = { timestamp: installed, duration: installed - start };
     add("RunnerInstalled", "runner_installed", [START, INSTALLED], fields);
   }
   if (pre?.kind !== "pre-job") {
-    if (isLost) {
+    if (isLost && installed !== undefined) {
       const since = { ...installationAge, installed_age: installed };
       add("RunnerNeverUsed", "runner_never_used", [START, INSTALLED], {}, since);
     }
@@ -138,15 +144,20 @@ export function expectedEvents(
   const verification = !("unknown" in job) ? "verified" : job.isMismatch ? "mismatch" : "unverified";
   const common = { workflow, workflow_run_id, repo: repository, github_event: event, verification };
   const conclusion = known("job_conclusion", job, "conclusion");
-  add("RunnerStart", "runner_start", [INSTALLED, PRE], {
+  const hasIdle = installed !== undefined && (pre.installed_timestamp ?? installed) === installed;
+  add("RunnerStart", "runner_start", [PRE], {
     timestamp: pre.timestamp,
     ...common,
-    idle: pre.timestamp - installed,
+    ...(hasIdle && { idle: pre.timestamp - installed }),
     ...known("queue_duration", job, "queue_duration"),
   });
   if (isLost) {
-    const since = { ...installationAge, installed_age: installed, job_age: pre.timestamp };
-    add("RunnerLost", "runner_lost", [INSTALLED, PRE], { ...common, ...conclusion }, since);
+    const since = {
+      ...installationAge,
+      ...(installed !== undefined && { installed_age: installed }),
+      job_age: pre.timestamp,
+    };
+    add("RunnerLost", "runner_lost", [PRE], { ...common, ...conclusion }, since);
   }
   if (post?.kind !== "post-job") return events;
   add("RunnerStop", "runner_stop", [PRE, POST], {
@@ -187,8 +198,13 @@ const DURATIONS = [
 
 function withClamped(fields: Record<string, unknown>): Record<string, unknown> {
   const clamped = DURATIONS.filter((name) => Number(fields[name]) < 0);
-  if (clamped.length === 0) return fields;
-  return { ...fields, ...Object.fromEntries(clamped.map((name) => [name, 0])), clamped };
+  const implausible = DURATIONS.filter((name) => Number(fields[name]) > 400 * 86_400);
+  return {
+    ...Object.fromEntries(Object.entries(fields).filter(([name]) => !implausible.includes(name))),
+    ...Object.fromEntries(clamped.map((name) => [name, 0])),
+    ...(clamped.length > 0 && { clamped }),
+    ...(implausible.length > 0 && { implausible }),
+  };
 }
 
 function isValidName(storage: string): boolean {

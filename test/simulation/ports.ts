@@ -147,15 +147,18 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
     },
     store: {
       list: (prefix, from) =>
-        ask({ kind: "list", prefix }, async (operation, fault) => {
-          if (fault === "empty-page") {
-            operation.answer = [];
-            return { objects: [], next: from ?? { after: prefix } };
-          }
-          const page = await (fault === "short-page" ? shortPages : store).list(prefix, from);
-          operation.answer = page.objects;
-          return page;
-        }),
+        ask(
+          { kind: "list", prefix, isFirstPage: !from || ("after" in from && from.after === "") },
+          async (operation, fault) => {
+            if (fault === "empty-page") {
+              operation.answer = [];
+              return { date: universe.now(), objects: [], next: from ?? { after: prefix } };
+            }
+            const page = await (fault === "short-page" ? shortPages : store).list(prefix, from);
+            operation.answer = page.objects;
+            return page;
+          },
+        ),
       head: (key) =>
         ask({ kind: "head", key }, async (operation, fault) => {
           const head = fault === "denied" ? fault : await store.head(key);
@@ -187,7 +190,9 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
         ask({ kind: "delete", objects, removed: [] }, async (operation, fault) => {
           const refusal = refusalOf(fault);
           const failing = fault === "some-keys" ? 1 + director.choose(objects.length) : 0;
-          const fails = objects.map((_, index) => refusal ?? (index < failing ? "failed" : undefined));
+          const first = fault === "some-keys" ? director.choose(objects.length) : 0;
+          const isFailing = (index: number) => (index - first + objects.length) % objects.length < failing;
+          const fails = objects.map((_, index) => refusal ?? (isFailing(index) ? "failed" : undefined));
           const targets = objects.filter((_, index) => !fails[index]);
           const before = targets.map(({ key }) => etagAt(key));
           const results = await again(fault, () => store.delete(targets));

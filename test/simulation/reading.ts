@@ -212,7 +212,7 @@ function readOperation(reading: Reading, operation: Operation): void {
       const storage = storageOf(operation.prefix, flavorPrefix);
       if (operation.prefix !== flavorPrefix) {
         befallen(storage);
-        if (heard) add(run.looks, storage, step);
+        if (heard && operation.isFirstPage && operation.prefix.endsWith("/")) add(run.looks, storage, step);
       } else if (!HARMLESS.includes(operation.fault)) run.isListingDisturbed = true;
       else if (heard) for (const object of operation.answer ?? []) readListed(run, object, flavorPrefix);
       break;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ListPage, ListPosition, ObjectStore } from "../../functions/ports.ts";
-import { hasGrown, listAll } from "../../functions/storage/list-all.ts";
+import { hasChanged, listAll } from "../../functions/storage/list-all.ts";
 import { BUCKET, createWorld } from "../harness.ts";
 import { modelObjectStore } from "../model-ports.ts";
 import { listed, managerOf, storage } from "./one-storage.ts";
@@ -58,7 +58,7 @@ describe("listing", () => {
     const list = async (prefix: string, from?: ListPosition): Promise<ListPage> => {
       asked.push(from);
       if (asked.length > 3) throw new Error("asked too often");
-      if (from && "after" in from) return { objects: [], next: { token: "behind the empty page" } };
+      if (from && "after" in from) return { date: 0, objects: [], next: { token: "behind the empty page" } };
       return paged.list(prefix, from && { after: "runners/large/flood0" });
     };
     const manager = managerOf({ ...paged, list }, { maxObjectsPerRunner: 6 });
@@ -98,9 +98,9 @@ describe("listing", () => {
         return found.store.list(prefix, from);
       },
     };
-    expect(await hasGrown(store, found.listing)).toBe(false);
+    expect(await hasChanged(managerOf(store), found.listing)).toBe(false);
     expect(asked).toEqual([{ after: "" }]);
     found.world.upload("r-1", { "!": "sorts first" });
-    expect(await hasGrown(store, found.listing)).toBe(true);
+    expect(await hasChanged(managerOf(store), found.listing)).toBe(true);
   });
 });

@@ -2,7 +2,7 @@
 import type { ObjectStore, Refusal } from "../../functions/ports.ts";
 import { listAll } from "../../functions/storage/list-all.ts";
 import type { StorageManager } from "../../functions/storage/storage-listing.ts";
-import { CONFIG, createWorld, FILES, NOW } from "../harness.ts";
+import { CONFIG, createWorld, FILES } from "../harness.ts";
 
 export const POST = "post-job-metrics.json";
 export const OWN_KEY = "arn:aws:kms:us-east-1:111111111111:key/own";
@@ -10,7 +10,7 @@ export const FOREIGN_KEY = "arn:aws:kms:us-east-1:222222222222:key/foreign";
 
 /** The storages of the flavor `large` in a store. */
 export function managerOf(store: ObjectStore, changes: Partial<StorageManager> = {}): StorageManager {
-  return { ...CONFIG, store, flavor: "large", clock: { now: () => NOW }, ...changes };
+  return { ...CONFIG, store, flavor: "large", ...changes };
 }
 
 /** All storages of a listing. */

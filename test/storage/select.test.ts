@@ -14,30 +14,30 @@ function listing(name: string, file: string, ageSeconds = 0, size = 1) {
     lastModified: NOW - ageSeconds * 1000,
     storageClass: "STANDARD",
   };
-  return storageListing("large", name, [object]);
+  return storageListing("large", name, [object], NOW);
 }
 
 test("a runner that has reported its end is selected, and another one after it was silent for longer than the limit", () => {
-  expect(select(listing("r-1", "post-job-metrics.json"), LIMITS, NOW)).toBe("selected");
-  expect(select(listing("r-1", "post-job-metrics.json", 0, 0), LIMITS, NOW)).toBe("notReady");
-  expect(select(listing("r-1", "runner-installed.timestamp", 3_600), LIMITS, NOW)).toBe("notReady");
-  expect(select(listing("r-1", "runner-installed.timestamp", 3_601), LIMITS, NOW)).toBe("selected");
+  expect(select(listing("r-1", "post-job-metrics.json"), LIMITS)).toBe("selected");
+  expect(select(listing("r-1", "post-job-metrics.json", 0, 0), LIMITS)).toBe("notReady");
+  expect(select(listing("r-1", "runner-installed.timestamp", 3_600), LIMITS)).toBe("notReady");
+  expect(select(listing("r-1", "runner-installed.timestamp", 3_601), LIMITS)).toBe("selected");
 });
 
 test("named runners are excluded, or are the only ones selected, by storage or by name", () => {
   const runners = new Set(["i-0abc"]);
   const named = listing("AROA:i-0abc", "other");
-  expect(select(named, { ...LIMITS, runners }, NOW)).toBe("excluded");
-  expect(select(named, { ...LIMITS, runners, include: true }, NOW)).toBe("selected");
-  expect(select(listing("r-1", "other"), { ...LIMITS, runners }, NOW)).toBe("selected");
-  expect(select(listing("r-1", "other"), { ...LIMITS, runners, include: true }, NOW)).toBe("excluded");
-  expect(select(named, { ...LIMITS, runners: new Set(["AROA:i-0abc"]) }, NOW)).toBe("excluded");
+  expect(select(named, { ...LIMITS, runners })).toBe("excluded");
+  expect(select(named, { ...LIMITS, runners, include: true })).toBe("selected");
+  expect(select(listing("r-1", "other"), { ...LIMITS, runners })).toBe("selected");
+  expect(select(listing("r-1", "other"), { ...LIMITS, runners, include: true })).toBe("excluded");
+  expect(select(named, { ...LIMITS, runners: new Set(["AROA:i-0abc"]) })).toBe("excluded");
 });
 
-test("a runner that GitHub names is excluded; another is selected after 15 minutes of silence", () => {
-  const filter = { ...LIMITS, alive: new Set(["r-1"]) };
-  expect(select(listing("r-1", "post-job-metrics.json"), filter, NOW)).toBe("excluded");
-  expect(select(listing("r-2", "other", 900), filter, NOW)).toBe("notReady");
-  expect(select(listing("r-2", "other", 901), filter, NOW)).toBe("selected");
-  expect(select(listing("r-2", "other", 100), { ...filter, orphanAfterSeconds: 60 }, NOW)).toBe("selected");
+test("a runner that GitHub names is excluded; another is selected after an hour of silence", () => {
+  const filter = { ...LIMITS, orphanAfterSeconds: 86_400, alive: new Set(["r-1"]) };
+  expect(select(listing("r-1", "post-job-metrics.json"), filter)).toBe("excluded");
+  expect(select(listing("r-2", "other", 3_600), filter)).toBe("notReady");
+  expect(select(listing("r-2", "other", 3_601), filter)).toBe("selected");
+  expect(select(listing("r-2", "other", 100), { ...filter, orphanAfterSeconds: 60 })).toBe("selected");
 });

@@ -12,7 +12,7 @@ const object = (name: string, changes: Partial<ListedObject> = {}): ListedObject
   storageClass: "STANDARD",
   ...changes,
 });
-const listing = (...objects: ListedObject[]) => storageListing("large", "r-1", objects);
+const listing = (...objects: ListedObject[]) => storageListing("large", "r-1", objects, 0);
 
 describe("a storage's listing", () => {
   it("knows which metrics files are present; an empty one and other objects are not", () => {
@@ -53,6 +53,6 @@ describe("a storage's listing", () => {
   it("rejects more objects than allowed, and an invalid storage name", () => {
     expect(listingProblem(listing(object("a"), object("b")), 2)).toBeUndefined();
     expect(listingProblem(listing(object("a"), object("b")), 1)).toBe("too-many-objects");
-    expect(listingProblem(storageListing("large", "a..b", []), 32)).toBe("invalid-key");
+    expect(listingProblem(storageListing("large", "a..b", [], 0), 32)).toBe("invalid-key");
   });
 });
