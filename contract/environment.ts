@@ -71,8 +71,8 @@ const required = z.string({ error: "is required" }).min(1, "is required");
 /** The variables of the environment. The stack that deploys the function is typed by this schema. */
 export const environment = z
   .object({
-    BUCKET_NAME: required,
-    EVENT_BUS_NAME: required,
+    BUCKET_NAME: required.describe("Name of the bucket"),
+    EVENT_BUS_NAME: required.describe("Name of the event bus"),
     ...variablesOf(RUN_SETTINGS),
     KMS_KEY_ARN: z
       .string()

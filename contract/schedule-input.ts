@@ -11,17 +11,28 @@ const GITHUB_RUNNERS = /^[A-Za-z0-9_-]{1,39}(?:\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,10
 /** The input of a schedule, and so the event of the Lambda function: what one run does. Unknown keys are rejected, since a misspelt one would go unnoticed. */
 export const scheduleInput = z
   .strictObject({
-    flavor: z.string().regex(FLAVOR, `must match ${FLAVOR.source}`),
+    flavor: z.string().regex(FLAVOR, `must match ${FLAVOR.source}`).describe("Flavor whose storages are collected"),
     runners: z
       .array(z.string().min(1))
       .transform((names): ReadonlySet<string> => new Set(names))
-      .optional(),
-    include: z.boolean().default(false),
-    orphanAfterSeconds: z.int().nonnegative().default(ORPHAN_AFTER_SECONDS),
+      .optional()
+      .describe("Names of runners or storages. The caller knows the fleet, and readiness does not matter"),
+    include: z
+      .boolean()
+      .default(false)
+      .describe(
+        "`false`: collect every storage that is not named, since the named ones are alive; `true`: only the named ones",
+      ),
+    orphanAfterSeconds: z
+      .int()
+      .nonnegative()
+      .default(ORPHAN_AFTER_SECONDS)
+      .describe("Without `runners`: seconds without an upload after which a runner is presumed dead"),
     githubRunners: z
       .string()
       .regex(GITHUB_RUNNERS, "must be an organisation or repository on GitHub: acme, or acme/widgets")
-      .optional(),
+      .optional()
+      .describe("Organisation or repository: GitHub is asked which of its runners are online or busy"),
   })
   .refine(({ runners, include }) => runners || !include, { path: ["include"], error: "true needs a list of runners" })
   .refine(({ runners, githubRunners }) => !runners || !githubRunners, {

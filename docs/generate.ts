@@ -1,10 +1,27 @@
 /**
- * `npm run docs`: writes what follows from the event schemas: `docs/events/*.schema.json`, `docs/events.md`, and the overview in
- * README.md. A test compares them with the schemas.
+ * `npm run docs`: writes the pages that follow from the contract and the stack. A test compares them with what is checked in.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { App } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
 import * as z from "zod";
-import { type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
+import { environment } from "../contract/environment.ts";
+import { DETAIL_TYPES, type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
+import {
+  DEFERRAL_REASONS,
+  DELETE_RESULTS,
+  GITHUB_REASONS,
+  OUTCOMES,
+  QUARANTINE_REASONS,
+  STOP_REASONS,
+  VERIFICATIONS,
+} from "../contract/reasons.ts";
+import { RUN_METRICS } from "../contract/run-metrics.ts";
+import { FILE_SIZE_BYTES_LIMIT, RUNNER_FILES } from "../contract/runner-files.ts";
+import { scheduleInput } from "../contract/schedule-input.ts";
+import { JOB_METRICS, type JobMetric } from "../infra/job-metrics.ts";
+import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
+import { parseSettings, stackSettings } from "../infra/settings.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const BEGIN = "<!-- events: made by npm run docs -->";
@@ -12,23 +29,190 @@ const END = "<!-- /events -->";
 
 /** Path from the project's root -> content of every generated file. */
 export function generatedFiles(): Record<string, string> {
-  const types = Object.keys(EVENT_SCHEMAS) as DetailType[];
-  const schemas = types.map((type): [string, string] => [
-    `docs/events/${type}.schema.json`,
+  const schemas = DETAIL_TYPES.map((type): [string, string] => [
+    `docs/consume/events/${type}.schema.json`,
     `${JSON.stringify(jsonSchema(type), null, 2)}\n`,
   ]);
   const readme = readFileSync(new URL("README.md", ROOT), "utf8");
   const [before, rest] = readme.split(BEGIN);
   const [, after] = rest?.split(END) ?? [];
   if (after === undefined) throw new Error(`README.md lacks ${BEGIN} … ${END}`);
-  const overview = types.map(
-    (type) => `| [\`${type}\`](docs/events.md#${type.toLowerCase()}) | ${jsonSchema(type).description} |`,
+  const overview = DETAIL_TYPES.map(
+    (type) => `| [\`${type}\`](docs/consume/events.md#${type.toLowerCase()}) | ${jsonSchema(type).description} |`,
   );
   return {
     ...Object.fromEntries(schemas),
-    "docs/events.md": eventReference(types),
+    "docs/consume/events.md": eventReference(DETAIL_TYPES),
+    "docs/use/settings.md": settingsReference(),
+    "docs/use/files.md": filesReference(),
+    "docs/operate/reasons.md": reasonsReference(),
+    "docs/operate/metrics.md": metricsReference(),
+    "docs/operate/alarms.md": alarmsReference(),
     "README.md": [`${before}${BEGIN}`, "| detail-type | |", "|---|---|", ...overview, `${END}${after}`].join("\n"),
   };
+}
+
+/** The settings of cdk.json, the function's environment and the schedule's input. */
+function settingsReference(): string {
+  const { flavors, github, ...others } = shapeOf(stackSettings);
+  const flavor = (flavors as unknown as { valueType: z.ZodObject }).valueType;
+  return page("Settings", "contract/ and infra/settings.ts", [
+    "All settings are checked at synthesis, and all problems are reported at once. They are in `cdk.json` under `context.runnerMetrics`, or on the",
+    "command line as JSON: `-c runnerMetrics='{\"flavors\": …}'`. An app of your own passes them to the construct `RunnerMetrics`.",
+    "",
+    ...settingsTable({ flavors, github, ...others }),
+    "",
+    "## Each flavor",
+    "",
+    ...settingsTable(shapeOf(flavor)),
+    "",
+    "## GitHub",
+    "",
+    ...settingsTable(shapeOf(github)),
+    "",
+    "## Input of a schedule",
+    "",
+    "The event of the Lambda function. The stack sets it; by hand you can invoke the function with one of your own. Unknown keys are rejected.",
+    "Runners named in `runners` are selected whether they are ready or not: one that is still uploading may lose its later events. A small",
+    "`orphanAfterSeconds`, which the stack's settings reject, is for demos and tests only: it presumes living runners dead.",
+    "",
+    ...settingsTable(shapeOf(scheduleInput)),
+    "",
+    "## Environment of the function",
+    "",
+    "The stack sets these. Endpoints are the SDK's (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, …).",
+    "",
+    ...settingsTable(shapeOf(environment)),
+  ]);
+}
+
+function shapeOf(schema: unknown): Record<string, z.ZodType> {
+  let inner = schema as { shape?: Record<string, z.ZodType>; unwrap?: () => unknown };
+  while (!inner.shape && inner.unwrap) inner = inner.unwrap() as typeof inner;
+  return inner.shape ?? {};
+}
+
+function settingsTable(shape: Record<string, z.ZodType | undefined>): string[] {
+  const rows = Object.entries(shape).map(([name, schema]) => {
+    const parsed = schema?.safeParse(undefined);
+    const value = parsed?.success && parsed.data !== undefined ? `\`${JSON.stringify(parsed.data)}\`` : "none";
+    return `| \`${name}\` | ${parsed?.success ? value : "required"} | ${meaningOf(schema)} |`;
+  });
+  return ["| name | default | meaning |", "|---|---|---|", ...rows];
+}
+
+function meaningOf(schema: z.ZodType | undefined): string {
+  let inner: { description?: string | undefined; unwrap?: () => unknown } | undefined = schema;
+  while (inner && inner.description === undefined && inner.unwrap) inner = inner.unwrap() as typeof inner;
+  return inner?.description ?? "";
+}
+
+function filesReference(): string {
+  const rows = Object.entries(RUNNER_FILES).map(
+    ([name, { content, meaning }]) =>
+      `| \`${name}\` | ${content === "json" ? "JSON" : "UNIX seconds as text"} | ${meaning} |`,
+  );
+  return page("Files of a runner", "contract/runner-files.ts", [
+    "A runner uploads these files to `runners/<flavor>/<storage>/`, each once (`If-None-Match: *`), in this order. A file has at most",
+    `${FILE_SIZE_BYTES_LIMIT.toLocaleString("en")} bytes. It is UTF-8 without a byte order mark. An empty file counts as absent. PowerShell 5.1 writes UTF-16 or a byte order`,
+    "mark by default, and some locales a decimal comma: such files are quarantined.",
+    "",
+    "| file | content | meaning |",
+    "|---|---|---|",
+    ...rows,
+    "",
+    "A timestamp is a non-negative decimal number, `[+]digits[.digits][e[+-]digits]`, with ASCII white space around it; in JSON a number or such a",
+    "string. It must not be later than the upload plus 24 hours. Unknown keys in the JSON files are ignored.",
+  ]);
+}
+
+function reasonsReference(): string {
+  const section = (title: string, text: string, list: Readonly<Record<string, string>>) => [
+    "",
+    `## ${title}`,
+    "",
+    text,
+    "",
+    "| name | meaning |",
+    "|---|---|",
+    ...Object.entries(list).map(([name, meaning]) => `| \`${name}\` | ${meaning} |`),
+  ];
+  return page("Outcomes and reasons", "contract/reasons.ts", [
+    "What a run reports in its summary, in metrics and in events. Every list is closed.",
+    ...section("Outcomes", "What became of a storage. Every listed storage has exactly one.", OUTCOMES),
+    ...section(
+      "Quarantine",
+      "Why a storage is quarantined. The manifest and the event `MetricsQuarantined` have it.",
+      QUARANTINE_REASONS,
+    ),
+    ...section("Deferral", "Why a storage is left for the next run.", DEFERRAL_REASONS),
+    ...section(
+      "GitHub",
+      "Why a value that only GitHub knows is absent, or which runners are online is unknown.",
+      GITHUB_REASONS,
+    ),
+    ...section("Verification", "What a runner's claim to a job is worth.", VERIFICATIONS),
+    ...section("Deletes", "What S3 said to the deletion of an object.", DELETE_RESULTS),
+    ...section("End of a run", "Why a run stopped.", STOP_REASONS),
+  ]);
+}
+
+function metricsReference(): string {
+  const run = Object.entries(RUN_METRICS).map(
+    ([name, { unit, meaning, always }]) =>
+      `| \`${name}\` | ${unit} | ${always ? "each run" : "if not 0"} | ${meaning} |`,
+  );
+  const jobs = Object.entries(JOB_METRICS).map(([name, { event, field, dimension }]: [string, JobMetric]) => {
+    const value = field ? `\`${field}\`, in seconds` : "1 for each event";
+    return `| \`${name}\` | \`${event}\` | ${value} | ${["flavor", ...(dimension ? [dimension] : [])].map((one) => `\`${one}\``).join(", ")} |`;
+  });
+  return page("Metrics", "contract/run-metrics.ts and infra/job-metrics.ts", [
+    "All metrics are in the CloudWatch namespace `RunnerMetrics`. No text of a runner's is ever a dimension.",
+    "",
+    "## Runs",
+    "",
+    "Dimensions: `service` (`extract-metrics`) and `flavor`. The three `Live.*` metrics are what OpenTelemetry calls `cicd.worker.count`, by state:",
+    "`Live.idle` is `available`, `Live.busy` is `busy`; `Live.installing` has no counterpart.",
+    "",
+    "| metric | unit | written | meaning |",
+    "|---|---|---|---|",
+    ...run,
+    "",
+    "## Jobs",
+    "",
+    "CloudWatch makes these from the log of all events. An event with a clamped duration does not count.",
+    "",
+    "| metric | from the event | value | dimensions |",
+    "|---|---|---|---|",
+    ...jobs,
+  ]);
+}
+
+function alarmsReference(): string {
+  const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+  const settings = { flavors: { FLAVOR: {} }, github: { owners: ["acme"] } };
+  const parsed = parseSettings(stackSettings, { ...settings, flavors: { flavor: { githubRunners: "acme" } } }, "docs");
+  const template = Template.fromStack(new RunnerMetricsStack(app, "Docs", { settings: parsed })).toJSON() as {
+    Resources: Record<string, { Type: string; Properties: { AlarmDescription?: string } }>;
+  };
+  const rows = Object.entries(template.Resources)
+    .filter(([, { Type }]) => Type === "AWS::CloudWatch::Alarm")
+    .map(([id, { Properties }]) => {
+      const [, name = id] = /Alarms(\w+?)(?:flavor)?[0-9A-F]{8}$/.exec(id) ?? [];
+      return `| \`${name}\` | ${Properties.AlarmDescription?.replaceAll("flavor flavor", "a flavor") ?? ""} |`;
+    });
+  return page("Alarms", "infra/constructs/alarms.ts", [
+    "Each alarm goes to ALARM for something that needs a person, and its e-mail says the same as this table. Most exist once for each flavor. The",
+    "alarms about GitHub exist only if GitHub is configured. The log line `run` of the function has the summary of each run.",
+    "",
+    "| alarm | what happened, and what to do |",
+    "|---|---|",
+    ...rows,
+  ]);
+}
+
+function page(title: string, source: string, lines: readonly string[]): string {
+  return [`# ${title}`, "", `Generated by \`npm run docs\` from ${source}.`, "", ...lines, ""].join("\n");
 }
 
 interface JsonSchema {
@@ -63,9 +247,9 @@ function eventReference(types: readonly DetailType[]): string {
   return [
     "# Events",
     "",
-    "Made by `npm run docs` from `functions/metrics/events.ts`; JSON Schema is in [events/](events). `?` marks fields that may be absent;",
-    "none is ever `null`. Fields may be added: `schema_version` says when one changes its meaning. These are the fields of `detail`; the",
-    "[README](../README.md#events) shows a whole event, as EventBridge delivers it.",
+    "Generated by `npm run docs` from contract/events.ts; JSON Schema is in [events/](events). `?` marks fields that may be absent; none is",
+    "ever `null`. Fields may be added; `schema_version` changes if one changes its meaning. These are the fields of `detail`; the",
+    "[README](../../README.md#events) shows a whole event, as EventBridge delivers it.",
     "",
     "## Fields of all events",
     "",
@@ -92,6 +276,6 @@ function typeOf(field: JsonSchema): string {
 }
 
 if (import.meta.main) {
-  mkdirSync(new URL("docs/events/", ROOT), { recursive: true });
+  mkdirSync(new URL("docs/consume/events/", ROOT), { recursive: true });
   for (const [path, content] of Object.entries(generatedFiles())) writeFileSync(new URL(path, ROOT), content);
 }

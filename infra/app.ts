@@ -13,7 +13,7 @@ export const stack = new RunnerMetricsStack(app, settings.stackName, {
   description: "Trustworthy metrics from self-hosted GitHub Actions runners",
 });
 
-/** Of the operator's own making: told without a stack trace. */
+/** A mistake of the operator is reported without a stack trace. */
 function readSettings(where: string): StackSettings {
   try {
     return parseSettings(stackSettings, readContext(), where);

@@ -10,7 +10,7 @@ export interface JobMetric {
   readonly event: string;
   /** Field of the detail that is the value; without it, every event counts 1. */
   readonly field?: string;
-  /** Field that is the second dimension, beside `flavor`; its values are a closed list, or GitHub's. Never a runner's text. */
+  /** Field that is the second dimension, after `flavor`. Its values are a closed list, or GitHub's; never a runner's text. */
   readonly dimension?: "status" | "job_conclusion";
 }
 

@@ -16,7 +16,7 @@ export function runMetric(metricName: MetricName, flavor: string, options: Metri
   });
 }
 
-/** A metric of the jobs, made of the events. `value` is that of the metric's own dimension, where it has one. */
+/** A metric of the jobs, made of the events. `dimensionsMap` has the flavor, and the metric's own dimension if it has one. */
 export function jobMetric(
   metricName: JobMetricName,
   dimensionsMap: Record<string, string>,

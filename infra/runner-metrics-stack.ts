@@ -11,7 +11,7 @@ export interface RunnerMetricsStackProps extends StackProps {
   readonly settings: StackSettings;
 }
 
-/** The stock stack: `RunnerMetrics`, with what exists already looked up by name, and with outputs. */
+/** The stock stack: `RunnerMetrics`, with existing resources looked up by name, and with outputs. */
 export class RunnerMetricsStack extends Stack {
   readonly runnerMetrics: RunnerMetrics;
 

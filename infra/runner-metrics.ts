@@ -5,7 +5,7 @@ import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { Alarms } from "./constructs/alarms.ts";
-import { DeadLetters } from "./constructs/dead-letters.ts";
+import { DeadLetterQueue } from "./constructs/dead-letter-queue.ts";
 import { EventLog } from "./constructs/event-log.ts";
 import { EventSchemas } from "./constructs/event-schemas.ts";
 import { ExtractMetrics } from "./constructs/extract-metrics.ts";
@@ -18,27 +18,27 @@ import { Schedules } from "./constructs/schedules.ts";
 import { parseSettings, type SettingsInput, settings as settingsSchema } from "./settings.ts";
 
 export interface RunnerMetricsProps extends SettingsInput {
-  /** A bucket that exists already. Its policy and lifecycle are its owner's: see docs/deploy.md. */
+  /** An existing bucket. Its policy and lifecycle are its owner's: see docs/use/deploy.md. */
   readonly bucket?: IBucket | undefined;
-  /** Of the existing bucket, or to encrypt the new one with; S3's own keys by default. */
+  /** Key of the existing bucket, or to encrypt the new one with. S3's own keys by default. */
   readonly encryptionKey?: IKey | undefined;
-  /** A bus that exists already. */
+  /** An existing bus. */
   readonly eventBus?: IEventBus | undefined;
-  /** A topic that exists already, for the alarms. */
+  /** An existing topic for the alarms. */
   readonly alarmTopic?: ITopic | undefined;
 }
 
-/** Everything that a team needs to have trustworthy metrics of its runners. */
+/** Everything that a team needs for trustworthy metrics of its runners. */
 export class RunnerMetrics extends Construct {
   readonly bucket: IBucket;
   readonly eventBus: IEventBus;
   readonly alarmTopic: ITopic;
   readonly extractMetrics: ExtractMetrics;
   readonly eventLog: EventLog;
-  /** Of the secret with the credentials for GitHub; absent where GitHub is not asked. */
+  /** ARN of the secret with the credentials for GitHub; absent if GitHub is not configured. */
   readonly githubSecretArn?: string | undefined;
   readonly dashboard: MetricsDashboard;
-  /** What to give to runners, by flavor. */
+  /** Policies and roles for runners, by flavor. */
   readonly runnerAccess: Readonly<Record<string, RunnerAccess>>;
 
   constructor(scope: Construct, id: string, props: RunnerMetricsProps) {
@@ -56,7 +56,7 @@ export class RunnerMetrics extends Construct {
     const events = new MetricsEventBus(this, "Events", { ...settings, existing: existingBus, removalPolicy });
     const { bucket } = storage;
     const { bus } = events;
-    const deadLetters = new DeadLetters(this, "DeadLetters").queue;
+    const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;
     if (settings.schemaRegistry) new EventSchemas(this, "EventSchemas");
 
     const github = settings.github && new GithubSecret(this, "Github", { ...settings.github, removalPolicy });
@@ -66,27 +66,27 @@ export class RunnerMetrics extends Construct {
       encryptionKey,
       bus,
       githubSecretArn: github?.secretArn,
-      deadLetters,
+      deadLetterQueue,
       removalPolicy,
     });
-    new Schedules(this, "Schedules", { flavors: settings.flavors, target: extractMetrics.function, deadLetters });
+    new Schedules(this, "Schedules", { flavors: settings.flavors, target: extractMetrics.function, deadLetterQueue });
     const eventLog = new EventLog(this, "EventLog", {
       bus,
-      deadLetters,
+      deadLetterQueue,
       retentionDays: settings.logRetentionDays,
       removalPolicy,
     });
     const alarms = new Alarms(this, "Alarms", {
       settings,
       function: extractMetrics.function,
-      deadLetters,
+      deadLetterQueue,
       topic: alarmTopic,
     });
     const dashboard = new MetricsDashboard(this, "Dashboard", {
       flavors: Object.keys(settings.flavors),
       github: settings.github !== undefined,
       function: extractMetrics.function,
-      deadLetters,
+      deadLetterQueue,
       eventLog: eventLog.logGroup,
       alarms: alarms.alarms,
     });

@@ -4,7 +4,7 @@ import { environment, GITHUB_SETTINGS, RUN_SETTINGS } from "../contract/environm
 import { parse } from "../contract/parse.ts";
 import { ORPHAN_AFTER_SECONDS, scheduleInput } from "../contract/schedule-input.ts";
 
-/** Lambda's own limit, and what a run needs at least: it begins no runner in its last 10 seconds. */
+/** Lambda's own limit, and what a run needs at least: it starts no runner in its last 10 seconds. */
 const TIMEOUT_SECONDS_MAX = 900;
 const TIMEOUT_SECONDS_MIN = 30;
 
@@ -20,120 +20,146 @@ const ALARM_SECONDS_MAX = 86_400;
 const SECONDS_PER_DAY = 86_400;
 
 const flavor = z.strictObject({
-  /** Minutes from one run to the next. */
-  everyMinutes: z.int().min(1).max(1_440).default(5),
-  /** Seconds without an upload after which a runner is taken for dead. */
-  orphanAfterSeconds: z.int().nonnegative().default(ORPHAN_AFTER_SECONDS),
-  /** Organisation (`acme`) or repository (`acme/widgets`) whose runners GitHub is asked for: those that it names live. */
-  githubRunners: scheduleInput.shape.githubRunners,
+  everyMinutes: z.int().min(1).max(1_440).default(5).describe("Minutes from one run to the next"),
+  orphanAfterSeconds: z
+    .int()
+    .nonnegative()
+    .default(ORPHAN_AFTER_SECONDS)
+    .describe("Seconds without an upload after which a runner is presumed dead"),
+  githubRunners: scheduleInput.shape.githubRunners.describe(
+    "Organisation (`acme`) or repository (`acme/widgets`): GitHub is asked which of its runners are online or busy",
+  ),
 });
 
 const github = z.strictObject({
-  /** Only of repositories of these owners GitHub is asked. */
   owners: z
     .array(z.string())
     .min(1, "must name at least one owner")
-    .superRefine((owners, context) => checkVariable("GITHUB_OWNERS", owners.join(","), context)),
-  /** Of a secret that exists already. Without it the stack makes one, to be filled in: see docs/github.md. */
-  secretArn: arn("secretsmanager").optional(),
-  /** Of GitHub Enterprise Server (`https://HOST/api/v3`) or GHE.com (`https://api.SUBDOMAIN.ghe.com`). */
+    .superRefine((owners, context) => checkVariable("GITHUB_OWNERS", owners.join(","), context))
+    .describe("GitHub is asked only about repositories of these owners"),
+  secretArn: arn("secretsmanager")
+    .optional()
+    .describe("ARN of an existing secret. By default the stack creates one, to be filled in"),
   apiUrl: z
     .string()
     .superRefine((url, context) => checkVariable("GITHUB_API_URL", url, context))
-    .optional(),
+    .optional()
+    .describe("API of GitHub Enterprise Server (`https://HOST/api/v3`) or GHE.com (`https://api.SUBDOMAIN.ghe.com`)"),
   ...numbersOf(GITHUB_SETTINGS),
-  /** What becomes of a runner that claims a job which GitHub says it did not do. */
-  mismatch: z.enum(["flag", "quarantine"]).default("flag"),
+  mismatch: z
+    .enum(["flag", "quarantine"])
+    .default("flag")
+    .describe("What happens to a runner that claims a job which GitHub says it did not do"),
 });
 
-const days = (byDefault: number) => z.int().min(1).max(3_650).default(byDefault);
+const days = (byDefault: number, meaning: string) => z.int().min(1).max(3_650).default(byDefault).describe(meaning);
 
 const retentionDays = Object.values(RetentionDays).filter((value) => typeof value === "number" && value !== 9999);
 
 const shape = {
-  /** Flavors of runners, each with its schedule. */
   flavors: z
     .record(scheduleInput.shape.flavor, flavor)
     .refine((flavors) => Object.keys(flavors).length > 0, "must name at least one flavor")
     .refine(
       (flavors) => Object.keys(flavors).length <= FLAVORS_MAX,
-      `must be at most ${FLAVORS_MAX}: CloudFormation and IAM take no more in one stack. Deploy another, with a stackName of its own`,
+      `must be at most ${FLAVORS_MAX}, the most that CloudFormation and IAM allow in one stack. Deploy another stack with a stackName of its own`,
     )
-    .superRefine(checkHyphens),
-  /** Without it GitHub is not asked. */
-  github: github.optional(),
+    .superRefine(checkHyphens)
+    .describe("Flavors of runners, each with its schedule"),
+  github: github.optional().describe("Without it GitHub is not asked"),
   ...numbersOf(RUN_SETTINGS),
-  memoryMegabytes: z.int().min(256).max(10_240).default(1_024),
-  /** By default four fifths of the shortest interval, and no more than 300. */
-  timeoutSeconds: z.int().min(TIMEOUT_SECONDS_MIN).max(TIMEOUT_SECONDS_MAX).optional(),
-  /** Off by default: on a fresh account, whose limit is 10, any reservation fails the deployment. */
-  reservedConcurrency: z.int().min(1).optional(),
-  /** Days after which what nobody collected is deleted. */
-  uncollectedRetentionDays: days(14),
-  quarantineRetentionDays: days(90),
-  /** Days for which events can be replayed from the archive; 0 for no archive. */
-  archiveRetentionDays: z.int().min(0).max(3_650).default(30),
-  /** Of the Lambda's log and of the log of all events. CloudWatch knows only some numbers of days. */
+  memoryMegabytes: z.int().min(512).max(10_240).default(1_024).describe("Memory of the function"),
+  timeoutSeconds: z
+    .int()
+    .min(TIMEOUT_SECONDS_MIN)
+    .max(TIMEOUT_SECONDS_MAX)
+    .optional()
+    .describe("Time-out of a run. By default 4/5 of the shortest interval, at most 300"),
+  reservedConcurrency: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "Reserved concurrency of the function. Off by default: in a new account, with a limit of 10, it fails the deployment",
+    ),
+  uncollectedRetentionDays: days(14, "Days after which uploads that no run has collected are deleted"),
+  quarantineRetentionDays: days(90, "Days after which quarantined files are deleted"),
+  archiveRetentionDays: z
+    .int()
+    .min(0)
+    .max(3_650)
+    .default(30)
+    .describe("Days for which events can be replayed from EventBridge's archive; 0 for no archive"),
   logRetentionDays: z
     .int()
     .refine((value) => retentionDays.includes(value), `must be one of ${retentionDays.join(", ")}`)
-    .default(RetentionDays.ONE_MONTH),
-  /** Whether S3 logs each access to the bucket in a second one. */
-  accessLogs: z.boolean().default(false),
-  /** Whether the schemas of the events are put into EventBridge's schema registry. */
-  schemaRegistry: z.boolean().default(true),
-  /** Gets all alarms. Has to be confirmed by the link in SNS's first e-mail. */
-  alarmEmail: z.email("must be an e-mail address").optional(),
-  noRunAlarmAfterIntervals: z.int().min(1).max(100).default(3),
-  deferredAlarmAfterRuns: z.int().min(1).max(100).default(3),
-  /** What becomes of bucket, bus, archive and logs when the stack is taken down. */
-  removalPolicy: z.enum(["retain", "destroy"]).default("retain"),
+    .default(RetentionDays.ONE_MONTH)
+    .describe("Days for which the function's log and the log of all events are kept, one of CloudWatch's numbers"),
+  accessLogs: z.boolean().default(false).describe("Whether S3 logs each access to the bucket in a second one"),
+  schemaRegistry: z
+    .boolean()
+    .default(true)
+    .describe("Whether the event schemas are put into EventBridge's schema registry"),
+  alarmEmail: z
+    .email("must be an e-mail address")
+    .optional()
+    .describe("Receives all alarms after the link in SNS's first e-mail is confirmed"),
+  noRunAlarmAfterIntervals: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .describe("Intervals without a run until the alarm NoRun"),
+  deferredAlarmAfterRuns: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .describe("Runs in a row with a problem until the alarms Deferred, NotDeleted, DeadlineReached and GithubRunners"),
+  removalPolicy: z
+    .enum(["retain", "destroy"])
+    .default("retain")
+    .describe("What happens to bucket, bus, archive and logs when the stack is deleted"),
 };
 
-/** What the `RunnerMetrics` construct is told. */
+/** Settings of the `RunnerMetrics` construct. */
 export const settings = z.strictObject(shape).superRefine(checkTogether);
 export type Settings = z.output<typeof settings>;
 export type SettingsInput = z.input<typeof settings>;
 
-/** What the stock app is told in cdk.json: as above, with names and ARNs of what exists already. */
+/** Settings of the stock app in cdk.json: also names and ARNs of existing resources. */
 export const stackSettings = z
   .strictObject({
     ...shape,
     stackName: z
       .string()
       .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/, "must be the name of a stack")
-      .default("RunnerMetrics"),
+      .default("RunnerMetrics")
+      .describe("Name of the stack"),
     bucketName: z
       .string()
       .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "must be the name of a bucket")
-      .optional(),
-    /** Of the existing bucket, or to encrypt the new one with. */
+      .optional()
+      .describe("Name of an existing bucket to use instead of a new one"),
     kmsKeyArn: z
       .string()
       .superRefine((keyArn, context) => checkVariable("KMS_KEY_ARN", keyArn, context))
-      .optional(),
+      .optional()
+      .describe("ARN of the KMS key of the existing bucket, or of the key to encrypt the new one with"),
     eventBusName: z
       .string()
       .regex(/^[A-Za-z0-9._/-]{1,256}$/, "must be the name of an event bus")
-      .optional(),
-    alarmTopicArn: arn("sns").optional(),
+      .optional()
+      .describe("Name of an existing event bus to use instead of a new one"),
+    alarmTopicArn: arn("sns").optional().describe("ARN of an existing SNS topic for the alarms"),
   })
   .superRefine(checkTogether)
-  .superRefine(({ alarmEmail, alarmTopicArn }, context) => {
-    if (!alarmEmail || !alarmTopicArn) return;
-    context.addIssue({
-      code: "custom",
-      path: ["alarmEmail"],
-      message: "is for a topic of our own: leave it, or alarmTopicArn",
-    });
-  })
-  .superRefine(({ accessLogs, bucketName }, context) => {
-    if (!accessLogs || !bucketName) return;
-    context.addIssue({
-      code: "custom",
-      path: ["accessLogs"],
-      message: "is for a bucket of our own: set it up on yours",
-    });
+  .superRefine(({ alarmEmail, alarmTopicArn, accessLogs, bucketName }, { addIssue }) => {
+    const problem = (name: string, message: string) => addIssue({ code: "custom", path: [name], message });
+    if (alarmEmail && alarmTopicArn)
+      problem("alarmEmail", "can't be combined with alarmTopicArn: it is for a topic of the stack");
+    if (accessLogs && bucketName)
+      problem("accessLogs", "can't be combined with bucketName: it is for a bucket of the stack");
   });
 export type StackSettings = z.output<typeof stackSettings>;
 
@@ -166,7 +192,7 @@ interface Together
     | "deferredAlarmAfterRuns"
   > {}
 
-/** Outputs and logical ids of CloudFormation have letters and digits only. */
+/** Outputs and logical ids of CloudFormation consist of letters and digits only. */
 function checkHyphens(flavors: Readonly<Record<string, unknown>>, { addIssue }: z.RefinementCtx): void {
   const known = new Map<string, string>();
   for (const flavor of Object.keys(flavors)) {
@@ -177,13 +203,13 @@ function checkHyphens(flavors: Readonly<Record<string, unknown>>, { addIssue }: 
   }
 }
 
-/** What the settings must be to each other. */
+/** Rules about several settings. */
 function checkTogether(settings: Together, context: z.RefinementCtx): void {
   checkTimes(settings, context);
   checkGithub(settings, context);
 }
 
-/** Whose runners GitHub is asked for, it can be asked for only where there is GitHub. */
+/** `githubRunners` needs `github`. */
 function checkGithub({ flavors, github }: Together, { addIssue }: z.RefinementCtx): void {
   for (const [name, { githubRunners }] of Object.entries(flavors)) {
     if (!githubRunners || github) continue;
@@ -212,7 +238,7 @@ function checkTimes(times: Together, { addIssue }: z.RefinementCtx): void {
   }
 }
 
-/** Numbers that the Lambda reads from its environment, checked as the Lambda checks them. */
+/** Numbers that the function reads from its environment, with the function's own limits. */
 function numbersOf<Settings extends typeof RUN_SETTINGS | typeof GITHUB_SETTINGS>(settings: Settings) {
   const schemas = Object.entries(settings).map(([name, { min, max, default: byDefault, meaning }]) => [
     name,

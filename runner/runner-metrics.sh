@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tells how a self-hosted runner lives: four tiny files, stored in S3 under the runner's own prefix.
-# Settings, recipes and what may go wrong: docs/runner.md. Needs curl 7.87 or later, or the AWS CLI.
+# Settings, recipes and what may go wrong: docs/use/runner.md. Needs curl 7.87 or later, or the AWS CLI.
 #
 # Every step but `run` ends with status 0, in bounded time, and prints at most one line, on stderr: metrics may be
 # lost, jobs may not. Names, texts and sizes of a job's making are data here: never evaluated, never on a command line.

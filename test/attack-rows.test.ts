@@ -1,4 +1,4 @@
-/** Every row of docs/attacks.md is proven by a test that bears its id. */
+/** Every row of docs/operate/attacks.md is proven by a test that bears its id. */
 
 import { globSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -22,7 +22,7 @@ for (const file of globSync("test/**/*.test.ts", { cwd: ROOT })) {
 
 describe("the list of hostile input", () => {
   it("has exactly these rows", () => {
-    const listed = readFileSync(`${ROOT}docs/attacks.md`, "utf8").match(/^\| A\d\d(?= \|)/gm) ?? [];
+    const listed = readFileSync(`${ROOT}docs/operate/attacks.md`, "utf8").match(/^\| A\d\d(?= \|)/gm) ?? [];
     expect(listed.map((row) => row.slice(2))).toEqual(ROWS);
   });
 

@@ -6,6 +6,7 @@ import { generatedFiles } from "../docs/generate.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
+const FOLDERS = ["docs/use/", "docs/operate/", "docs/consume/", "docs/contribute/", "docs/decisions/"];
 const filesOf = (folder: string) =>
   readdirSync(new URL(folder, ROOT))
     .filter((name) => name.endsWith(".md"))
@@ -16,15 +17,15 @@ test("the published schemas and the README's event reference are what the event 
   for (const [path, content] of Object.entries(generatedFiles())) expect(read(path), path).toBe(content);
 });
 
-test("the README names every variable of the environment and every field of the payload", () => {
-  const readme = read("README.md");
+test("the page of settings names every variable of the environment and every field of the schedule input", () => {
+  const readme = read("docs/use/settings.md");
   const names = [...Object.keys(environment.shape), ...Object.keys(scheduleInput.shape)];
   for (const name of names) expect(readme).toContain(`\`${name}\``);
 });
 
 test("every file, folder and npm script that the documents name is there", () => {
   const scripts = Object.keys(JSON.parse(read("package.json")).scripts);
-  for (const document of ["README.md", "CONTRIBUTING.md", ...filesOf("docs/"), ...filesOf("docs/decisions/")]) {
+  for (const document of ["README.md", "CONTRIBUTING.md", ...FOLDERS.flatMap(filesOf)]) {
     const text = read(document);
     for (const [, path = ""] of text.matchAll(/\]\(([^):#]+)(?:#[^)]*)?\)/g)) {
       expect(existsSync(new URL(path, new URL(document, ROOT))), `${document}: ${path}`).toBe(true);

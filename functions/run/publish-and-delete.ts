@@ -94,7 +94,11 @@ async function send(
   { bus, config, deadline }: BatchContext,
 ): Promise<{ answers: readonly EntryResult[]; accepted: readonly boolean[]; errors: readonly unknown[] }> {
   if (entries.length === 0) return { answers: [], accepted: [], errors: [] };
-  const answers = await bus.publish(entries, deadline);
+  const answers = await bus.publish(entries, deadline).catch((error: unknown): EntryResult[] => {
+    // The time of the run was up while the call was in progress.
+    if (!(error instanceof ServiceError)) throw error;
+    return entries.map(() => ({ code: error.code }));
+  });
   const accepted = entries.map((_, index) => answers[index] === "accepted");
   const codes = new Set(answers.flatMap((answer) => (answer === "accepted" ? [] : [answer.code])));
   const errors = [...codes].map((code) => new Error(`PutEvents: ${code}`));

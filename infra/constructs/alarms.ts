@@ -17,14 +17,14 @@ export interface AlarmsProps {
     "flavors" | "github" | "noRunAlarmAfterIntervals" | "deferredAlarmAfterRuns" | "alarmEmail"
   >;
   readonly function: IFunction;
-  readonly deadLetters: IQueue;
+  readonly deadLetterQueue: IQueue;
   /** A topic that exists already. */
   readonly topic?: ITopic | undefined;
 }
 
 interface Rule {
   readonly metric: IMetric;
-  /** What happened, and what to do. It is what the mail says. */
+  /** What happened, and what to do. The e-mail contains it. */
   readonly description: string;
   readonly atLeast?: number;
   readonly below?: number;
@@ -33,7 +33,7 @@ interface Rule {
   readonly missingData?: TreatMissingData;
 }
 
-/** Alarms for all that calls for a person, and the topic that tells of them. */
+/** Alarms for everything that needs a person, and the topic that they notify. */
 export class Alarms extends Construct {
   readonly topic: ITopic;
   readonly alarms: Alarm[] = [];
@@ -48,7 +48,7 @@ export class Alarms extends Construct {
 
   private createTopic(email: string | undefined): Topic {
     const topic = new Topic(this, "Topic", { enforceSSL: true });
-    // A topic with a policy has lost the default one, which lets CloudWatch of its own account publish.
+    // A topic with a policy loses the default one, which lets CloudWatch of its own account publish.
     topic.addToResourcePolicy(
       new PolicyStatement({
         sid: "AlarmsOfThisAccount",
@@ -75,8 +75,8 @@ export class Alarms extends Construct {
       description: "Lambda refused to start a run: the account's or the function's concurrency is used up.",
       atLeast: 1,
     });
-    this.watch("DeadLetters", {
-      metric: props.deadLetters.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
+    this.watch("DeadLetterQueue", {
+      metric: props.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
       description:
         "A schedule could not start a run, a run failed, or an event could not be logged. The queue holds the details; delete its messages when done.",
       atLeast: 1,
@@ -88,7 +88,7 @@ export class Alarms extends Construct {
     const { everyMinutes = 1, githubRunners } = settings.flavors[flavor] ?? {};
     const interval = Duration.minutes(everyMinutes);
     const sum = (name: MetricName) => runMetric(name, flavor, { period: interval, statistic: Stats.SUM });
-    // The smallest value of some runs in a row. Periods of one interval would do less well: of runs that come some seconds early
+    // The smallest value of some runs in a row. Periods of one interval are less reliable: if runs come some seconds early
     // or late, one period has two and the next has none.
     const leastOfSome = (name: MetricName) =>
       runMetric(name, flavor, {
@@ -97,14 +97,14 @@ export class Alarms extends Construct {
       });
     this.watch(`NoRun-${flavor}`, {
       metric: runMetric("RunDuration", flavor, { period: interval, statistic: Stats.SAMPLE_COUNT }),
-      description: `No run of flavor ${flavor} came to its end in ${noRunAlarmAfterIntervals} intervals. Rings once after the first deployment, until the first run.`,
+      description: `No run of flavor ${flavor} was completed in ${noRunAlarmAfterIntervals} intervals. Goes to ALARM once after the first deployment, until the first run.`,
       below: 1,
       periods: noRunAlarmAfterIntervals,
       missingData: TreatMissingData.BREACHING,
     });
     this.watch(`Quarantined-${flavor}`, {
       metric: sum(outcomeMetric("quarantined")),
-      description: `Files of a runner of flavor ${flavor} were not to be trusted. The dashboard says whose and why; the files are in the quarantine.`,
+      description: `Files of a runner of flavor ${flavor} are not trustworthy. The dashboard shows whose and why; the files are in quarantine.`,
       atLeast: 1,
     });
     this.watch(`Deferred-${flavor}`, {
@@ -114,7 +114,7 @@ export class Alarms extends Construct {
     });
     this.watch(`DeadlineReached-${flavor}`, {
       metric: leastOfSome("DeadlineReached"),
-      description: `Runs of flavor ${flavor} were out of time ${deferredAlarmAfterRuns} times in a row. What they list last may never be reached: raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes.`,
+      description: `Runs of flavor ${flavor} reached their deadline ${deferredAlarmAfterRuns} times in a row. The storages listed last may never be reached: raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes.`,
       atLeast: 1,
     });
     this.watch(`AccessDenied-${flavor}`, {
@@ -124,17 +124,17 @@ export class Alarms extends Construct {
     });
     this.watch(`NotDeleted-${flavor}`, {
       metric: leastOfSome("ObjectsNotDeleted"),
-      description: `Objects of flavor ${flavor} could not be deleted ${deferredAlarmAfterRuns} runs in a row: their events come again in each run, under the same ids.`,
+      description: `Objects of flavor ${flavor} could not be deleted ${deferredAlarmAfterRuns} runs in a row: their events repeat in each run, with the same ids.`,
       atLeast: 1,
     });
     this.watch(`StrayObjects-${flavor}`, {
       metric: sum("StrayObjects"),
-      description: `Objects lie beside the storages of flavor ${flavor}, where no runner may write: someone's permissions are too wide.`,
+      description: `Objects of flavor ${flavor} are outside any storage, where no runner may write: somebody's permissions are too wide.`,
       atLeast: 1,
     });
     this.watch(`InvariantViolated-${flavor}`, {
       metric: sum("InvariantViolated"),
-      description: `A run of flavor ${flavor} broke a law that every run obeys, such as that every runner listed has one outcome: a defect of runner-metrics. The log says which (violatedInvariants). Please report it.`,
+      description: `A run of flavor ${flavor} violated an invariant, such as that every listed runner has one outcome: a bug of runner-metrics. The log says which (violatedInvariants). Please report it.`,
       atLeast: 1,
     });
     if (!settings.github) return;
@@ -145,14 +145,13 @@ export class Alarms extends Construct {
     });
     this.watch(`GithubCredentials-${flavor}`, {
       metric: sum(githubReasonMetric("no-credentials")),
-      description:
-        "The secret with GitHub's credentials can't be read, is not filled in, or its key or token was revoked.",
+      description: "The secret with GitHub's credentials can't be read, is empty, or its key or token was revoked.",
       atLeast: 1,
     });
     if (!githubRunners) return;
     this.watch(`GithubRunners-${flavor}`, {
       metric: leastOfSome("GithubRunnersUnknown"),
-      description: `GitHub did not say ${deferredAlarmAfterRuns} runs in a row which runners of ${githubRunners} live: runs went by orphanAfterSeconds. The log says why (runnersUnknown).`,
+      description: `GitHub did not say in ${deferredAlarmAfterRuns} runs in a row which runners of ${githubRunners} are online: the runs used orphanAfterSeconds. The log says why (runnersUnknown).`,
       atLeast: 1,
     });
   }

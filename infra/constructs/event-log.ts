@@ -10,7 +10,7 @@ import { JOB_METRICS, type JobMetric, type JobMetricName } from "../job-metrics.
 
 export interface EventLogProps {
   readonly bus: IEventBus;
-  readonly deadLetters: IQueue;
+  readonly deadLetterQueue: IQueue;
   readonly retentionDays: number;
   readonly removalPolicy: RemovalPolicy;
 }
@@ -28,7 +28,7 @@ export class EventLog extends Construct {
     for (const name of Object.keys(JOB_METRICS) as JobMetricName[]) this.count(name);
   }
 
-  private logAll({ bus, deadLetters }: EventLogProps): CfnRule {
+  private logAll({ bus, deadLetterQueue }: EventLogProps): CfnRule {
     return new CfnRule(this, "Rule", {
       description: "Logs every event of runner-metrics",
       eventBusName: bus.eventBusName,
@@ -44,13 +44,13 @@ export class EventLog extends Construct {
             resourceName: this.logGroup.logGroupName,
             arnFormat: ArnFormat.COLON_RESOURCE_NAME,
           }),
-          deadLetterConfig: { arn: deadLetters.queueArn },
+          deadLetterConfig: { arn: deadLetterQueue.queueArn },
         },
       ],
     });
   }
 
-  private allow(rule: CfnRule, { deadLetters }: EventLogProps): void {
+  private allow(rule: CfnRule, { deadLetterQueue }: EventLogProps): void {
     const conditions = { ArnEquals: { "aws:SourceArn": rule.attrArn } };
     const principals = [
       new ServicePrincipal("events.amazonaws.com"),
@@ -64,12 +64,12 @@ export class EventLog extends Construct {
         new PolicyStatement({ principals, actions: ["logs:PutLogEvents"], resources, conditions }),
       ],
     });
-    deadLetters.addToResourcePolicy(
+    deadLetterQueue.addToResourcePolicy(
       new PolicyStatement({
         sid: "EventsThatWereNotLogged",
         principals: [new ServicePrincipal("events.amazonaws.com")],
         actions: ["sqs:SendMessage"],
-        resources: [deadLetters.queueArn],
+        resources: [deadLetterQueue.queueArn],
         conditions,
       }),
     );
@@ -90,13 +90,13 @@ export class EventLog extends Construct {
 }
 
 /**
- * Events of one kind that have what is counted. One with a clamped duration is left out: its 0 only says that clocks differ.
+ * Events of one kind that have the counted field. An event with a clamped duration is left out: its 0 only shows that clocks differ.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
  */
 function filterPattern({ event, field, dimension }: JobMetric): string {
   const terms = [
     `($.detail.event = "${event}")`,
-    // A field that is a value or a dimension has to be in the pattern.
+    // A field that is a value or a dimension must be in the pattern.
     '($.detail.flavor = "*")',
     ...(field ? [`($.detail.${field} >= 0)`, "($.detail.clamped NOT EXISTS)"] : []),
     ...(dimension ? [`($.detail.${dimension} = "*")`] : []),

@@ -19,13 +19,13 @@ export interface ExtractMetricsProps {
   readonly bucket: IBucket;
   readonly encryptionKey?: IKey | undefined;
   readonly bus: IEventBus;
-  /** Of the secret with the credentials for GitHub, where GitHub is asked. */
+  /** ARN of the secret with the credentials for GitHub; absent if GitHub is not configured. */
   readonly githubSecretArn?: string | undefined;
-  readonly deadLetters: IQueue;
+  readonly deadLetterQueue: IQueue;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** How the handler is bundled: the SDK included, so that what runs is what was tested. */
+/** How the handler is bundled: with the SDK, so that the tested code runs. */
 export const BUNDLING: BundlingOptions = {
   minify: true,
   format: OutputFormat.ESM,
@@ -64,12 +64,12 @@ export class ExtractMetrics extends Construct {
     acknowledgeWildcard(this.role, "*", "X-Ray's two actions know no resources");
     for (const resource of statements.flatMap((statement) => statement.resources)) {
       if (!resource.endsWith("*") && !resource.includes("/*/")) continue;
-      acknowledgeWildcard(this.role, resource, "Runners, and what is quarantined of them, are named at run time");
+      acknowledgeWildcard(this.role, resource, "Runners and their quarantines are named at run time");
     }
   }
 
   private createFunction(props: ExtractMetricsProps): NodejsFunction {
-    const { settings, deadLetters } = props;
+    const { settings, deadLetterQueue } = props;
     return new NodejsFunction(this, "Function", {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
       entry: path("../../functions/extract-metrics/handler.ts"),
@@ -86,10 +86,10 @@ export class ExtractMetrics extends Construct {
       timeout: Duration.seconds(timeoutSeconds(settings)),
       tracing: Tracing.ACTIVE,
       logGroup: this.logGroup,
-      // The next run does what this one did not: a second try would only run beside it.
+      // The next run does the rest: a retry would only overlap with it.
       retryAttempts: 0,
       // Not `SqsDestination`, which would grant more than to send.
-      onFailure: { bind: () => ({ destination: deadLetters.queueArn }) },
+      onFailure: { bind: () => ({ destination: deadLetterQueue.queueArn }) },
       ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
     });
   }
@@ -173,9 +173,9 @@ function askGithub({ githubSecretArn }: ExtractMetricsProps): PolicyStatement[] 
   return [new PolicyStatement({ sid: "ReadGithubSecret", actions, resources: [githubSecretArn] })];
 }
 
-function sendFailedRuns({ deadLetters }: ExtractMetricsProps): PolicyStatement[] {
+function sendFailedRuns({ deadLetterQueue }: ExtractMetricsProps): PolicyStatement[] {
   const actions = ["sqs:SendMessage"];
-  return [new PolicyStatement({ sid: "SendFailedRuns", actions, resources: [deadLetters.queueArn] })];
+  return [new PolicyStatement({ sid: "SendFailedRuns", actions, resources: [deadLetterQueue.queueArn] })];
 }
 
 function path(relative: string): string {

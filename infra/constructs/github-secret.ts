@@ -3,12 +3,12 @@ import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct } from "constructs";
 
 export interface GithubSecretProps {
-  /** Of a secret that exists already. */
+  /** ARN of an existing secret. */
   readonly secretArn?: string | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** The credentials for GitHub. The stack makes a secret that holds none: they are put into it by hand, and never into a template. */
+/** The credentials for GitHub. The stack creates an empty secret: a person fills it in, so that no template contains them. */
 export class GithubSecret extends Construct {
   readonly secretArn: string;
 
@@ -19,7 +19,7 @@ export class GithubSecret extends Construct {
       return;
     }
     const secret = new Secret(this, "Secret", {
-      description: "Credentials with which runner-metrics asks GitHub: see docs/github.md",
+      description: "Credentials with which runner-metrics asks GitHub: see docs/use/github.md",
       removalPolicy,
     });
     Validations.of(secret).acknowledge({

@@ -16,26 +16,26 @@ import type { Settings } from "../settings.ts";
 
 export interface MetricsBucketProps
   extends Pick<Settings, "uncollectedRetentionDays" | "quarantineRetentionDays" | "logRetentionDays" | "accessLogs"> {
-  /** A bucket that exists already: its policy and lifecycle are its owner's. */
+  /** An existing bucket: its policy and lifecycle are its owner's. */
   readonly existing?: IBucket | undefined;
   /** S3's own keys by default. */
   readonly encryptionKey?: IKey | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** The bucket that runners drop their files into, and which refuses what no honest runner does. */
+/** The bucket that runners upload their files to. It denies requests that no honest runner makes. */
 export class MetricsBucket extends Construct {
   readonly bucket: IBucket;
 
   constructor(scope: Construct, id: string, props: MetricsBucketProps) {
     super(scope, id);
-    // Otherwise the CDK sets an ACL on the bucket of the access logs, and S3 refuses ACLs since 2023.
+    // Otherwise the CDK sets an ACL on the bucket of the access logs, and S3 rejects ACLs since 2023.
     this.node.setContext(S3_SERVER_ACCESS_LOGS_USE_BUCKET_POLICY, true);
     if (props.existing) {
       this.bucket = props.existing;
       Annotations.of(this).addWarningV2(
         "runner-metrics:existing-bucket",
-        "An existing bucket keeps its own policy and lifecycle. See docs/deploy.md for the statements and rules that it needs.",
+        "An existing bucket keeps its own policy and lifecycle. See docs/use/deploy.md for the statements and rules that it needs.",
       );
       return;
     }
@@ -43,7 +43,7 @@ export class MetricsBucket extends Construct {
     for (const statement of denials(this.bucket, props.encryptionKey)) this.bucket.addToResourcePolicy(statement);
   }
 
-  /** From now on nobody but `role` writes into the quarantine. No effect on a bucket that exists already. */
+  /** Allows only `role` to write into quarantine. Has no effect on an existing bucket. */
   reserveQuarantineFor(role: IRole): void {
     this.bucket.addToResourcePolicy(
       new PolicyStatement({
@@ -85,7 +85,7 @@ export class MetricsBucket extends Construct {
     if (!accessLogs) {
       Validations.of(bucket).acknowledge({
         id: "AwsSolutions-S1",
-        reason: "Access logs cost more than all else here, and are switched on by the setting accessLogs",
+        reason: "Access logs are switched on by the setting accessLogs",
       });
     }
     return asInterface(bucket);
@@ -110,7 +110,7 @@ function asInterface(bucket: Bucket): IBucket {
   return bucket as IBucket;
 }
 
-/** What the bucket refuses, whoever asks. Keys: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
+/** Requests that the bucket denies to everyone. Condition keys: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
 function denials(bucket: IBucket, encryptionKey: IKey | undefined): PolicyStatement[] {
   const deny = (sid: string, resource: string, conditions: Record<string, Record<string, string>>) =>
     new PolicyStatement({
@@ -122,7 +122,7 @@ function denials(bucket: IBucket, encryptionKey: IKey | undefined): PolicyStatem
       conditions,
     });
   const everywhere = bucket.arnForObjects("*");
-  // A negated operator alone holds, and denies, also where there is no such header.
+  // A negated operator alone also matches, and denies, a request without the header.
   const denyOther = (sid: string, header: string, value: string, operator = "StringNotEquals") =>
     deny(sid, everywhere, { Null: { [header]: "false" }, [operator]: { [header]: value } });
   const encryption = "s3:x-amz-server-side-encryption";
@@ -134,7 +134,7 @@ function denials(bucket: IBucket, encryptionKey: IKey | undefined): PolicyStatem
       : []),
     denyOther("DenyOtherStorageClasses", "s3:x-amz-storage-class", "STANDARD"),
     // Also denies multipart uploads and copies, which have no such header. A presigned form (POST) can't have it
-    // either: its key and size are fixed by whoever signed it.
+    // either: its signer has fixed its key and size.
     deny("DenyOverwritingRunners", bucket.arnForObjects(`${RUNNERS_PREFIX}*`), {
       Null: { "s3:if-none-match": "true" },
       StringNotEquals: { "s3:authType": "POST" },

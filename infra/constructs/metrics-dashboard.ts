@@ -40,7 +40,7 @@ export interface MetricsDashboardProps {
   /** Whether GitHub is asked. */
   readonly github: boolean;
   readonly function: IFunction;
-  readonly deadLetters: IQueue;
+  readonly deadLetterQueue: IQueue;
   readonly eventLog: ILogGroup;
   readonly alarms: readonly Alarm[];
 }
@@ -54,7 +54,7 @@ const QUARTER = { width: 6, height: 6 };
 const STOP = EVENT_SCHEMAS.RunnerStop.shape.event.value;
 const QUARANTINED = EVENT_SCHEMAS.MetricsQuarantined.shape.event.value;
 
-/** One look: is it working, how long do jobs wait and why, how long do they run, how do they end, what was quarantined. */
+/** Is it working? How long do jobs wait, and why? How long do they run, and how do they end? What was quarantined? */
 export class MetricsDashboard extends Construct {
   readonly name: string;
 
@@ -75,12 +75,7 @@ export class MetricsDashboard extends Construct {
         running(props),
         [heading("Who uses the runners?", "By minutes of jobs. Names are the runners' claims: untrusted text.")],
         users(props),
-        [
-          heading(
-            "What was not to be trusted?",
-            "The files are in the bucket under `quarantine/`, with a manifest each.",
-          ),
-        ],
+        [heading("What was quarantined?", "The files are in the bucket under `quarantine/`, with a manifest each.")],
         quarantined(props),
         ...(props.github
           ? [
@@ -99,7 +94,7 @@ export class MetricsDashboard extends Construct {
   }
 }
 
-function working({ flavors, alarms, function: run, deadLetters }: MetricsDashboardProps): IWidget[] {
+function working({ flavors, alarms, function: run, deadLetterQueue }: MetricsDashboardProps): IWidget[] {
   const sum = { statistic: Stats.SUM };
   const outcomes = ["extracted", "deferred", "quarantined"] as const;
   return [
@@ -107,7 +102,7 @@ function working({ flavors, alarms, function: run, deadLetters }: MetricsDashboa
     graph("Runs", QUARTER, [
       ...flavors.map((flavor) => runMetric("RunDuration", flavor, { statistic: Stats.SAMPLE_COUNT, label: flavor })),
       run.metricErrors({ ...sum, label: "failed" }),
-      deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, label: "dead letters" }),
+      deadLetterQueue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, label: "dead letters" }),
     ]),
     graph(
       "Runners by outcome",

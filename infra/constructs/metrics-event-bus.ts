@@ -23,7 +23,7 @@ export class MetricsEventBus extends Construct {
       this.bus = props.existing;
       Annotations.of(this).addWarningV2(
         "runner-metrics:existing-event-bus",
-        "An existing event bus keeps its own policy: whoever may put events on it can forge ours.",
+        "An existing event bus keeps its own policy: everyone who may put events on it can forge events of runner-metrics.",
       );
     } else {
       this.own = this.createBus(props);
@@ -33,7 +33,7 @@ export class MetricsEventBus extends Construct {
     if (props.archiveRetentionDays > 0) this.archive(props);
   }
 
-  /** From now on nobody but `role` puts events on the bus, so that none is forged. Replays by EventBridge itself go on. */
+  /** Allows only `role` to put events on the bus, so that none is forged. Replays by EventBridge itself still work. */
   reserveFor(role: IRole): void {
     this.own?.addToResourcePolicy(
       new PolicyStatement({

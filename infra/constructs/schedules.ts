@@ -12,7 +12,7 @@ import type { Settings } from "../settings.ts";
 export interface SchedulesProps {
   readonly flavors: Settings["flavors"];
   readonly target: IFunction;
-  readonly deadLetters: IQueue;
+  readonly deadLetterQueue: IQueue;
 }
 
 /** How often Scheduler tries to hand a run to Lambda. Then the next run is due anyway. */
@@ -20,7 +20,7 @@ const RETRIES_MAX = 2;
 
 /** One schedule for each flavor, which runs the function with that flavor's payload. */
 export class Schedules extends Construct {
-  constructor(scope: Construct, id: string, { flavors, target, deadLetters }: SchedulesProps) {
+  constructor(scope: Construct, id: string, { flavors, target, deadLetterQueue }: SchedulesProps) {
     super(scope, id);
     const scheduleGroup = new ScheduleGroup(this, "Group");
     const role = new Role(this, "Role", {
@@ -44,7 +44,7 @@ export class Schedules extends Construct {
           input: ScheduleTargetInput.fromObject(input),
           retryAttempts: RETRIES_MAX,
           maxEventAge: Duration.minutes(everyMinutes),
-          deadLetterQueue: deadLetters,
+          deadLetterQueue: deadLetterQueue,
         }),
       });
     }

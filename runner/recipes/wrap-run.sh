@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts `runner-metrics.sh run` around the run.sh of a runner that is started by something you can't change:
 #   wrap-run.sh /opt/actions-runner
-# Where the collector asks GitHub, the runner's name there has to be its storage's: see docs/runner.md.
+# Where the collector asks GitHub, the runner's name there has to be its storage's: see docs/use/runner.md.
 set -eu
 
 if [ ! -e "$1/run-github.sh" ]; then mv "$1/run.sh" "$1/run-github.sh"; fi

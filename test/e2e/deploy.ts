@@ -71,9 +71,10 @@ try {
   tell("cleaned up", await checkCleanedUp(s3, bucket));
 
   assert.deepEqual(namesIn(await cdk.deploy(CHANGED)), { bucket, queueUrl });
-  await putFiles(s3, fleet, "r-larger", filesOf(1_500));
+  const extra = Object.fromEntries(Array.from({ length: 30 }, (_, number) => [`extra-${number}`, "x"]));
+  await putFiles(s3, fleet, "r-larger", { ...extra, ...filesOf(0) });
   await consumer.until((events) => of("RunnerStop", events).some(({ runner_name }) => runner_name === "r-larger"));
-  tell("change deployed", "a file of 1,500 bytes is accepted now, and was quarantined before");
+  tell("change deployed", "34 objects of a runner are accepted now, and were quarantined before");
 
   await takeDown(bucket);
   tell("taken down", "stacks and bucket are gone");

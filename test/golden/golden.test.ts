@@ -228,8 +228,8 @@ describe("golden cases", () => {
     for (const { row } of DIFFERENCES) expect(counts.get(row), row).toBeGreaterThan(0);
   });
 
-  test("docs/reference.md names the differences, with the number of cases of each", () => {
-    const document = readFileSync(new URL("../../docs/reference.md", import.meta.url), "utf8");
+  test("docs/contribute/reference.md names the differences, with the number of cases of each", () => {
+    const document = readFileSync(new URL("../../docs/contribute/reference.md", import.meta.url), "utf8");
     const rows = [...document.matchAll(/^\| (.+?) \| .+ \| .+ \| ([0-9]+) \|$/gm)].map(([, row, cases]) => [
       row,
       cases,

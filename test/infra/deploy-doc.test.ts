@@ -5,7 +5,7 @@ import { BUCKET, only, resolve } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
-const doc = read("docs/deploy.md");
+const doc = read("docs/use/deploy.md");
 const blocks = [...doc.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language = "", text = ""]) => ({
   language,
   text,
@@ -13,13 +13,13 @@ const blocks = [...doc.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language = 
 const json = blocks.filter(({ language }) => language === "json").map(({ text }) => JSON.parse(text));
 const template = synthesize();
 
-test("the settings that docs/deploy.md shows are accepted, and its table names each there is", () => {
+test("the settings that docs/use/deploy.md shows are accepted, and its table names each there is", () => {
   expect(() => parseSettings(stackSettings, json[0].context.runnerMetrics, "docs")).not.toThrow();
   const [, table = ""] = doc.split("## Settings");
   for (const name of Object.keys(stackSettings.shape)) expect(table).toContain(`\`${name}\``);
 });
 
-test("the policy that docs/deploy.md gives for an existing bucket is that of our own", () => {
+test("the policy that docs/use/deploy.md gives for an existing bucket is that of our own", () => {
   const [, policy] = only(template, "AWS::S3::BucketPolicy");
   const [roleId] = only(template, "AWS::IAM::Role", "ExtractMetricsRole");
   const { Statement } = resolve(template, policy.Properties.PolicyDocument) as { Statement: { Sid?: string }[] };
@@ -29,14 +29,14 @@ test("the policy that docs/deploy.md gives for an existing bucket is that of our
   expect(json[1]).toEqual(JSON.parse(ours));
 });
 
-test("every kind of alarm is in the table of docs/deploy.md", () => {
+test("every kind of alarm is in the table of docs/use/deploy.md", () => {
   const kinds = Object.keys(resources(template, "AWS::CloudWatch::Alarm")).map(
     (id) => /Alarms(\w+?)(large|armsmall)?[0-9A-F]{8}$/.exec(id)?.[1],
   );
   for (const kind of new Set(kinds)) expect(doc).toContain(`\`${kind}\``);
 });
 
-test("the code that docs/deploy.md shows is that of the examples", () => {
+test("the code that docs/use/deploy.md shows is that of the examples", () => {
   const [sample] = blocks.filter(({ language }) => language === "ts");
   expect(read("examples/long-job-handler.ts").replaceAll("  ", "")).toContain(sample?.text.replaceAll("  ", "").trim());
 });

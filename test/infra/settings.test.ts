@@ -73,12 +73,12 @@ describe("the settings", () => {
     [
       "two ways of the alarms",
       { flavors, alarmEmail: "a@example.com", alarmTopicArn: "arn:aws:sns:us-east-1:123456789012:t" },
-      "alarmEmail: is for a topic of our own",
+      "alarmEmail: can't be combined with alarmTopicArn",
     ],
     [
       "access logs of someone else's bucket",
       { flavors, accessLogs: true, bucketName: "ours" },
-      "accessLogs: is for a bucket of our own",
+      "accessLogs: can't be combined with bucketName",
     ],
     ["a key that is none", { flavors, kmsKeyArn: "key" }, "kmsKeyArn: must be the ARN of a key"],
     [

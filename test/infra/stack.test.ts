@@ -193,7 +193,7 @@ describe("an alarm", () => {
       "StrayObjects",
       "InvariantViolated",
     ];
-    const ofAll = ["RunErrors", "Throttles", "DeadLetters"];
+    const ofAll = ["RunErrors", "Throttles", "DeadLetterQueue"];
     expect(alarms).toHaveLength(2 * ofFlavor.length + ofAll.length);
     const [topicId] = only(template, "AWS::SNS::Topic");
     for (const [id, { Properties }] of alarms) {
@@ -240,7 +240,7 @@ describe("an alarm", () => {
     ["StrayObjectslarge", "StrayObjects", "Sum"],
     ["RunErrors", "Errors", "Sum"],
     ["Throttles", "Throttles", "Sum"],
-    ["DeadLetters", "ApproximateNumberOfMessagesVisible", "Maximum"],
+    ["DeadLetterQueue", "ApproximateNumberOfMessagesVisible", "Maximum"],
   ])("%s rings at the first one", (id, MetricName, Statistic) => {
     const once = { MetricName, Statistic, Threshold: 1, EvaluationPeriods: 1, TreatMissingData: "notBreaching" };
     expect(alarm(id)).toMatchObject({ ...once, ComparisonOperator: "GreaterThanOrEqualToThreshold" });
@@ -308,7 +308,7 @@ describe("what is taken down with the stack", () => {
       "RunnerMetricsEventsEventBusArchive2FDF5D7B",
       "RunnerMetricsExtractMetricsLogGroup179A9933",
       "RunnerMetricsEventLogLogGroupC040D860",
-      "RunnerMetricsDeadLettersQueue166B6A03",
+      "RunnerMetricsDeadLetterQueue87A685FC",
       "RunnerMetricsEventSchemasRegistry181564D0",
     ]);
   });

@@ -6,9 +6,9 @@ import { expect, it } from "vitest";
 import { describeShells } from "./describe-shells.ts";
 import { BUCKET, launch, SHELLS, startCloud } from "./fleet.ts";
 
-const doc = readFileSync(new URL("../../docs/runner.md", import.meta.url), "utf8");
+const doc = readFileSync(new URL("../../docs/use/runner.md", import.meta.url), "utf8");
 
-describeShells("what docs/runner.md gives to try without AWS,", SHELLS, ({ name, command }) => {
+describeShells("what docs/use/runner.md gives to try without AWS,", SHELLS, ({ name, command }) => {
   it(`is a whole life, in ${name}`, async () => {
     const [, script = ""] = /## Try it without AWS[\s\S]*?```sh\n([\s\S]*?)```/.exec(doc) ?? [];
     const cloud = await startCloud();
@@ -29,7 +29,7 @@ describeShells("what docs/runner.md gives to try without AWS,", SHELLS, ({ name,
   });
 });
 
-it("what docs/runner.md gives to try without AWS leaves no credentials behind in the shell", async () => {
+it("what docs/use/runner.md gives to try without AWS leaves no credentials behind in the shell", async () => {
   const [, script = ""] = /## Try it without AWS[\s\S]*?```sh\n([\s\S]*?)```/.exec(doc) ?? [];
   const dry = script
     .replaceAll(/^sh /gm, ": ")
@@ -41,7 +41,7 @@ it("what docs/runner.md gives to try without AWS leaves no credentials behind in
   expect(stdout).toMatch(/<>\n$/);
 });
 
-it("what docs/runner.md gives for EKS Pod Identity prints a policy by the pod's name", () => {
+it("what docs/use/runner.md gives for EKS Pod Identity prints a policy by the pod's name", () => {
   const [, command = ""] = /```sh\n +(npx node -e [\s\S]*?)\n +```/.exec(doc) ?? [];
   const { Statement } = JSON.parse(
     execFileSync("sh", ["-c", command.replace("npx node", process.execPath)], { encoding: "utf8" }),
@@ -52,7 +52,7 @@ it("what docs/runner.md gives for EKS Pod Identity prints a policy by the pod's 
   );
 });
 
-it("docs/runner.md explains lines that the script does say", () => {
+it("docs/use/runner.md explains lines that the script does say", () => {
   const script = readFileSync(new URL("../../runner/runner-metrics.sh", import.meta.url), "utf8");
   const [, section = ""] = /## When something goes wrong([\s\S]*?)\n## /.exec(doc) ?? [];
   const lines = [...section.matchAll(/^\|([^|]*)\|/gm)].flatMap(([, cell = ""]) =>

@@ -1,6 +1,6 @@
 /**
  * The guarantees, one function each, over a history: independent of the code under test. What each promises, and what it does
- * not, is said in docs/guarantees.md.
+ * not, is said in docs/operate/guarantees.md.
  */
 import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import type { EventEntry, ListedObject } from "../../functions/ports.ts";

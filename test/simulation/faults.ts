@@ -1,7 +1,19 @@
 /** All that can go wrong with one operation, and how often it does in a world. */
 
-import type { OperationKind } from "./history.ts";
 import type { Random } from "./random.ts";
+
+/** What a run asks of the services: one kind for each method of the ports. */
+export type OperationKind =
+  | "exists"
+  | "list"
+  | "head"
+  | "get"
+  | "putIfAbsent"
+  | "copy"
+  | "delete"
+  | "put"
+  | "jobs"
+  | "alive";
 
 /**
  * - `refused`, `throttled`: fails before its effect. `lost`: fails after it. `stalled`: fails before it, after 5 s

@@ -145,7 +145,5 @@ export type Operation = Happening & {
     | { readonly kind: "alive"; answer?: ReadonlySet<string> | undefined }
   );
 
-export type OperationKind = Operation["kind"];
-
 export type Event = Upload | RunnerFinished | RunBegins | RunEnds | BusChanges | WorldEnds | Operation;
 export type History = Event[];

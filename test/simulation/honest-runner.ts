@@ -12,7 +12,7 @@ import {
   START,
   secondsBody,
 } from "./bodies.ts";
-import type { OperationKind } from "./history.ts";
+import type { OperationKind } from "./faults.ts";
 import type { Random } from "./random.ts";
 
 /** What a runner does next: waits, or sends a file. */

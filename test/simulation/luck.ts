@@ -13,7 +13,10 @@ export const NEEDED: readonly string[] = [
   ...Object.entries(FAULTS).flatMap(([fault, kinds]) => kinds.map((kind) => `fault: ${fault} of ${kind}`)),
   ...namesOf(OUTCOMES).map((outcome) => `outcome: ${outcome}`),
   ...namesOf(QUARANTINE_REASONS).map((reason) => `quarantined: ${reason}`),
-  ...namesOf(DEFERRAL_REASONS).map((reason) => `deferred: ${reason}`),
+  // Only the handler ends the calls in progress at the deadline.
+  ...namesOf(DEFERRAL_REASONS)
+    .filter((reason) => reason !== "deadline")
+    .map((reason) => `deferred: ${reason}`),
   ...namesOf(DELETE_RESULTS).map((result) => `object: ${result}`),
   ...Object.keys(EVENT_SCHEMAS).flatMap((type) => [`event: ${type} accepted`, `event: ${type} failed`]),
   ...["done", "deadline", "listing-failed"].map((how) => `stopped: ${how}`),

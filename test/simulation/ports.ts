@@ -14,8 +14,8 @@ import {
 } from "../../functions/ports.ts";
 import { isS3Error } from "../../local/s3.ts";
 import { jobsThatSay, modelObjectStore, modelPutEvents } from "../model-ports.ts";
-import type { FaultName } from "./faults.ts";
-import type { Operation, OperationKind } from "./history.ts";
+import type { FaultName, OperationKind } from "./faults.ts";
+import type { Operation } from "./history.ts";
 import { BUCKET, BUS, type SimulatedRun, type Universe, type Unnoted } from "./universe.ts";
 
 /** What GitHub answers. */

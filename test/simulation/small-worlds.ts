@@ -17,8 +17,9 @@ import {
   secondsBody,
 } from "./bodies.ts";
 import { check, type Violation } from "./checker.ts";
+import type { OperationKind } from "./faults.ts";
 import { FAULTS_OF, type FaultName } from "./faults.ts";
-import type { History, OperationKind } from "./history.ts";
+import type { History } from "./history.ts";
 import { simulatedPorts } from "./ports.ts";
 import { BUCKET, BUS, createRun, createUniverse, drained, FLAVOR, PREFIX, type Universe } from "./universe.ts";
 

@@ -3,8 +3,8 @@
 import { createEventBridgeModel, type EventBridgeModel } from "../../local/event-bridge.ts";
 import { createS3Model, isS3Error, type S3Model, type S3Object } from "../../local/s3.ts";
 import type { Body } from "./bodies.ts";
-import type { FaultName } from "./faults.ts";
-import type { Event, History, Operation, OperationKind, Upload } from "./history.ts";
+import type { FaultName, OperationKind } from "./faults.ts";
+import type { Event, History, Operation, Upload } from "./history.ts";
 
 export const BUCKET = "metrics";
 export const BUS = "runner-metrics";

@@ -2,11 +2,11 @@ import { Duration, Validations } from "aws-cdk-lib";
 import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 
-/** SQS's longest. */
+/** SQS's maximum. */
 const RETENTION_DAYS = 14;
 
-/** Where ends what could not be delivered: schedules that did not reach the Lambda, runs that failed, events not logged. */
-export class DeadLetters extends Construct {
+/** Holds deliveries that failed: schedules that did not reach the function, failed runs, events that were not logged. */
+export class DeadLetterQueue extends Construct {
   readonly queue: Queue;
 
   constructor(scope: Construct, id: string) {
