@@ -19,7 +19,7 @@ import {
 import { RUN_METRICS } from "../contract/run-metrics.ts";
 import { FILE_SIZE_BYTES_LIMIT, RUNNER_FILES } from "../contract/runner-files.ts";
 import { scheduleInput } from "../contract/schedule-input.ts";
-import { JOB_METRICS, type JobMetric } from "../infra/job-metrics.ts";
+import { JOB_METRICS, type JobMetric } from "../infra/metrics.ts";
 import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
 import { parseSettings, stackSettings } from "../infra/settings.ts";
 
@@ -166,7 +166,7 @@ function metricsReference(): string {
     const value = field ? `\`${field}\`, in seconds` : "1 for each event";
     return `| \`${name}\` | \`${event}\` | ${value} | ${["flavor", ...(dimension ? [dimension] : [])].map((one) => `\`${one}\``).join(", ")} |`;
   });
-  return page("Metrics", "contract/run-metrics.ts and infra/job-metrics.ts", [
+  return page("Metrics", "contract/run-metrics.ts and infra/metrics.ts", [
     "All metrics are in the CloudWatch namespace `RunnerMetrics`. No text of a runner's is ever a dimension.",
     "",
     "## Runs",

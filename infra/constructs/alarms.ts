@@ -1,5 +1,12 @@
 import { Duration, Stack } from "aws-cdk-lib";
-import { Alarm, ComparisonOperator, type IMetric, Stats, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import {
+  Alarm,
+  type AlarmProps,
+  ComparisonOperator,
+  type IMetric,
+  Stats,
+  TreatMissingData,
+} from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
@@ -22,16 +29,82 @@ export interface AlarmsProps {
   readonly topic?: ITopic | undefined;
 }
 
-interface Rule {
-  readonly metric: IMetric;
-  /** What happened, and what to do. The e-mail contains it. */
+/** An alarm of one flavor. */
+interface FlavorAlarm {
+  readonly metric: MetricName;
+  /** `once`: one run had one. `inARow`: each of some runs had one. */
+  readonly after: "once" | "inARow";
+  /** What happened, and what to do. The e-mail contains it. `FLAVOR`, `RUNS` and `OWNER` are replaced. */
   readonly description: string;
-  readonly atLeast?: number;
-  readonly below?: number;
-  /** In how many periods in a row; 1 by default. */
-  readonly periods?: number;
-  readonly missingData?: TreatMissingData;
+  /** The setting without which the metric is not written. */
+  readonly needs?: "github" | "githubRunners";
 }
+
+/** The alarms of each flavor, by name. `NoRun` is for the absence of a metric, and not in this list. */
+const FLAVOR_ALARMS: Readonly<Record<string, FlavorAlarm>> = {
+  Quarantined: {
+    metric: outcomeMetric("quarantined"),
+    after: "once",
+    description:
+      "Files of a runner of flavor FLAVOR are not trustworthy. The dashboard shows whose and why; the files are in quarantine.",
+  },
+  Deferred: {
+    metric: outcomeMetric("deferred"),
+    after: "inARow",
+    description:
+      "Runners of flavor FLAVOR were left for the next run RUNS runs in a row. The log says why (deferralReasons, errors).",
+  },
+  DeadlineReached: {
+    metric: "DeadlineReached",
+    after: "inARow",
+    description:
+      "Runs of flavor FLAVOR reached their deadline RUNS times in a row. The storages listed last may never be reached: raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes.",
+  },
+  AccessDenied: {
+    metric: "AccessDenied",
+    after: "once",
+    description:
+      "S3 denied us an object of flavor FLAVOR: look for a change of the bucket's policy, the function's role, or the key.",
+  },
+  NotDeleted: {
+    metric: "ObjectsNotDeleted",
+    after: "inARow",
+    description:
+      "Objects of flavor FLAVOR could not be deleted RUNS runs in a row: their events repeat in each run, with the same ids.",
+  },
+  StrayObjects: {
+    metric: "StrayObjects",
+    after: "once",
+    description:
+      "Objects of flavor FLAVOR are outside any storage, where no runner may write: somebody's permissions are too wide.",
+  },
+  InvariantViolated: {
+    metric: "InvariantViolated",
+    after: "once",
+    description:
+      "A run of flavor FLAVOR violated an invariant, such as that every listed runner has one outcome: a bug of runner-metrics. The log says which (violatedInvariants). Please report it.",
+  },
+  JobMismatch: {
+    metric: verificationMetric("mismatch"),
+    after: "once",
+    needs: "github",
+    description:
+      "A runner of flavor FLAVOR claims a job that GitHub says it did not do. The log of events says which: its verification is mismatch, or it was quarantined for job-mismatch.",
+  },
+  GithubCredentials: {
+    metric: githubReasonMetric("no-credentials"),
+    after: "once",
+    needs: "github",
+    description: "The secret with GitHub's credentials can't be read, is empty, or its key or token was revoked.",
+  },
+  GithubRunners: {
+    metric: "GithubRunnersUnknown",
+    after: "inARow",
+    needs: "githubRunners",
+    description:
+      "GitHub did not say in RUNS runs in a row which runners of OWNER are online: the runs used orphanAfterSeconds. The log says why (runnersUnknown).",
+  },
+};
 
 /** Alarms for everything that needs a person, and the topic that they notify. */
 export class Alarms extends Construct {
@@ -64,109 +137,64 @@ export class Alarms extends Construct {
 
   private watchAll(props: AlarmsProps): void {
     const period = Duration.minutes(5);
-    this.watch("RunErrors", {
-      metric: props.function.metricErrors({ period, statistic: Stats.SUM }),
-      description:
-        "A run failed: its event bus or bucket is missing, the listing failed, or it timed out. The log says which. Nothing is lost: files stay until their events are on the bus.",
-      atLeast: 1,
-    });
-    this.watch("Throttles", {
-      metric: props.function.metricThrottles({ period, statistic: Stats.SUM }),
-      description: "Lambda refused to start a run: the account's or the function's concurrency is used up.",
-      atLeast: 1,
-    });
-    this.watch("DeadLetterQueue", {
-      metric: props.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
-      description:
-        "A schedule could not start a run, a run failed, or an event could not be logged. The queue holds the details; delete its messages when done.",
-      atLeast: 1,
-    });
+    this.watch(
+      "RunErrors",
+      props.function.metricErrors({ period, statistic: Stats.SUM }),
+      "A run failed: its event bus or bucket is missing, the listing failed, or it timed out. The log says which. Nothing is lost: files stay until their events are on the bus.",
+    );
+    this.watch(
+      "Throttles",
+      props.function.metricThrottles({ period, statistic: Stats.SUM }),
+      "Lambda refused to start a run: the account's or the function's concurrency is used up.",
+    );
+    this.watch(
+      "DeadLetterQueue",
+      props.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
+      "A schedule could not start a run, a run failed, or an event could not be logged. The queue holds the details; delete its messages when done.",
+    );
   }
 
   private watchFlavor(flavor: string, { settings }: AlarmsProps): void {
     const { noRunAlarmAfterIntervals, deferredAlarmAfterRuns } = settings;
     const { everyMinutes = 1, githubRunners } = settings.flavors[flavor] ?? {};
-    const interval = Duration.minutes(everyMinutes);
-    const sum = (name: MetricName) => runMetric(name, flavor, { period: interval, statistic: Stats.SUM });
-    // The smallest value of some runs in a row. Periods of one interval are less reliable: if runs come some seconds early
-    // or late, one period has two and the next has none.
-    const leastOfSome = (name: MetricName) =>
-      runMetric(name, flavor, {
-        period: Duration.minutes(deferredAlarmAfterRuns * everyMinutes),
-        statistic: Stats.MINIMUM,
-      });
-    this.watch(`NoRun-${flavor}`, {
-      metric: runMetric("RunDuration", flavor, { period: interval, statistic: Stats.SAMPLE_COUNT }),
-      description: `No run of flavor ${flavor} was completed in ${noRunAlarmAfterIntervals} intervals. Goes to ALARM once after the first deployment, until the first run.`,
-      below: 1,
-      periods: noRunAlarmAfterIntervals,
-      missingData: TreatMissingData.BREACHING,
-    });
-    this.watch(`Quarantined-${flavor}`, {
-      metric: sum(outcomeMetric("quarantined")),
-      description: `Files of a runner of flavor ${flavor} are not trustworthy. The dashboard shows whose and why; the files are in quarantine.`,
-      atLeast: 1,
-    });
-    this.watch(`Deferred-${flavor}`, {
-      metric: leastOfSome(outcomeMetric("deferred")),
-      description: `Runners of flavor ${flavor} were left for the next run ${deferredAlarmAfterRuns} runs in a row. The log says why (deferralReasons, errors).`,
-      atLeast: 1,
-    });
-    this.watch(`DeadlineReached-${flavor}`, {
-      metric: leastOfSome("DeadlineReached"),
-      description: `Runs of flavor ${flavor} reached their deadline ${deferredAlarmAfterRuns} times in a row. The storages listed last may never be reached: raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes.`,
-      atLeast: 1,
-    });
-    this.watch(`AccessDenied-${flavor}`, {
-      metric: sum("AccessDenied"),
-      description: `S3 denied us an object of flavor ${flavor}: look for a change of the bucket's policy, the function's role, or the key.`,
-      atLeast: 1,
-    });
-    this.watch(`NotDeleted-${flavor}`, {
-      metric: leastOfSome("ObjectsNotDeleted"),
-      description: `Objects of flavor ${flavor} could not be deleted ${deferredAlarmAfterRuns} runs in a row: their events repeat in each run, with the same ids.`,
-      atLeast: 1,
-    });
-    this.watch(`StrayObjects-${flavor}`, {
-      metric: sum("StrayObjects"),
-      description: `Objects of flavor ${flavor} are outside any storage, where no runner may write: somebody's permissions are too wide.`,
-      atLeast: 1,
-    });
-    this.watch(`InvariantViolated-${flavor}`, {
-      metric: sum("InvariantViolated"),
-      description: `A run of flavor ${flavor} violated an invariant, such as that every listed runner has one outcome: a bug of runner-metrics. The log says which (violatedInvariants). Please report it.`,
-      atLeast: 1,
-    });
-    if (!settings.github) return;
-    this.watch(`JobMismatch-${flavor}`, {
-      metric: sum(verificationMetric("mismatch")),
-      description: `A runner of flavor ${flavor} claims a job that GitHub says it did not do. The log of events says which: its verification is mismatch, or it was quarantined for job-mismatch.`,
-      atLeast: 1,
-    });
-    this.watch(`GithubCredentials-${flavor}`, {
-      metric: sum(githubReasonMetric("no-credentials")),
-      description: "The secret with GitHub's credentials can't be read, is empty, or its key or token was revoked.",
-      atLeast: 1,
-    });
-    if (!githubRunners) return;
-    this.watch(`GithubRunners-${flavor}`, {
-      metric: leastOfSome("GithubRunnersUnknown"),
-      description: `GitHub did not say in ${deferredAlarmAfterRuns} runs in a row which runners of ${githubRunners} are online: the runs used orphanAfterSeconds. The log says why (runnersUnknown).`,
-      atLeast: 1,
-    });
+    const period = Duration.minutes(everyMinutes);
+    this.watch(
+      `NoRun-${flavor}`,
+      runMetric("RunDuration", flavor, { period, statistic: Stats.SAMPLE_COUNT }),
+      `No run of flavor ${flavor} was completed in ${noRunAlarmAfterIntervals} intervals. Goes to ALARM once after the first deployment, until the first run.`,
+      {
+        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+        evaluationPeriods: noRunAlarmAfterIntervals,
+        treatMissingData: TreatMissingData.BREACHING,
+      },
+    );
+    const statistics = {
+      once: { period, statistic: Stats.SUM },
+      // The smallest value of some runs in a row. Periods of one interval are less reliable: if runs come some seconds
+      // early or late, one period has two and the next has none.
+      inARow: { period: Duration.minutes(deferredAlarmAfterRuns * everyMinutes), statistic: Stats.MINIMUM },
+    };
+    const has = { github: settings.github, githubRunners };
+    for (const [name, { metric, after, needs, description }] of Object.entries(FLAVOR_ALARMS)) {
+      if (needs && !has[needs]) continue;
+      const text = description
+        .replace("FLAVOR", flavor)
+        .replace("RUNS", String(deferredAlarmAfterRuns))
+        .replace("OWNER", githubRunners ?? "");
+      this.watch(`${name}-${flavor}`, runMetric(metric, flavor, statistics[after]), text);
+    }
   }
 
-  private watch(id: string, { metric, description, atLeast, below, periods = 1, missingData }: Rule): void {
+  /** An alarm at the first one, unless the options say otherwise. */
+  private watch(id: string, metric: IMetric, alarmDescription: string, options: Partial<AlarmProps> = {}): void {
     const alarm = new Alarm(this, id, {
       metric,
-      alarmDescription: description,
-      threshold: atLeast ?? below ?? 0,
-      comparisonOperator:
-        below === undefined
-          ? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
-          : ComparisonOperator.LESS_THAN_THRESHOLD,
-      evaluationPeriods: periods,
-      treatMissingData: missingData ?? TreatMissingData.NOT_BREACHING,
+      alarmDescription,
+      threshold: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      ...options,
     });
     this.alarms.push(alarm);
   }

@@ -6,7 +6,7 @@ import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { EVENT_SOURCE } from "../../contract/events.ts";
 import { METRICS_NAMESPACE } from "../../contract/run-metrics.ts";
-import { JOB_METRICS, type JobMetric, type JobMetricName } from "../job-metrics.ts";
+import { JOB_METRICS, type JobMetric, type JobMetricName } from "../metrics.ts";
 
 export interface EventLogProps {
   readonly bus: IEventBus;

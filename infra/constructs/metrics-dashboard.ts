@@ -27,8 +27,7 @@ import {
   verificationMetric,
 } from "../../contract/run-metrics.ts";
 import { postJobStatus } from "../../contract/runner-files.ts";
-import { JOB_METRICS, type JobMetricName } from "../job-metrics.ts";
-import { jobMetric, runMetric } from "../metrics.ts";
+import { JOB_METRICS, type JobMetricName, jobMetric, runMetric } from "../metrics.ts";
 
 interface Size {
   readonly width: number;

@@ -3,7 +3,7 @@ import { EVENT_SCHEMAS } from "../../contract/events.ts";
 import { METRICS_NAMESPACE } from "../../contract/run-metrics.ts";
 import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { emptySummary, type Summary } from "../../functions/run/summary.ts";
-import { JOB_METRICS } from "../../infra/job-metrics.ts";
+import { JOB_METRICS } from "../../infra/metrics.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
 import { deployedRun, EVERYTHING, environmentOf, type RunResult } from "./deployed-run.ts";
 import { BUCKET, resolve } from "./iam.ts";
