@@ -1,5 +1,6 @@
 /** The environment of the collector's Lambda function, and the settings of the stack that become its variables. */
 import * as z from "zod";
+import { METRICS_NAMESPACE } from "./run-metrics.ts";
 
 /** A whole number that an operator can set: a setting of the stack, passed to the function in a variable. */
 interface NumberSetting {
@@ -74,6 +75,12 @@ export const environment = z
     BUCKET_NAME: required.describe("Name of the bucket"),
     EVENT_BUS_NAME: required.describe("Name of the event bus"),
     ...variablesOf(RUN_SETTINGS),
+    METRICS_NAMESPACE: z
+      .string()
+      .regex(/^[0-9A-Za-z._/#:-]{1,255}$/, "must be the name of a namespace in CloudWatch")
+      .refine((name) => !name.startsWith("AWS/"), "must not begin with AWS/")
+      .default(METRICS_NAMESPACE)
+      .describe("CloudWatch's namespace of the metrics"),
     KMS_KEY_ARN: z
       .string()
       .regex(/^arn:[^:]+:kms:[^:]+:[0-9]{12}:key\//, "must be the ARN of a key, and not of an alias")

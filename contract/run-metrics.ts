@@ -1,5 +1,4 @@
 /** CloudWatch metrics that the collector writes for each run: names, units and meanings. Alarms, dashboard and documentation use these names only. */
-import { DETAIL_TYPES, type DetailType } from "./events.ts";
 import {
   DEFERRAL_REASONS,
   type DeferralReason,
@@ -14,9 +13,10 @@ import {
 } from "./reasons.ts";
 import { LIVE_STATES, type LiveState } from "./runner-files.ts";
 
+/** The default. A stack sets its own, so that two stacks do not mix their numbers. */
 export const METRICS_NAMESPACE = "RunnerMetrics";
 
-/** Dimension `service`. The only other dimension is `flavor`, which the operator names: no text of a runner's makes a metric series. */
+/** Dimension `service`. The only other dimension is `flavor`, which most metrics have and the operator names: no text of a runner's makes a metric series. */
 export const METRICS_SERVICE = "extract-metrics";
 
 interface RunMetric {
@@ -24,6 +24,8 @@ interface RunMetric {
   readonly meaning: string;
   /** Written in every run, also where it is 0. Others are written only if not 0, since CloudWatch charges for each series. */
   readonly always?: true;
+  /** Without the dimension `flavor`: the log says which flavor it was, and all flavors share one alarm, or one limit of GitHub's. */
+  readonly ofAllFlavors?: true;
 }
 
 /** Metrics with a name of their own. */
@@ -38,30 +40,40 @@ const NAMED = {
     meaning: "1 if the run stopped at its deadline, before the end of the listing.",
     always: true,
   },
-  AccessDenied: { unit: "Count", meaning: "How often S3 or EventBridge denied us access." },
+  AccessDenied: { unit: "Count", meaning: "How often S3 or EventBridge denied us access.", ofAllFlavors: true },
   InvariantViolated: {
     unit: "Count",
     meaning: "Rules that every run obeys and this one did not: a bug. The log names them.",
+    ofAllFlavors: true,
   },
-  StrayObjects: { unit: "Count", meaning: "Objects outside any storage, where no runner may write." },
+  StrayObjects: {
+    unit: "Count",
+    meaning: "Objects outside any storage, where no runner may write.",
+    ofAllFlavors: true,
+  },
   ObjectsNotDeleted: {
     unit: "Count",
     meaning: "Objects that S3 failed or refused to delete; their events repeat with the same ids.",
     always: true,
   },
-  GithubRequests: { unit: "Count", meaning: "Calls to GitHub." },
+  GithubRequests: { unit: "Count", meaning: "Calls to GitHub.", ofAllFlavors: true },
   GithubRateLimited: {
     unit: "Count",
     meaning: "Calls that GitHub's rate limit refused, or that were not made to respect it.",
+    ofAllFlavors: true,
   },
-  GithubRateLimitRemaining: { unit: "Count", meaning: "What is left of GitHub's rate limit.", always: true },
+  GithubRateLimitRemaining: {
+    unit: "Count",
+    meaning: "What is left of GitHub's rate limit.",
+    always: true,
+    ofAllFlavors: true,
+  },
   GithubRunnersUnknown: { unit: "Count", meaning: "1 if GitHub did not say which runners are online.", always: true },
 } as const satisfies Readonly<Record<string, RunMetric>>;
 
 export const outcomeMetric = (outcome: Outcome) => `Runners.${outcome}` as const;
 export const quarantineMetric = (reason: QuarantineReason) => `Quarantined.${reason}` as const;
 export const deferralMetric = (reason: DeferralReason) => `Deferred.${reason}` as const;
-export const eventMetric = (type: DetailType, result: EventResult) => `Events.${type}.${result}` as const;
 export const liveMetric = (state: LiveState) => `Live.${state}` as const;
 export const oldestMetric = (state: LiveState) => `OldestSeconds.${state}` as const;
 export const verificationMetric = (verification: Verification) => `Verification.${verification}` as const;
@@ -73,7 +85,7 @@ export type EventResult = (typeof EVENT_RESULTS)[number];
 
 export type MetricName =
   | keyof typeof NAMED
-  | ReturnType<typeof outcomeMetric | typeof quarantineMetric | typeof deferralMetric | typeof eventMetric>
+  | ReturnType<typeof outcomeMetric | typeof quarantineMetric | typeof deferralMetric>
   | ReturnType<typeof liveMetric | typeof oldestMetric>
   | ReturnType<typeof verificationMetric | typeof githubReasonMetric>;
 
@@ -84,17 +96,6 @@ export const RUN_METRICS = {
   [outcomeMetric("deferred")]: { unit: "Count", meaning: OUTCOMES.deferred, always: true },
   ...family(QUARANTINE_REASONS, quarantineMetric),
   ...family(DEFERRAL_REASONS, deferralMetric),
-  ...Object.fromEntries(
-    DETAIL_TYPES.flatMap((type) =>
-      EVENT_RESULTS.map((result) => [
-        eventMetric(type, result),
-        {
-          unit: "Count",
-          meaning: `${type} events that EventBridge ${result === "accepted" ? "acknowledged" : "did not acknowledge"}.`,
-        },
-      ]),
-    ),
-  ),
   ...Object.fromEntries(
     LIVE_STATES.flatMap((state) => [
       [
@@ -108,13 +109,14 @@ export const RUN_METRICS = {
     ]),
   ),
   ...family(VERIFICATIONS, verificationMetric),
-  ...family(GITHUB_REASONS, githubReasonMetric),
+  ...family(GITHUB_REASONS, githubReasonMetric, { ofAllFlavors: true }),
 } as Readonly<Record<MetricName, RunMetric>>;
 
 function family<Name extends string>(
   list: Readonly<Record<Name, string>>,
   metricOf: (name: Name) => MetricName,
+  options: Pick<RunMetric, "ofAllFlavors"> = {},
 ): Record<string, RunMetric> {
   const entries = Object.entries(list) as [Name, string][];
-  return Object.fromEntries(entries.map(([name, meaning]) => [metricOf(name), { unit: "Count", meaning }]));
+  return Object.fromEntries(entries.map(([name, meaning]) => [metricOf(name), { unit: "Count", meaning, ...options }]));
 }

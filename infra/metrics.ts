@@ -3,7 +3,7 @@ import { Duration } from "aws-cdk-lib";
 import { Metric, type MetricOptions } from "aws-cdk-lib/aws-cloudwatch";
 import type { z } from "zod";
 import { type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
-import { METRICS_NAMESPACE, METRICS_SERVICE, type MetricName } from "../contract/run-metrics.ts";
+import { METRICS_SERVICE, type MetricName, RUN_METRICS } from "../contract/run-metrics.ts";
 
 type Field<Type extends DetailType> = Extract<keyof z.infer<(typeof EVENT_SCHEMAS)[Type]>, string>;
 
@@ -29,16 +29,22 @@ export const JOB_METRICS = {
 
 export type JobMetricName = keyof typeof JOB_METRICS;
 
-const DEFAULTS = { namespace: METRICS_NAMESPACE, period: Duration.minutes(5) };
+const PERIOD = Duration.minutes(5);
 
-/** A metric that the function writes for each run: the name is from its own catalogue. */
-export function runMetric(metricName: MetricName, flavor: string, options: MetricOptions): Metric {
-  return new Metric({ ...DEFAULTS, metricName, dimensionsMap: { service: METRICS_SERVICE, flavor }, ...options });
+/** A metric that the function writes for each run: the name is from its own catalogue. `flavor` does not matter for a metric of all flavors. */
+export function runMetric(namespace: string, metricName: MetricName, flavor: string, options: MetricOptions): Metric {
+  const dimensionsMap = { service: METRICS_SERVICE, ...(!RUN_METRICS[metricName].ofAllFlavors && { flavor }) };
+  return new Metric({ namespace, metricName, dimensionsMap, period: PERIOD, ...options });
 }
 
 /** A metric of the jobs. `dimensionsMap` has the flavor, and the metric's own dimension if it has one. */
-export function jobMetric(name: JobMetricName, dimensionsMap: Record<string, string>, options: MetricOptions): Metric {
-  return new Metric({ ...DEFAULTS, metricName: name, dimensionsMap, ...options });
+export function jobMetric(
+  namespace: string,
+  metricName: JobMetricName,
+  dimensionsMap: Record<string, string>,
+  options: MetricOptions,
+): Metric {
+  return new Metric({ namespace, metricName, dimensionsMap, period: PERIOD, ...options });
 }
 
 function madeOf<Type extends DetailType>(

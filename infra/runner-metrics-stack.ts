@@ -1,9 +1,11 @@
-import { CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
+import { Aws, CfnCondition, CfnOutput, Fn, Stack, type StackProps } from "aws-cdk-lib";
 import { EventBus } from "aws-cdk-lib/aws-events";
 import { Key } from "aws-cdk-lib/aws-kms";
 import { Bucket } from "aws-cdk-lib/aws-s3";
+import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
+import { type GithubProps, propsOf } from "./props.ts";
 import { RunnerMetrics } from "./runner-metrics.ts";
 import type { StackSettings } from "./settings.ts";
 
@@ -17,35 +19,57 @@ export class RunnerMetricsStack extends Stack {
 
   constructor(scope: Construct, id: string, { settings, ...props }: RunnerMetricsStackProps) {
     super(scope, id, props);
-    const { stackName: _, bucketName, kmsKeyArn, eventBusName, alarmTopicArn, ...rest } = settings;
-    this.runnerMetrics = new RunnerMetrics(this, "RunnerMetrics", {
-      ...rest,
+    const { bucketName, kmsKeyArn, eventBusName, alarmTopicArn } = settings;
+    const construct = propsOf(settings);
+    this.runnerMetrics = new RunnerMetrics(this, "Default", {
+      ...construct,
+      github: construct.github && this.withSecret(construct.github, settings.github?.secretArn),
       bucket: bucketName ? Bucket.fromBucketName(this, "ExistingBucket", bucketName) : undefined,
       encryptionKey: kmsKeyArn ? Key.fromKeyArn(this, "ExistingKey", kmsKeyArn) : undefined,
       eventBus: eventBusName ? EventBus.fromEventBusName(this, "ExistingEventBus", eventBusName) : undefined,
       alarmTopic: alarmTopicArn ? Topic.fromTopicArn(this, "ExistingTopic", alarmTopicArn) : undefined,
     });
-    this.output();
+    for (const [name, value] of Object.entries(this.outputs())) if (value) new CfnOutput(this, name, { value });
   }
 
-  private output(): void {
-    const { bucket, eventBus, alarmTopic, extractMetrics, eventLog, githubSecretArn, dashboard, runnerAccess } =
+  private withSecret(github: GithubProps, secretArn: string | undefined): GithubProps {
+    if (!secretArn) return github;
+    // Secrets Manager ends a whole ARN in six characters of its own.
+    const isWhole = /-[A-Za-z0-9]{6}$/.test(secretArn);
+    const arn = isWhole ? { secretCompleteArn: secretArn } : { secretPartialArn: secretArn };
+    return { ...github, secret: Secret.fromSecretAttributes(this, "ExistingSecret", arn) };
+  }
+
+  private outputs(): Record<string, string | undefined> {
+    const { bucket, eventBus, metricsNamespace, alarmTopic, extractMetrics, eventLog, githubSecret, dashboard } =
       this.runnerMetrics;
-    const outputs: Record<string, string> = {
+    const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => {
+      const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+      return {
+        [`${words.join("")}InstancePolicyArn`]: of.instancePolicy.managedPolicyArn,
+        [`${words.join("")}InstanceProfileName`]: of.instanceProfile?.instanceProfileName,
+        [`${words.join("")}SessionPolicyArn`]: of.sessionPolicy.managedPolicyArn,
+      };
+    });
+    return {
       BucketName: bucket.bucketName,
       EventBusName: eventBus.eventBusName,
-      AlarmTopicArn: alarmTopic.topicArn,
+      MetricsNamespace: metricsNamespace,
+      AlarmTopicArn: alarmTopic?.topicArn,
       FunctionName: extractMetrics.function.functionName,
       EventLogGroupName: eventLog.logGroup.logGroupName,
-      DashboardUrl: `https://console.aws.amazon.com/cloudwatch/home?region=${this.region}#dashboards/dashboard/${dashboard.name}`,
+      DashboardUrl: dashboard && this.dashboardUrl(dashboard.name),
+      GithubSecretArn: githubSecret?.secretArn,
+      ...Object.assign({}, ...access),
     };
-    if (githubSecretArn) outputs.GithubSecretArn = githubSecretArn;
-    for (const [flavor, { instancePolicy, instanceProfile, sessionPolicy }] of Object.entries(runnerAccess)) {
-      const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
-      outputs[`${words.join("")}InstancePolicyArn`] = instancePolicy.managedPolicyArn;
-      outputs[`${words.join("")}InstanceProfileName`] = instanceProfile.instanceProfileName;
-      outputs[`${words.join("")}SessionPolicyArn`] = sessionPolicy.managedPolicyArn;
-    }
-    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+
+  private dashboardUrl(name: string): string {
+    const isPartition = (id: string, name: string) =>
+      new CfnCondition(this, id, { expression: Fn.conditionEquals(Aws.PARTITION, name) }).logicalId;
+    const others = Fn.conditionIf(isPartition("IsGovCloud", "aws-us-gov"), "amazonaws-us-gov.com", "aws.amazon.com");
+    const domain = Fn.conditionIf(isPartition("IsChina", "aws-cn"), "amazonaws.cn", others);
+    const host = `console.${domain.toString()}`;
+    return `https://${host}/cloudwatch/home?region=${this.region}#dashboards/dashboard/${name}`;
   }
 }

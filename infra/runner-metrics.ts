@@ -1,9 +1,14 @@
-import { RemovalPolicy } from "aws-cdk-lib";
-import type { IEventBus } from "aws-cdk-lib/aws-events";
+import { Names, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { EventBus, type IEventBus } from "aws-cdk-lib/aws-events";
+import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
-import type { IBucket } from "aws-cdk-lib/aws-s3";
+import { Bucket, type IBucket } from "aws-cdk-lib/aws-s3";
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
-import { Construct } from "constructs";
+import type { Construct } from "constructs";
+import { QUARANTINE_PREFIX } from "../contract/object-keys.ts";
+import { METRICS_NAMESPACE } from "../contract/run-metrics.ts";
+import { runnerPolicy } from "../contract/runner-policy.ts";
 import { Alarms } from "./constructs/alarms.ts";
 import { DeadLetterQueue } from "./constructs/dead-letter-queue.ts";
 import { EventLog } from "./constructs/event-log.ts";
@@ -15,97 +20,245 @@ import { MetricsDashboard } from "./constructs/metrics-dashboard.ts";
 import { MetricsEventBus } from "./constructs/metrics-event-bus.ts";
 import { RunnerAccess } from "./constructs/runner-access.ts";
 import { Schedules } from "./constructs/schedules.ts";
-import { parseSettings, type SettingsInput, settings as settingsSchema } from "./settings.ts";
+import { type OwnEvents, ownEvents } from "./own-events.ts";
+import { type RunnerMetricsProps, settingsOf } from "./props.ts";
+import { RunnerMetricsBase } from "./runner-metrics-base.ts";
+import { parseSettings, type Settings, settings as settingsSchema } from "./settings.ts";
 
-export interface RunnerMetricsProps extends SettingsInput {
-  /** An existing bucket. Its policy and lifecycle are its owner's: see docs/use/deploy.md. */
-  readonly bucket?: IBucket | undefined;
-  /** Key of the existing bucket, or to encrypt the new one with. S3's own keys by default. */
-  readonly encryptionKey?: IKey | undefined;
-  /** An existing bus. */
-  readonly eventBus?: IEventBus | undefined;
-  /** An existing topic for the alarms. */
-  readonly alarmTopic?: ITopic | undefined;
+export type { FlavorProps, GithubProps, RunnerMetricsProps } from "./props.ts";
+
+/** What another stack has to know. The outputs of the stock stack have it. */
+export interface RunnerMetricsAttributes {
+  readonly eventBusName: string;
+  /**
+   * Needed for the metrics only.
+   * @default "RunnerMetrics"
+   */
+  readonly metricsNamespace?: string | undefined;
+  /**
+   * With `flavors`: the events of other stacks on the same bus are left out.
+   * @default - all events of runner-metrics on the bus
+   */
+  readonly bucketName?: string | undefined;
+  /**
+   * With `bucketName`: the flavors whose events count.
+   * @default - all events of runner-metrics on the bus
+   */
+  readonly flavors?: readonly string[] | undefined;
 }
 
 /** Everything that a team needs for trustworthy metrics of its runners. */
-export class RunnerMetrics extends Construct {
+export class RunnerMetrics extends RunnerMetricsBase {
+  /** A `RunnerMetrics` of another stack or app, for its events and metrics. */
+  static fromRunnerMetricsAttributes(
+    scope: Construct,
+    id: string,
+    attributes: RunnerMetricsAttributes,
+  ): RunnerMetricsBase {
+    return new ImportedRunnerMetrics(scope, id, attributes);
+  }
+
   readonly bucket: IBucket;
   readonly eventBus: IEventBus;
-  readonly alarmTopic: ITopic;
+  readonly metricsNamespace: string;
   readonly extractMetrics: ExtractMetrics;
   readonly eventLog: EventLog;
-  /** ARN of the secret with the credentials for GitHub; absent if GitHub is not configured. */
-  readonly githubSecretArn?: string | undefined;
-  readonly dashboard: MetricsDashboard;
-  /** Policies and roles for runners, by flavor. */
+  /** The topic of the alarms; absent without alarms. */
+  readonly alarmTopic?: ITopic | undefined;
+  /** The credentials for GitHub; absent if GitHub is not configured. */
+  readonly githubSecret?: ISecret | undefined;
+  readonly dashboard?: MetricsDashboard | undefined;
+  /** Policies and roles for runners, by flavor. Retired flavors have none. */
   readonly runnerAccess: Readonly<Record<string, RunnerAccess>>;
+  protected readonly events: OwnEvents;
+  private readonly flavors: readonly string[];
+  private readonly encryptionKey: IKey | undefined;
 
   constructor(scope: Construct, id: string, props: RunnerMetricsProps) {
     super(scope, id);
-    const { bucket: existingBucket, encryptionKey, eventBus: existingBus, alarmTopic, ...input } = props;
-    const settings = parseSettings(settingsSchema, input, this.node.path);
-    const removalPolicy = settings.removalPolicy === "destroy" ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN;
+    const settings = parseSettings(settingsSchema, settingsOf(props), this.node.path);
+    const { removalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, encryptionKey } = props;
+    this.flavors = Object.keys(settings.flavors);
+    this.encryptionKey = encryptionKey;
+    this.metricsNamespace = settings.metricsNamespace ?? this.defaultNamespace();
+    const common = { settings, metricsNamespace: this.metricsNamespace, removalPolicy };
 
     const storage = new MetricsBucket(this, "Storage", {
       ...settings,
-      existing: existingBucket,
+      existing: props.bucket,
       encryptionKey,
       removalPolicy,
     });
-    const events = new MetricsEventBus(this, "Events", { ...settings, existing: existingBus, removalPolicy });
-    const { bucket } = storage;
-    const { bus } = events;
-    const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;
+    this.bucket = storage.bucket;
+    this.events = ownEvents(this.bucket, this.flavors);
+    const eventBus = new MetricsEventBus(this, "Events", { existing: props.eventBus });
+    this.eventBus = eventBus.bus;
+    if (settings.archiveRetentionDays > 0 && !settings.emulator)
+      eventBus.archive(this.events, settings.archiveRetentionDays);
     if (settings.schemaRegistry) new EventSchemas(this, "EventSchemas");
 
-    const github = settings.github && new GithubSecret(this, "Github", { ...settings.github, removalPolicy });
-    const extractMetrics = new ExtractMetrics(this, "ExtractMetrics", {
-      settings,
-      bucket,
+    const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;
+    this.githubSecret =
+      props.github && (props.github.secret ?? new GithubSecret(this, "Github", { removalPolicy }).secret);
+    this.extractMetrics = new ExtractMetrics(this, "ExtractMetrics", {
+      ...common,
+      bucket: this.bucket,
       encryptionKey,
-      bus,
-      githubSecretArn: github?.secretArn,
+      bus: this.eventBus,
+      githubSecret: this.githubSecret,
       deadLetterQueue,
-      removalPolicy,
+      roleName: this.roleName(props),
+      vpc: props.vpc,
+      vpcSubnets: props.vpcSubnets,
+      securityGroups: props.securityGroups,
     });
-    new Schedules(this, "Schedules", { flavors: settings.flavors, target: extractMetrics.function, deadLetterQueue });
-    const eventLog = new EventLog(this, "EventLog", {
-      bus,
+    const { function: collector, role } = this.extractMetrics;
+    new Schedules(this, "Schedules", { flavors: settings.flavors, target: collector, deadLetterQueue });
+    this.eventLog = new EventLog(this, "EventLog", {
+      ...common,
+      bus: this.eventBus,
+      events: this.events,
       deadLetterQueue,
       retentionDays: settings.logRetentionDays,
-      removalPolicy,
     });
-    const alarms = new Alarms(this, "Alarms", {
-      settings,
-      function: extractMetrics.function,
-      deadLetterQueue,
-      topic: alarmTopic,
-    });
-    const dashboard = new MetricsDashboard(this, "Dashboard", {
-      flavors: Object.keys(settings.flavors),
-      github: settings.github !== undefined,
-      function: extractMetrics.function,
-      deadLetterQueue,
-      eventLog: eventLog.logGroup,
-      alarms: alarms.alarms,
-    });
+    const alarms = settings.alarms
+      ? new Alarms(this, "Alarms", { ...common, function: collector, deadLetterQueue, topic: props.alarmTopic })
+      : undefined;
+    this.alarmTopic = alarms?.topic;
+    if (settings.dashboard) {
+      this.dashboard = new MetricsDashboard(this, "Dashboard", {
+        ...common,
+        flavors: this.flavors,
+        github: settings.github !== undefined,
+        function: collector,
+        deadLetterQueue,
+        eventLog: this.eventLog.logGroup,
+        alarms: alarms?.alarms ?? [],
+      });
+    }
 
-    storage.reserveQuarantineFor(extractMetrics.role);
-    events.reserveFor(extractMetrics.role);
-    this.runnerAccess = Object.fromEntries(
-      Object.keys(settings.flavors).map((flavor) => [
+    storage.protect(this.collectorRoleArn(props), this.flavors);
+    if (!settings.emulator) eventBus.reserveFor(role);
+    this.runnerAccess = this.createRunnerAccess(settings);
+    this.node.addValidation({ validate: () => this.clashes() });
+  }
+
+  /**
+   * Lets a principal upload as a runner of one flavor, each of its four files once. `storage` is the name under which it uploads:
+   * by default IAM's variable `${aws:userid}`, by which each EC2 instance has its own.
+   */
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM's
+  grantWrite(flavor: string, grantee: IGrantable, storage = "${aws:userid}"): Grant {
+    if (!this.flavors.includes(flavor)) throw new Error(`${this.node.path} has no flavor ${flavor}`);
+    const kmsKeyArn = this.encryptionKey?.keyArn;
+    const { Statement } = runnerPolicy({
+      bucketArn: this.bucket.bucketArn,
+      flavor,
+      storage,
+      ...(kmsKeyArn && { kmsKeyArn }),
+    });
+    const grants = Statement.map(({ Action, Resource, Condition }) =>
+      Grant.addToPrincipal({
+        grantee,
+        actions: [Action],
+        resourceArns: [...Resource],
+        ...(Condition && { conditions: Condition }),
+      }),
+    );
+    return grants.reduce((all, grant) => all.combine(grant));
+  }
+
+  /** Lets a principal list and read the quarantine of all flavors. */
+  grantReadQuarantine(grantee: IGrantable): Grant {
+    const prefixes = this.flavors.map((flavor) => `${QUARANTINE_PREFIX}${flavor}/*`);
+    const list = Grant.addToPrincipal({
+      grantee,
+      actions: ["s3:ListBucket"],
+      resourceArns: [this.bucket.bucketArn],
+      conditions: { StringLike: { "s3:prefix": prefixes } },
+    });
+    const resourceArns = prefixes.map((keys) => this.bucket.arnForObjects(keys));
+    const read = list.combine(Grant.addToPrincipal({ grantee, actions: ["s3:GetObject"], resourceArns }));
+    if (!this.encryptionKey) return read;
+    const { keyArn } = this.encryptionKey;
+    return read.combine(Grant.addToPrincipal({ grantee, actions: ["kms:Decrypt"], resourceArns: [keyArn] }));
+  }
+
+  private defaultNamespace(): string {
+    const { stackName, node } = Stack.of(this);
+    const path = this.node.scopes.slice(node.scopes.length).map(({ node: { id } }) => id);
+    return [stackName, ...path.filter((id) => id !== "Default")].join("-");
+  }
+
+  /** The policy of a bucket in another stack names the role of the collector. A reference would close a circle of stacks. */
+  private roleName({ bucket, manageBucketPolicy }: RunnerMetricsProps): string | undefined {
+    if (!bucket || !manageBucketPolicy || Stack.of(bucket) === Stack.of(this)) return undefined;
+    return Names.uniqueResourceName(this, { maxLength: 64, separator: "-" });
+  }
+
+  private collectorRoleArn(props: RunnerMetricsProps): string {
+    const resourceName = this.roleName(props);
+    if (!resourceName) return this.extractMetrics.role.roleArn;
+    return Stack.of(this).formatArn({ service: "iam", region: "", resource: "role", resourceName });
+  }
+
+  private createRunnerAccess({ flavors, runnerRoles, instanceProfiles }: Settings): Record<string, RunnerAccess> {
+    const active = Object.entries(flavors).filter(([, { retired }]) => !retired);
+    return Object.fromEntries(
+      active.map(([flavor]) => [
         flavor,
-        new RunnerAccess(this, `RunnerAccess-${flavor}`, { flavor, bucket, encryptionKey }),
+        new RunnerAccess(this, `RunnerAccess-${flavor}`, {
+          flavor,
+          bucket: this.bucket,
+          encryptionKey: this.encryptionKey,
+          role: runnerRoles,
+          instanceProfile: instanceProfiles,
+        }),
       ]),
     );
+  }
 
-    this.bucket = bucket;
-    this.eventBus = bus;
-    this.alarmTopic = alarms.topic;
-    this.extractMetrics = extractMetrics;
-    this.eventLog = eventLog;
-    this.githubSecretArn = github?.secretArn;
-    this.dashboard = dashboard;
+  /** What cannot work: two collectors of the same objects, or one series of numbers for two collectors. */
+  private clashes(): string[] {
+    const others = this.node.root.node
+      .findAll()
+      .filter((other): other is RunnerMetrics => other instanceof RunnerMetrics);
+    return others.flatMap((other) => {
+      const shared = this.flavors.find((flavor) => other.flavors.includes(flavor));
+      if (other === this || shared === undefined) return [];
+      const [bucket, otherBucket] = [this, other].map((one) => JSON.stringify(one.resolvedBucketName()));
+      if (bucket === otherBucket) return [`${other.node.path} collects the flavor ${shared} from the same bucket`];
+      const isSameSeries =
+        Stack.of(this).resolve(this.metricsNamespace) === Stack.of(other).resolve(other.metricsNamespace);
+      return isSameSeries && isSamePlace(this, other)
+        ? [`${other.node.path} has the flavor ${shared} in the same metricsNamespace`]
+        : [];
+    });
+  }
+
+  /** Buckets of one account and region are told apart by it. */
+  private resolvedBucketName(): unknown {
+    const owner = Stack.of(this.bucket);
+    const name = owner.resolve(this.bucket.bucketName);
+    return typeof name === "string" ? name : [owner.node.path, name];
+  }
+}
+
+function isSamePlace(one: Construct, other: Construct): boolean {
+  return Stack.of(one).environment === Stack.of(other).environment;
+}
+
+class ImportedRunnerMetrics extends RunnerMetricsBase {
+  readonly eventBus: IEventBus;
+  readonly metricsNamespace: string;
+  protected readonly events: OwnEvents | undefined;
+
+  constructor(scope: Construct, id: string, attributes: RunnerMetricsAttributes) {
+    super(scope, id);
+    const { eventBusName, metricsNamespace = METRICS_NAMESPACE, bucketName, flavors } = attributes;
+    this.eventBus = EventBus.fromEventBusName(this, "EventBus", eventBusName);
+    this.metricsNamespace = metricsNamespace;
+    this.events =
+      bucketName && flavors ? ownEvents(Bucket.fromBucketName(this, "Bucket", bucketName), flavors) : undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { Token } from "aws-cdk-lib";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import * as z from "zod";
 import { environment, GITHUB_SETTINGS, RUN_SETTINGS } from "../contract/environment.ts";
@@ -19,16 +20,25 @@ const ALARM_SECONDS_MAX = 86_400;
 
 const SECONDS_PER_DAY = 86_400;
 
+/** A runner sends its files again only after 45 minutes without an upload: one that is presumed dead earlier may lose events. */
+const ORPHAN_AFTER_SECONDS_MIN = 3_600;
+
 const flavor = z.strictObject({
   everyMinutes: z.int().min(1).max(1_440).default(5).describe("Minutes from one run to the next"),
   orphanAfterSeconds: z
     .int()
-    .nonnegative()
+    .min(ORPHAN_AFTER_SECONDS_MIN)
     .default(ORPHAN_AFTER_SECONDS)
-    .describe("Seconds without an upload after which a runner is presumed dead"),
+    .describe("Seconds without an upload after which a runner is presumed dead, at least 3,600"),
   githubRunners: scheduleInput.shape.githubRunners.describe(
     "Organisation (`acme`) or repository (`acme/widgets`): GitHub is asked which of its runners are online or busy",
   ),
+  retired: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether the flavor is to be removed: it is still collected, but has no policies for its runners any more",
+    ),
 });
 
 const github = z.strictObject({
@@ -37,9 +47,6 @@ const github = z.strictObject({
     .min(1, "must name at least one owner")
     .superRefine((owners, context) => checkVariable("GITHUB_OWNERS", owners.join(","), context))
     .describe("GitHub is asked only about repositories of these owners"),
-  secretArn: arn("secretsmanager")
-    .optional()
-    .describe("ARN of an existing secret. By default the stack creates one, to be filled in"),
   apiUrl: z
     .string()
     .superRefine((url, context) => checkVariable("GITHUB_API_URL", url, context))
@@ -53,6 +60,8 @@ const github = z.strictObject({
 });
 
 const days = (byDefault: number, meaning: string) => z.int().min(1).max(3_650).default(byDefault).describe(meaning);
+
+const isOn = (byDefault: boolean, meaning: string) => z.boolean().default(byDefault).describe(meaning);
 
 const retentionDays = Object.values(RetentionDays).filter((value) => typeof value === "number" && value !== 9999);
 
@@ -95,31 +104,47 @@ const shape = {
     .refine((value) => retentionDays.includes(value), `must be one of ${retentionDays.join(", ")}`)
     .default(RetentionDays.ONE_MONTH)
     .describe("Days for which the function's log and the log of all events are kept, one of CloudWatch's numbers"),
-  accessLogs: z.boolean().default(false).describe("Whether S3 logs each access to the bucket in a second one"),
-  schemaRegistry: z
-    .boolean()
-    .default(true)
-    .describe("Whether the event schemas are put into EventBridge's schema registry"),
+  manageBucketPolicy: isOn(
+    false,
+    "Whether an existing bucket gets all statements of a new one. They replace the policy that it has",
+  ),
+  accessLogs: isOn(true, "Whether S3 logs each access to a new bucket in a second one, for `logRetentionDays`"),
+  schemaRegistry: isOn(
+    false,
+    "Whether the event schemas are put into EventBridge's schema registry, which some regions do not have",
+  ),
+  dashboard: isOn(true, "Whether there is a dashboard"),
+  alarms: isOn(true, "Whether there are alarms and a topic"),
+  runnerRoles: isOn(
+    true,
+    "Whether there is a role for EC2 instances of each flavor. Its policies are there in any case",
+  ),
+  instanceProfiles: isOn(true, "Whether each of these roles has an instance profile"),
+  metricsNamespace: z
+    .string()
+    .superRefine((name, context) => checkVariable("METRICS_NAMESPACE", name, context))
+    .optional()
+    .describe("CloudWatch's namespace of all metrics. By default the name of the stack"),
   alarmEmail: z
     .email("must be an e-mail address")
     .optional()
     .describe("Receives all alarms after the link in SNS's first e-mail is confirmed"),
   noRunAlarmAfterIntervals: z
     .int()
-    .min(1)
+    .min(2)
     .max(100)
     .default(3)
-    .describe("Intervals without a run until the alarm NoRun"),
+    .describe("Intervals without a run until the alarm NoRun. A run may start late by a fifth of the interval"),
   deferredAlarmAfterRuns: z
     .int()
     .min(1)
     .max(100)
     .default(3)
     .describe("Runs in a row with a problem until the alarms Deferred, NotDeleted, DeadlineReached and GithubRunners"),
-  removalPolicy: z
-    .enum(["retain", "destroy"])
-    .default("retain")
-    .describe("What happens to bucket, bus, archive and logs when the stack is deleted"),
+  emulator: isOn(
+    false,
+    "Leaves out what MiniStack does not have: the archive, and the policy of the bus. Never for an AWS account",
+  ),
 };
 
 /** Settings of the `RunnerMetrics` construct. */
@@ -152,24 +177,65 @@ export const stackSettings = z
       .optional()
       .describe("Name of an existing event bus to use instead of a new one"),
     alarmTopicArn: arn("sns").optional().describe("ARN of an existing SNS topic for the alarms"),
+    github: github
+      .extend({
+        secretArn: arn("secretsmanager")
+          .optional()
+          .describe("ARN of an existing secret. By default the stack creates one, to be filled in"),
+      })
+      .optional()
+      .describe("Without it GitHub is not asked"),
+    removalPolicy: z
+      .enum(["retain", "destroy"])
+      .default("retain")
+      .describe(
+        "What happens to bucket, logs and secret when the stack is deleted. The access logs stay until they expire",
+      ),
   })
   .superRefine(checkTogether)
-  .superRefine(({ alarmEmail, alarmTopicArn, accessLogs, bucketName }, { addIssue }) => {
+  .superRefine(({ alarmEmail, alarmTopicArn, manageBucketPolicy, bucketName }, { addIssue }) => {
     const problem = (name: string, message: string) => addIssue({ code: "custom", path: [name], message });
     if (alarmEmail && alarmTopicArn)
       problem("alarmEmail", "can't be combined with alarmTopicArn: it is for a topic of the stack");
-    if (accessLogs && bucketName)
-      problem("accessLogs", "can't be combined with bucketName: it is for a bucket of the stack");
+    if (manageBucketPolicy && !bucketName)
+      problem("manageBucketPolicy", "needs bucketName: a bucket of the stack has the policy anyway");
   });
 export type StackSettings = z.output<typeof stackSettings>;
+export type StackSettingsInput = z.input<typeof stackSettings>;
 
-/** Checks settings; throws one error that names every wrong one and what is wrong with it. */
+/** Checks settings; throws one error that names every wrong one and what is wrong with it. Tokens pass unchecked. */
 export function parseSettings<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
   where: string,
 ): z.output<Schema> {
-  return parse(schema, input, `settings (${where})`);
+  const tokens: UnknownValue[] = [];
+  const settings = parse(schema, withoutTokens(input, [], tokens), `settings (${where})`);
+  for (const { path, value } of tokens) putBack(settings, path, value);
+  return settings;
+}
+
+interface UnknownValue {
+  readonly path: readonly string[];
+  readonly value: unknown;
+}
+
+/** A copy of the input in which a value that only the deployment knows is absent, and in a list a word that any list accepts. */
+function withoutTokens(input: unknown, path: readonly string[], tokens: UnknownValue[]): unknown {
+  if (typeof input !== "object" || input === null) return input;
+  const copy = Object.entries(input).map(([name, value]) => {
+    const isToken = Token.isUnresolved(value);
+    if (isToken) tokens.push({ path: [...path, name], value });
+    if (!isToken) return [name, withoutTokens(value, [...path, name], tokens)] as const;
+    return [name, Array.isArray(value) ? ["token"] : Array.isArray(input) ? "token" : undefined] as const;
+  });
+  return Array.isArray(input) ? copy.map(([, value]) => value) : Object.fromEntries(copy);
+}
+
+function putBack(target: unknown, [name = "", ...path]: readonly string[], value: unknown): void {
+  const values = target as Record<string, unknown>;
+  if (path.length > 0) putBack(values[name], path, value);
+  else values[name] = value;
 }
 
 /** Seconds that a run may take. */

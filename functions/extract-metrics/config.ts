@@ -4,6 +4,8 @@ import type { GithubConfig, RunConfig } from "../ports.ts";
 
 /** What is known before the first invocation. */
 export interface Config extends Omit<RunConfig, "accountId" | "partition"> {
+  /** CloudWatch's namespace of the metrics. */
+  readonly metricsNamespace: string;
   /** An endpoint other than AWS's is set: address buckets by path. */
   readonly usePathStyle: boolean;
   /** Absent if GitHub is not configured. */
@@ -20,6 +22,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     bucketName: variables.BUCKET_NAME,
     eventBusName: variables.EVENT_BUS_NAME,
     ...valuesOf(RUN_SETTINGS, variables),
+    metricsNamespace: variables.METRICS_NAMESPACE,
     kmsKeyArn: variables.KMS_KEY_ARN,
     quarantineMismatches: variables.GITHUB_MISMATCH === "quarantine",
     ...githubConfig(variables),

@@ -3,7 +3,7 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics } from "@aws-lambda-powertools/metrics";
 import { Tracer } from "@aws-lambda-powertools/tracer";
 import type { Context } from "aws-lambda";
-import { METRICS_NAMESPACE, METRICS_SERVICE } from "../../contract/run-metrics.ts";
+import { METRICS_SERVICE, RUN_METRICS } from "../../contract/run-metrics.ts";
 import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { createClients } from "../aws/clients.ts";
 import { eventBridgeBus } from "../aws/event-bridge-bus.ts";
@@ -13,7 +13,7 @@ import type { Clock, GithubConfig, RunConfig } from "../ports.ts";
 import { FINISHING_MILLISECONDS, run } from "../run/run.ts";
 import { type Summary, violatedInvariants } from "../run/summary.ts";
 import { readConfig } from "./config.ts";
-import { metricsOf } from "./report.ts";
+import { type MetricValue, metricsOf } from "./report.ts";
 
 const config = readConfig(process.env);
 const { s3, eventBridge } = createClients(config.concurrency, config.usePathStyle);
@@ -71,14 +71,27 @@ function placeOf({ invokedFunctionArn }: Context): Pick<RunConfig, "partition" |
 }
 
 function report(summary: Summary, durationMilliseconds: number): void {
-  const metrics = new Metrics({ namespace: METRICS_NAMESPACE, serviceName: METRICS_SERVICE });
-  metrics.addDimension("flavor", summary.flavor);
-  for (const { name, unit, value } of metricsOf(summary, durationMilliseconds)) metrics.addMetric(name, unit, value);
-  metrics.publishStoredMetrics();
+  const values = metricsOf(summary, durationMilliseconds);
+  publish(
+    values.filter(({ name }) => !RUN_METRICS[name].ofAllFlavors),
+    { flavor: summary.flavor },
+  );
+  publish(
+    values.filter(({ name }) => RUN_METRICS[name].ofAllFlavors),
+    {},
+  );
   logger.info("run", { summary, durationMilliseconds });
   const violated = violatedInvariants(summary);
   if (violated.length > 0)
     logger.error("The run violated an invariant: this is a bug", { violatedInvariants: violated, summary });
+}
+
+function publish(values: readonly MetricValue[], dimensions: Record<string, string>): void {
+  if (values.length === 0) return;
+  const metrics = new Metrics({ namespace: config.metricsNamespace, serviceName: METRICS_SERVICE });
+  metrics.addDimensions(dimensions);
+  for (const { name, unit, value } of values) metrics.addMetric(name, unit, value);
+  metrics.publishStoredMetrics();
 }
 
 /** Runs in a subsegment of X-Ray if tracing is on. */

@@ -1,4 +1,3 @@
-import { DETAIL_TYPES } from "../../contract/events.ts";
 import {
   DEFERRAL_REASONS,
   GITHUB_REASONS,
@@ -9,8 +8,6 @@ import {
 } from "../../contract/reasons.ts";
 import {
   deferralMetric,
-  EVENT_RESULTS,
-  eventMetric,
   githubReasonMetric,
   liveMetric,
   type MetricName,
@@ -42,9 +39,6 @@ export function metricsOf(summary: Summary, durationMilliseconds: number): Metri
     ...named(OUTCOMES, outcomeMetric, summary),
     ...named(QUARANTINE_REASONS, quarantineMetric, summary.quarantineReasons),
     ...named(DEFERRAL_REASONS, deferralMetric, summary.deferralReasons),
-    ...DETAIL_TYPES.flatMap((type) =>
-      EVENT_RESULTS.map((result): [MetricName, number] => [eventMetric(type, result), summary.events[type][result]]),
-    ),
     ...LIVE_STATES.flatMap((state): [MetricName, number][] => [
       [liveMetric(state), summary.live[state].count],
       [oldestMetric(state), summary.live[state].oldestSeconds],

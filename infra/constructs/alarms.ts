@@ -14,7 +14,13 @@ import { type ITopic, Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { githubReasonMetric, type MetricName, outcomeMetric, verificationMetric } from "../../contract/run-metrics.ts";
+import {
+  githubReasonMetric,
+  type MetricName,
+  outcomeMetric,
+  RUN_METRICS,
+  verificationMetric,
+} from "../../contract/run-metrics.ts";
 import { runMetric } from "../metrics.ts";
 import type { Settings } from "../settings.ts";
 
@@ -23,14 +29,15 @@ export interface AlarmsProps {
     Settings,
     "flavors" | "github" | "noRunAlarmAfterIntervals" | "deferredAlarmAfterRuns" | "alarmEmail"
   >;
+  readonly metricsNamespace: string;
   readonly function: IFunction;
   readonly deadLetterQueue: IQueue;
   /** A topic that exists already. */
   readonly topic?: ITopic | undefined;
 }
 
-/** An alarm of one flavor. */
-interface FlavorAlarm {
+/** An alarm on a metric of the runs. */
+interface RunAlarm {
   readonly metric: MetricName;
   /** `once`: one run had one. `inARow`: each of some runs had one. */
   readonly after: "once" | "inARow";
@@ -40,8 +47,11 @@ interface FlavorAlarm {
   readonly needs?: "github" | "githubRunners";
 }
 
-/** The alarms of each flavor, by name. `NoRun` is for the absence of a metric, and not in this list. */
-const FLAVOR_ALARMS: Readonly<Record<string, FlavorAlarm>> = {
+/**
+ * The alarms on metrics of the runs, by name: one for each flavor, or one in all if the metric is of all flavors. `NoRun` is for the
+ * absence of a metric, and not in this list.
+ */
+const RUN_ALARMS: Readonly<Record<string, RunAlarm>> = {
   Quarantined: {
     metric: outcomeMetric("quarantined"),
     after: "once",
@@ -64,7 +74,7 @@ const FLAVOR_ALARMS: Readonly<Record<string, FlavorAlarm>> = {
     metric: "AccessDenied",
     after: "once",
     description:
-      "S3 denied us an object of flavor FLAVOR: look for a change of the bucket's policy, the function's role, or the key.",
+      "S3 denied us an object, or EventBridge an event: look for a change of a policy, the function's role, or the key. The log says which (errors).",
   },
   NotDeleted: {
     metric: "ObjectsNotDeleted",
@@ -76,13 +86,13 @@ const FLAVOR_ALARMS: Readonly<Record<string, FlavorAlarm>> = {
     metric: "StrayObjects",
     after: "once",
     description:
-      "Objects of flavor FLAVOR are outside any storage, where no runner may write: somebody's permissions are too wide.",
+      "Objects are outside any storage, where no runner may write: somebody's permissions are too wide. The log says of which flavor (strays).",
   },
   InvariantViolated: {
     metric: "InvariantViolated",
     after: "once",
     description:
-      "A run of flavor FLAVOR violated an invariant, such as that every listed runner has one outcome: a bug of runner-metrics. The log says which (violatedInvariants). Please report it.",
+      "A run violated an invariant, such as that every listed runner has one outcome: a bug of runner-metrics. The log says which (violatedInvariants). Please report it.",
   },
   JobMismatch: {
     metric: verificationMetric("mismatch"),
@@ -115,7 +125,8 @@ export class Alarms extends Construct {
     super(scope, id);
     this.topic = props.topic ?? this.createTopic(props.settings.alarmEmail);
     this.watchAll(props);
-    for (const flavor of Object.keys(props.settings.flavors)) this.watchFlavor(flavor, props);
+    const flavors = Object.keys(props.settings.flavors);
+    for (const flavor of flavors) this.watchFlavor(flavor, props);
     for (const alarm of this.alarms) alarm.addAlarmAction(new SnsAction(this.topic));
   }
 
@@ -152,15 +163,20 @@ export class Alarms extends Construct {
       props.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
       "A schedule could not start a run, a run failed, or an event could not be logged. The queue holds the details; delete its messages when done.",
     );
+    for (const [name, { metric, needs, description }] of Object.entries(RUN_ALARMS)) {
+      if (!RUN_METRICS[metric].ofAllFlavors || (needs && !props.settings.github)) continue;
+      const options = { period, statistic: Stats.SUM };
+      this.watch(name, runMetric(props.metricsNamespace, metric, "", options), description);
+    }
   }
 
-  private watchFlavor(flavor: string, { settings }: AlarmsProps): void {
+  private watchFlavor(flavor: string, { settings, metricsNamespace }: AlarmsProps): void {
     const { noRunAlarmAfterIntervals, deferredAlarmAfterRuns } = settings;
     const { everyMinutes = 1, githubRunners } = settings.flavors[flavor] ?? {};
     const period = Duration.minutes(everyMinutes);
     this.watch(
       `NoRun-${flavor}`,
-      runMetric("RunDuration", flavor, { period, statistic: Stats.SAMPLE_COUNT }),
+      runMetric(metricsNamespace, "RunDuration", flavor, { period, statistic: Stats.SAMPLE_COUNT }),
       `No run of flavor ${flavor} was completed in ${noRunAlarmAfterIntervals} intervals. Goes to ALARM once after the first deployment, until the first run.`,
       {
         comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -175,13 +191,13 @@ export class Alarms extends Construct {
       inARow: { period: Duration.minutes(deferredAlarmAfterRuns * everyMinutes), statistic: Stats.MINIMUM },
     };
     const has = { github: settings.github, githubRunners };
-    for (const [name, { metric, after, needs, description }] of Object.entries(FLAVOR_ALARMS)) {
-      if (needs && !has[needs]) continue;
+    for (const [name, { metric, after, needs, description }] of Object.entries(RUN_ALARMS)) {
+      if (RUN_METRICS[metric].ofAllFlavors || (needs && !has[needs])) continue;
       const text = description
         .replace("FLAVOR", flavor)
         .replace("RUNS", String(deferredAlarmAfterRuns))
         .replace("OWNER", githubRunners ?? "");
-      this.watch(`${name}-${flavor}`, runMetric(metric, flavor, statistics[after]), text);
+      this.watch(`${name}-${flavor}`, runMetric(metricsNamespace, metric, flavor, statistics[after]), text);
     }
   }
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Duration, type RemovalPolicy } from "aws-cdk-lib";
+import type { ISecurityGroup, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
 import type { IEventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
@@ -7,6 +8,7 @@ import { Architecture, type Function as LambdaFunction, Runtime, Tracing } from 
 import { type BundlingOptions, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
+import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { type Environment, environmentOf, GITHUB_SETTINGS, RUN_SETTINGS } from "../../contract/environment.ts";
@@ -19,8 +21,14 @@ export interface ExtractMetricsProps {
   readonly bucket: IBucket;
   readonly encryptionKey?: IKey | undefined;
   readonly bus: IEventBus;
-  /** ARN of the secret with the credentials for GitHub; absent if GitHub is not configured. */
-  readonly githubSecretArn?: string | undefined;
+  readonly metricsNamespace: string;
+  /** The credentials for GitHub; absent if GitHub is not configured. */
+  readonly githubSecret?: ISecret | undefined;
+  /** A name that another stack can use without a reference to this one. By default CloudFormation names the role. */
+  readonly roleName?: string | undefined;
+  readonly vpc?: IVpc | undefined;
+  readonly vpcSubnets?: SubnetSelection | undefined;
+  readonly securityGroups?: ISecurityGroup[] | undefined;
   readonly deadLetterQueue: IQueue;
   readonly removalPolicy: RemovalPolicy;
 }
@@ -36,6 +44,10 @@ export const BUNDLING: BundlingOptions = {
   banner: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
 };
 
+/** Lambda's least `maxEventAge`; and the longest time that a run that could not start is worth waiting for. */
+const EVENT_AGE_SECONDS_MIN = 60;
+const EVENT_AGE_SECONDS_MAX = 3_600;
+
 /** The Lambda function that does one run, with a role that may do exactly what a run does. */
 export class ExtractMetrics extends Construct {
   readonly function: LambdaFunction;
@@ -49,27 +61,29 @@ export class ExtractMetrics extends Construct {
     // Not the function's own, which would come with a managed policy that may write to every log.
     this.role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("lambda.amazonaws.com"),
+      ...(props.roleName && { roleName: props.roleName }),
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
     });
     this.function = this.createFunction(props);
-    const statements = [readAndCleanUp, quarantine, encryption, publish, askGithub, sendFailedRuns].flatMap((grant) =>
-      grant(props),
-    );
+    const grants = [readAndCleanUp, quarantine, encryption, publish, askGithub, sendFailedRuns, joinVpc];
+    const statements = grants.flatMap((grant) => grant(props));
     for (const statement of statements) this.role.addToPolicy(statement);
     this.logGroup.grantWrite(this.role);
     this.acknowledge(statements);
   }
 
   private acknowledge(statements: readonly PolicyStatement[]): void {
-    acknowledgeWildcard(this.role, "*", "X-Ray's two actions know no resources");
+    acknowledgeWildcard(this.role, "*", "X-Ray's two actions, and those on network interfaces, know no resources");
     for (const resource of statements.flatMap((statement) => statement.resources)) {
-      if (!resource.endsWith("*") && !resource.includes("/*/")) continue;
+      if (resource === "*" || (!resource.endsWith("*") && !resource.includes("/*/"))) continue;
       acknowledgeWildcard(this.role, resource, "Runners and their quarantines are named at run time");
     }
   }
 
   private createFunction(props: ExtractMetricsProps): NodejsFunction {
-    const { settings, deadLetterQueue } = props;
+    const { settings, deadLetterQueue, vpc, vpcSubnets, securityGroups } = props;
+    const everySeconds = Object.values(settings.flavors).map(({ everyMinutes }) => 60 * everyMinutes);
+    const ageSeconds = Math.min(EVENT_AGE_SECONDS_MAX, Math.max(EVENT_AGE_SECONDS_MIN, ...everySeconds));
     return new NodejsFunction(this, "Function", {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
       entry: path("../../functions/extract-metrics/handler.ts"),
@@ -88,8 +102,11 @@ export class ExtractMetrics extends Construct {
       logGroup: this.logGroup,
       // The next run does the rest: a retry would only overlap with it.
       retryAttempts: 0,
+      // A run that Lambda could not start, for want of concurrency, is not worth starting after the next ones.
+      maxEventAge: Duration.seconds(ageSeconds),
       // Not `SqsDestination`, which would grant more than to send.
       onFailure: { bind: () => ({ destination: deadLetterQueue.queueArn }) },
+      ...(vpc && { vpc, ...(vpcSubnets && { vpcSubnets }), ...(securityGroups && { securityGroups }) }),
       ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
     });
   }
@@ -147,14 +164,15 @@ function publish({ bus }: ExtractMetricsProps): PolicyStatement[] {
 
 /** Every variable of the function: a missing one does not compile. */
 function environmentFor(props: ExtractMetricsProps): Record<string, string> {
-  const { settings, bucket, bus, encryptionKey, githubSecretArn } = props;
-  const github = githubSecretArn === undefined ? undefined : settings.github;
+  const { settings, bucket, bus, encryptionKey, githubSecret, metricsNamespace } = props;
+  const github = githubSecret && settings.github;
   const variables: Record<keyof Environment, string | undefined> = {
     BUCKET_NAME: bucket.bucketName,
     EVENT_BUS_NAME: bus.eventBusName,
     ...environmentOf(RUN_SETTINGS, settings),
+    METRICS_NAMESPACE: metricsNamespace,
     KMS_KEY_ARN: encryptionKey?.keyArn,
-    GITHUB_SECRET_ID: github && githubSecretArn,
+    GITHUB_SECRET_ID: github && githubSecret?.secretArn,
     GITHUB_OWNERS: github?.owners.join(","),
     GITHUB_API_URL: github?.apiUrl,
     GITHUB_MISMATCH: github?.mismatch,
@@ -167,15 +185,28 @@ function environmentFor(props: ExtractMetricsProps): Record<string, string> {
   );
 }
 
-function askGithub({ githubSecretArn }: ExtractMetricsProps): PolicyStatement[] {
-  if (!githubSecretArn) return [];
-  const actions = ["secretsmanager:GetSecretValue"];
-  return [new PolicyStatement({ sid: "ReadGithubSecret", actions, resources: [githubSecretArn] })];
+function askGithub({ githubSecret }: ExtractMetricsProps): PolicyStatement[] {
+  if (!githubSecret) return [];
+  const { secretArn, secretFullArn, encryptionKey } = githubSecret;
+  // A secret that is known by its name alone: Secrets Manager adds six characters to it.
+  const resources = [secretFullArn ?? `${secretArn}-??????`];
+  const read = new PolicyStatement({ sid: "ReadGithubSecret", actions: ["secretsmanager:GetSecretValue"], resources });
+  if (!encryptionKey) return [read];
+  const actions = ["kms:Decrypt"];
+  return [read, new PolicyStatement({ sid: "DecryptGithubSecret", actions, resources: [encryptionKey.keyArn] })];
 }
 
 function sendFailedRuns({ deadLetterQueue }: ExtractMetricsProps): PolicyStatement[] {
   const actions = ["sqs:SendMessage"];
   return [new PolicyStatement({ sid: "SendFailedRuns", actions, resources: [deadLetterQueue.queueArn] })];
+}
+
+/** What AWSLambdaVPCAccessExecutionRole grants, without the right to every log. */
+function joinVpc({ vpc }: ExtractMetricsProps): PolicyStatement[] {
+  if (!vpc) return [];
+  const names = ["CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface"];
+  const actions = [...names, "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"].map((name) => `ec2:${name}`);
+  return [new PolicyStatement({ sid: "JoinVpc", actions, resources: ["*"] })];
 }
 
 function path(relative: string): string {

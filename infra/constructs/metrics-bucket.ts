@@ -1,11 +1,12 @@
-import { Annotations, Duration, type RemovalPolicy, Validations } from "aws-cdk-lib";
-import { AnyPrincipal, Effect, type IRole, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import { Annotations, Duration, RemovalPolicy, Validations } from "aws-cdk-lib";
+import { AnyPrincipal, Effect, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import {
   BlockedEncryptionType,
   BlockPublicAccess,
   Bucket,
   BucketEncryption,
+  BucketPolicy,
   type IBucket,
   ObjectOwnership,
 } from "aws-cdk-lib/aws-s3";
@@ -16,8 +17,10 @@ import type { Settings } from "../settings.ts";
 
 export interface MetricsBucketProps
   extends Pick<Settings, "uncollectedRetentionDays" | "quarantineRetentionDays" | "logRetentionDays" | "accessLogs"> {
-  /** An existing bucket: its policy and lifecycle are its owner's. */
+  /** An existing bucket: its lifecycle is its owner's. */
   readonly existing?: IBucket | undefined;
+  /** Whether an existing bucket gets the statements of a new one. If it is imported, they replace its policy. */
+  readonly manageBucketPolicy: boolean;
   /** S3's own keys by default. */
   readonly encryptionKey?: IKey | undefined;
   readonly removalPolicy: RemovalPolicy;
@@ -26,35 +29,42 @@ export interface MetricsBucketProps
 /** The bucket that runners upload their files to. It denies requests that no honest runner makes. */
 export class MetricsBucket extends Construct {
   readonly bucket: IBucket;
+  private readonly props: MetricsBucketProps;
 
   constructor(scope: Construct, id: string, props: MetricsBucketProps) {
     super(scope, id);
+    this.props = props;
     // Otherwise the CDK sets an ACL on the bucket of the access logs, and S3 rejects ACLs since 2023.
     this.node.setContext(S3_SERVER_ACCESS_LOGS_USE_BUCKET_POLICY, true);
-    if (props.existing) {
-      this.bucket = props.existing;
+    this.bucket = props.existing ?? this.createBucket(props);
+    if (props.existing && !props.manageBucketPolicy) {
       Annotations.of(this).addWarningV2(
         "runner-metrics:existing-bucket",
         "An existing bucket keeps its own policy and lifecycle. See docs/use/deploy.md for the statements and rules that it needs.",
       );
-      return;
     }
-    this.bucket = this.createBucket(props);
-    for (const statement of denials(this.bucket, props.encryptionKey)) this.bucket.addToResourcePolicy(statement);
   }
 
-  /** Allows only `role` to write into quarantine. Has no effect on an existing bucket. */
-  reserveQuarantineFor(role: IRole): void {
-    this.bucket.addToResourcePolicy(
-      new PolicyStatement({
-        sid: "DenyOthersToWriteIntoQuarantine",
-        effect: Effect.DENY,
-        principals: [new AnyPrincipal()],
-        actions: ["s3:PutObject"],
-        resources: [this.bucket.arnForObjects(`${QUARANTINE_PREFIX}*`)],
-        conditions: { ArnNotEquals: { "aws:PrincipalArn": role.roleArn } },
-      }),
-    );
+  /** Adds the statements to the policy of the bucket. Only the role of the collector may write the quarantine of the flavors. */
+  protect(collectorRoleArn: string, flavors: readonly string[]): void {
+    const { existing, manageBucketPolicy, encryptionKey, removalPolicy } = this.props;
+    if (existing && !manageBucketPolicy) return;
+    const statements = [
+      ...denials(this.bucket, encryptionKey),
+      deny(
+        "DenyOthersToWriteIntoQuarantine",
+        // Not all of the quarantine: another stack may collect other flavors from the same bucket.
+        flavors.map((flavor) => this.bucket.arnForObjects(`${QUARANTINE_PREFIX}${flavor}/*`)),
+        { ArnNotEquals: { "aws:PrincipalArn": collectorRoleArn } },
+      ),
+      ...(existing ? denyOldTls(this.bucket) : []),
+    ];
+    const rejected = statements.filter((one) => !this.bucket.addToResourcePolicy(one).statementAdded);
+    // An imported bucket: CloudFormation replaces the policy that it has.
+    const imported = rejected.length > 0 ? new BucketPolicy(this, "Policy", { bucket: this.bucket }) : undefined;
+    imported?.document.addStatements(...rejected);
+    // A bucket that stays keeps its policy.
+    (imported ?? (existing ? undefined : this.bucket.policy))?.applyRemovalPolicy(removalPolicy);
   }
 
   private createBucket(props: MetricsBucketProps): IBucket {
@@ -91,16 +101,18 @@ export class MetricsBucket extends Construct {
     return asInterface(bucket);
   }
 
-  private createAccessLogs({ removalPolicy, logRetentionDays }: MetricsBucketProps): IBucket {
+  /** Always stays: S3 delivers logs for some hours after the last request, and CloudFormation deletes no bucket that has objects. */
+  private createAccessLogs({ logRetentionDays }: MetricsBucketProps): IBucket {
     const bucket = new Bucket(this, "AccessLogs", {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       encryption: BucketEncryption.S3_MANAGED,
-      removalPolicy,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
       lifecycleRules: [{ id: "ExpireAccessLogs", expiration: Duration.days(logRetentionDays) }],
     });
+    bucket.policy?.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
     return asInterface(bucket);
   }
 }
@@ -112,32 +124,56 @@ function asInterface(bucket: Bucket): IBucket {
 
 /** Requests that the bucket denies to everyone. Condition keys: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
 function denials(bucket: IBucket, encryptionKey: IKey | undefined): PolicyStatement[] {
-  const deny = (sid: string, resource: string, conditions: Record<string, Record<string, string>>) =>
-    new PolicyStatement({
-      sid,
-      effect: Effect.DENY,
-      principals: [new AnyPrincipal()],
-      actions: ["s3:PutObject"],
-      resources: [resource],
-      conditions,
-    });
-  const everywhere = bucket.arnForObjects("*");
+  const everywhere = [bucket.arnForObjects("*")];
   // A negated operator alone also matches, and denies, a request without the header.
   const denyOther = (sid: string, header: string, value: string, operator = "StringNotEquals") =>
     deny(sid, everywhere, { Null: { [header]: "false" }, [operator]: { [header]: value } });
   const encryption = "s3:x-amz-server-side-encryption";
+  const keyId = `${encryption}-aws-kms-key-id`;
   return [
     deny("DenySseC", everywhere, { Null: { [`${encryption}-customer-algorithm`]: "false" } }),
     denyOther("DenyOtherEncryption", encryption, encryptionKey ? "aws:kms" : "AES256"),
     ...(encryptionKey
-      ? [denyOther("DenyForeignKmsKeys", `${encryption}-aws-kms-key-id`, encryptionKey.keyArn, "ArnNotEquals")]
+      ? [
+          denyOther("DenyForeignKmsKeys", keyId, encryptionKey.keyArn, "ArnNotEquals"),
+          // Without an id S3 takes its own key, aws/s3, and not that of the bucket.
+          deny("DenyKmsWithoutKeyId", everywhere, {
+            StringEquals: { [encryption]: "aws:kms" },
+            Null: { [keyId]: "true" },
+          }),
+        ]
       : []),
     denyOther("DenyOtherStorageClasses", "s3:x-amz-storage-class", "STANDARD"),
     // Also denies multipart uploads and copies, which have no such header. A presigned form (POST) can't have it
     // either: its signer has fixed its key and size.
-    deny("DenyOverwritingRunners", bucket.arnForObjects(`${RUNNERS_PREFIX}*`), {
+    deny("DenyOverwritingRunners", [bucket.arnForObjects(`${RUNNERS_PREFIX}*`)], {
       Null: { "s3:if-none-match": "true" },
       StringNotEquals: { "s3:authType": "POST" },
     }),
+  ];
+}
+
+function deny(
+  sid: string,
+  resources: string[],
+  conditions: Record<string, Record<string, string>>,
+  actions = ["s3:PutObject"],
+): PolicyStatement {
+  return new PolicyStatement({
+    sid,
+    effect: Effect.DENY,
+    principals: [new AnyPrincipal()],
+    actions,
+    resources,
+    conditions,
+  });
+}
+
+/** As `enforceSSL` and `minimumTLSVersion` do for a new bucket. */
+function denyOldTls(bucket: IBucket): PolicyStatement[] {
+  const resources = [bucket.bucketArn, bucket.arnForObjects("*")];
+  return [
+    deny("DenyWithoutTls", resources, { Bool: { "aws:SecureTransport": "false" } }, ["s3:*"]),
+    deny("DenyOldTls", resources, { NumericLessThan: { "s3:TlsVersion": "1.2" } }, ["s3:*"]),
   ];
 }

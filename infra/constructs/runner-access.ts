@@ -8,6 +8,10 @@ export interface RunnerAccessProps {
   readonly flavor: string;
   readonly bucket: IBucket;
   readonly encryptionKey?: IKey | undefined;
+  /** Whether there is a role for EC2. */
+  readonly role: boolean;
+  /** Whether the role has an instance profile. */
+  readonly instanceProfile: boolean;
 }
 
 /**
@@ -17,8 +21,8 @@ export interface RunnerAccessProps {
 export class RunnerAccess extends Construct {
   /** For EC2: every instance has its own `aws:userid`, so one role serves them all. */
   readonly instancePolicy: ManagedPolicy;
-  readonly instanceRole: Role;
-  readonly instanceProfile: InstanceProfile;
+  readonly instanceRole?: Role;
+  readonly instanceProfile?: InstanceProfile;
   /** For a role that a dispatcher assumes for each runner, with the session tag `RunnerStorage`. */
   readonly sessionPolicy: ManagedPolicy;
 
@@ -35,12 +39,14 @@ export class RunnerAccess extends Construct {
       document: ownPrefixOnly(props, "${aws:PrincipalTag/RunnerStorage}"),
       description: `A session of a runner of flavor ${flavor} with the tag RunnerStorage puts its metrics, once`,
     });
+    if (!props.role) return;
     this.instanceRole = new Role(this, "InstanceRole", {
       assumedBy: new ServicePrincipal("ec2.amazonaws.com"),
       managedPolicies: [this.instancePolicy],
       description: `Runners of flavor ${flavor} on EC2`,
     });
-    this.instanceProfile = new InstanceProfile(this, "InstanceProfile", { role: this.instanceRole });
+    if (props.instanceProfile)
+      this.instanceProfile = new InstanceProfile(this, "InstanceProfile", { role: this.instanceRole });
   }
 }
 

@@ -1,7 +1,14 @@
-import { Duration, Stack } from "aws-cdk-lib";
+import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import { Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
-import { Schedule, ScheduleExpression, ScheduleGroup, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
+import {
+  CfnScheduleGroup,
+  Schedule,
+  ScheduleExpression,
+  ScheduleGroup,
+  ScheduleTargetInput,
+  TimeWindow,
+} from "aws-cdk-lib/aws-scheduler";
 import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
@@ -22,7 +29,10 @@ const RETRIES_MAX = 2;
 export class Schedules extends Construct {
   constructor(scope: Construct, id: string, { flavors, target, deadLetterQueue }: SchedulesProps) {
     super(scope, id);
-    const scheduleGroup = new ScheduleGroup(this, "Group");
+    // Named by CloudFormation: `ScheduleGroup` makes up a name that is the same for two stacks with one construct tree.
+    const group = new CfnScheduleGroup(this, "Group");
+    group.applyRemovalPolicy(RemovalPolicy.DESTROY);
+    const scheduleGroup = ScheduleGroup.fromScheduleGroupName(this, "NamedGroup", group.ref);
     const role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("scheduler.amazonaws.com", {
         conditions: {
@@ -39,6 +49,7 @@ export class Schedules extends Construct {
         description: `Extracts the metrics of runners of flavor ${flavor}`,
         scheduleGroup,
         schedule: ScheduleExpression.rate(Duration.minutes(everyMinutes)),
+        timeWindow: timeWindow(everyMinutes),
         target: new LambdaInvoke(target, {
           role,
           input: ScheduleTargetInput.fromObject(input),
@@ -49,4 +60,10 @@ export class Schedules extends Construct {
       });
     }
   }
+}
+
+/** Runs of different flavors start at different times: schedules that are created together would all start in the same second. */
+function timeWindow(everyMinutes: number): TimeWindow {
+  const minutes = Math.min(15, Math.floor(everyMinutes / 5));
+  return minutes > 0 ? TimeWindow.flexible(Duration.minutes(minutes)) : TimeWindow.off();
 }

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { SettingsInput } from "../../infra/settings.ts";
+import type { StackSettingsInput } from "../../infra/settings.ts";
 
 const BIN = fileURLToPath(new URL("../../node_modules/.bin/", import.meta.url));
 const APP = fileURLToPath(new URL("app.ts", import.meta.url));
@@ -13,7 +13,7 @@ export type Outputs = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface CloudDevelopmentKit {
   bootstrap(): Promise<void>;
-  deploy(settings: SettingsInput): Promise<Outputs>;
+  deploy(settings: StackSettingsInput): Promise<Outputs>;
   destroy(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export function cloudDevelopmentKit(directory: string, env: Readonly<Record<stri
     destroy: () => cdk("destroy", "--all", "--force"),
   };
 
-  function writeSettings(runnerMetrics: SettingsInput): void {
+  function writeSettings(runnerMetrics: StackSettingsInput): void {
     writeFileSync(join(directory, "cdk.json"), JSON.stringify({ app: `node ${APP}`, context: { runnerMetrics } }));
   }
 }

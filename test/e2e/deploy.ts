@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DeleteObjectCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import type { SettingsInput } from "../../infra/settings.ts";
+import type { StackSettingsInput } from "../../infra/settings.ts";
 import { MINISTACK, startEmulator } from "../emulators.ts";
 import {
   checkCleanedUp,
@@ -25,13 +25,13 @@ import { cloudDevelopmentKit, type Outputs } from "./cloud-development-kit.ts";
 import { type Fleet, putFiles } from "./fleet.ts";
 
 /** The shortest that a schedule can have, and what the emulator does not know switched off. */
-const SETTINGS: SettingsInput = {
+const SETTINGS: StackSettingsInput = {
   flavors: { large: { everyMinutes: 1 } },
   archiveRetentionDays: 0,
   schemaRegistry: false,
   removalPolicy: "destroy",
 };
-const CHANGED: SettingsInput = { ...SETTINGS, maxObjectsPerRunner: 40 };
+const CHANGED: StackSettingsInput = { ...SETTINGS, maxObjectsPerRunner: 40 };
 const REGION = "us-east-1";
 /** Two intervals of the schedule. */
 const PATIENCE_MILLISECONDS = 130_000;

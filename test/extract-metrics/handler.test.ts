@@ -79,11 +79,15 @@ test("the exported handler extracts, publishes, cleans up, and returns and logs 
   });
 });
 
-test("its metrics have one closed set of dimensions", async () => {
+test("its metrics have closed sets of dimensions: the flavor, or none where one alarm is for all flavors", async () => {
   upload("r-1");
+  local.s3.putObject(BUCKET, "runners/large/stray", { body: Buffer.from("x") });
   const { lines } = await invoke({ flavor: "large" });
-  const [emf, ...others] = lines.filter((line) => "_aws" in line);
+  const [emf, ofAll, ...others] = lines.filter((line) => "_aws" in line);
   expect(others).toEqual([]);
+  expect(ofAll).toMatchObject({ service: "extract-metrics", StrayObjects: 1 });
+  expect(ofAll).not.toHaveProperty("flavor");
+  expect(ofAll?._aws).toMatchObject({ CloudWatchMetrics: [{ Namespace: "RunnerMetrics", Dimensions: [["service"]] }] });
   expect(emf?._aws).toMatchObject({
     CloudWatchMetrics: [{ Namespace: "RunnerMetrics", Dimensions: [["service", "flavor"]] }],
   });
@@ -91,7 +95,6 @@ test("its metrics have one closed set of dimensions", async () => {
     service: "extract-metrics",
     flavor: "large",
     "Runners.extracted": 1,
-    "Events.RunnerStop.accepted": 1,
   });
 });
 

@@ -20,13 +20,24 @@ test("the settings that docs/use/deploy.md shows are accepted, and its table nam
 });
 
 test("the policy that docs/use/deploy.md gives for an existing bucket is that of our own", () => {
-  const [, policy] = only(template, "AWS::S3::BucketPolicy");
+  const [, policy] = only(template, "AWS::S3::BucketPolicy", "BucketPolicy");
   const [roleId] = only(template, "AWS::IAM::Role", "ExtractMetricsRole");
   const { Statement } = resolve(template, policy.Properties.PolicyDocument) as { Statement: { Sid?: string }[] };
   const ours = JSON.stringify(Statement.filter(({ Sid }) => Sid))
     .replaceAll(BUCKET, "BUCKET")
     .replace(new RegExp(`arn:[^"]*${roleId}`), "ROLE_OF_THE_LAMBDA");
   expect(json[1]).toEqual(JSON.parse(ours));
+});
+
+test("with a key, the statements that docs/use/deploy.md adds are those of our own", () => {
+  const key = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+  const withKey = synthesize({ kmsKeyArn: key });
+  const [, policy] = only(withKey, "AWS::S3::BucketPolicy", "BucketPolicy");
+  const { Statement } = resolve(withKey, policy.Properties.PolicyDocument) as { Statement: { Sid?: string }[] };
+  const [, other, foreign, none] = Statement.filter(({ Sid }) => Sid);
+  expect(JSON.stringify(other)).toContain('"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}');
+  const ours = JSON.stringify([foreign, none]).replaceAll(BUCKET, "BUCKET").replaceAll(key, "ARN_OF_THE_KEY");
+  expect(json[2]).toEqual(JSON.parse(ours));
 });
 
 test("every kind of alarm is in the table of docs/use/deploy.md", () => {

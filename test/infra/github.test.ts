@@ -56,7 +56,7 @@ describe("with GitHub", () => {
   test("the stack's own secret is kept when the stack goes, and named in the outputs", () => {
     const template = synthesize({ github: GITHUB });
     const [[id, secret] = ["", undefined]] = Object.entries(resources(template, "AWS::SecretsManager::Secret"));
-    expect(secret?.DeletionPolicy).toBe("Retain");
+    expect(secret?.DeletionPolicy).toBe("RetainExceptOnCreate");
     template.hasOutput("GithubSecretArn", { Value: { Ref: id } });
   });
 

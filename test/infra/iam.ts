@@ -78,6 +78,7 @@ function holds(operator: string, values: readonly string[], actual: string | und
       // A negated operator holds where the key is missing.
       return !values.some((value) => value === actual);
     case "StringLike":
+    case "ArnLike":
       return actual !== undefined && values.some((value) => like(value, actual));
     case "NumericLessThan":
       return actual !== undefined && values.some((value) => Number(actual) < Number(value));
@@ -138,10 +139,18 @@ export function resolve(template: Template, value: unknown): unknown {
     if (entries.length === 1 && name === "Fn::Join" && Array.isArray(argument)) {
       return argument[1].map(visit).join(argument[0]);
     }
+    if (entries.length === 1 && name === "Fn::Split" && Array.isArray(argument)) {
+      return String(visit(argument[1])).split(argument[0]);
+    }
+    if (entries.length === 1 && name === "Fn::Select" && Array.isArray(argument)) {
+      return (visit(argument[1]) as string[])[argument[0]];
+    }
     return Object.fromEntries(entries.map(([key, child]) => [key, visit(child)]));
   };
   return visit(value);
 }
+
+const STACK_UUID = "11111111-2222-3333-4444-555555555555";
 
 /** Name of the stack's bucket, once resolved. */
 export const BUCKET = "runner-metrics-bucket";
@@ -151,6 +160,7 @@ function reference(all: Readonly<Record<string, Resource>>, id: string): string 
   if (id === "AWS::Partition") return "aws";
   if (id === "AWS::Region") return REGION;
   if (id === "AWS::AccountId") return ACCOUNT;
+  if (id === "AWS::StackId") return `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/RunnerMetrics/${STACK_UUID}`;
   const type = all[id]?.Type;
   if (type === "AWS::S3::Bucket") return id.includes("AccessLogs") ? "access-logs" : BUCKET;
   if (type === "AWS::SNS::Topic" || type === "AWS::IAM::ManagedPolicy") return arnOf(id);

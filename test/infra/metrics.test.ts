@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EVENT_SCHEMAS } from "../../contract/events.ts";
-import { METRICS_NAMESPACE } from "../../contract/run-metrics.ts";
+import { METRICS_NAMESPACE, type MetricName, RUN_METRICS } from "../../contract/run-metrics.ts";
 import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { emptySummary, type Summary } from "../../functions/run/summary.ts";
 import { JOB_METRICS } from "../../infra/metrics.ts";
@@ -59,7 +59,7 @@ describe("names of metrics", () => {
     expect(inAlarms.length).toBeGreaterThan(10);
     for (const { name, dimensions } of inAlarms) {
       expect([...written]).toContain(name);
-      expect(Object.keys(dimensions).sort()).toEqual(["flavor", "service"]);
+      expect(Object.keys(dimensions).sort()).toEqual(dimensionsOf(name));
     }
   });
 
@@ -69,13 +69,14 @@ describe("names of metrics", () => {
       const { dimension }: { dimension?: string } = JOB_METRICS[name as keyof typeof JOB_METRICS] ?? {};
       const isOfJobs = name in JOB_METRICS;
       expect(isOfJobs || written.has(name), name).toBe(true);
-      const expected = isOfJobs ? ["flavor", ...(dimension ? [dimension] : [])] : ["flavor", "service"];
+      const expected = isOfJobs ? ["flavor", ...(dimension ? [dimension] : [])] : dimensionsOf(name);
       expect(Object.keys(dimensions).sort(), name).toEqual(expected.sort());
     }
   });
 
   test("and their namespace and dimensions are those of a real run's metrics", () => {
-    const [embedded] = run.lines.filter((line) => "_aws" in line) as unknown as [EmbeddedMetrics];
+    const [embedded, ofAll] = run.lines.filter((line) => "_aws" in line) as unknown as EmbeddedMetrics[];
+    if (!embedded || !ofAll) throw new Error("A run writes metrics of its flavor, and of all flavors");
     const [{ Namespace, Dimensions, Metrics } = { Namespace: "", Dimensions: [], Metrics: [] }] =
       embedded._aws.CloudWatchMetrics;
     expect(Namespace).toBe(METRICS_NAMESPACE);
@@ -84,9 +85,9 @@ describe("names of metrics", () => {
     expect(embedded).toMatchObject(dimensions);
     const names = Metrics.map(({ Name }) => Name);
     expect([...written]).toEqual(expect.arrayContaining(names));
-    expect(names).toEqual(
-      expect.arrayContaining(["RunDuration", "Runners.extracted", "Runners.quarantined", "StrayObjects"]),
-    );
+    expect(names).toEqual(expect.arrayContaining(["RunDuration", "Runners.extracted", "Runners.quarantined"]));
+    const [shared] = ofAll._aws.CloudWatchMetrics;
+    expect(shared).toMatchObject({ Namespace, Dimensions: [["service"]], Metrics: [{ Name: "StrayObjects" }] });
   });
 });
 
@@ -162,6 +163,11 @@ interface Transformation {
   readonly Dimensions: readonly { readonly Key: string; readonly Value: string }[];
 }
 
+/** Dimensions of a metric of the runs, by the catalogue. */
+function dimensionsOf(name: string): string[] {
+  return RUN_METRICS[name as MetricName].ofAllFlavors ? ["service"] : ["flavor", "service"];
+}
+
 /** A summary in which everything happened once, so that every metric is written. */
 function everythingOnce(): Summary {
   const github = { requests: 1, rateLimited: 1, statuses: {}, rateLimit: { limit: 1, remaining: 1 } };
@@ -194,6 +200,6 @@ function dashboardMetrics(): NamedMetric[] {
 function searched(expression: string): NamedMetric[] {
   const [, schema = "", name = ""] = /SEARCH\('\{([^}]*)\} MetricName="(\w+)"'/.exec(expression) ?? [];
   const [namespace, ...names] = schema.split(",");
-  if (namespace !== METRICS_NAMESPACE) throw new Error(`${expression} searches elsewhere`);
+  if (namespace !== `"${METRICS_NAMESPACE}"`) throw new Error(`${expression} searches elsewhere`);
   return [{ name, dimensions: Object.fromEntries(names.map((key) => [key, ""])) }];
 }

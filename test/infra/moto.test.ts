@@ -14,7 +14,7 @@ import { deployedRun, EVERYTHING, environmentOf } from "./deployed-run.ts";
 import { arnOf, BUCKET, BUCKET_ARN, only, type Statement, statementsOfRole } from "./iam.ts";
 import { synthesize } from "./synthesize.ts";
 
-const template = synthesize({ flavors: { large: { orphanAfterSeconds: 0 } } });
+const template = synthesize({ flavors: { large: {} } });
 
 describe("on an emulator that enforces policies,", { tags: needs("moto") }, () => {
   let moto: Awaited<ReturnType<typeof startMoto>>;

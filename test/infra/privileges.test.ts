@@ -18,12 +18,10 @@ import { type RecordedCalls, recordCalls } from "./recorded-calls.ts";
 import { resources, synthesize } from "./synthesize.ts";
 
 const FLAVORS = ["large", "arm-small"];
-const template = synthesize({
-  flavors: { large: { orphanAfterSeconds: 0 }, "arm-small": { orphanAfterSeconds: 0 } },
-});
+const template = synthesize({ flavors: { large: {}, "arm-small": {} } });
 const [busId] = only(template, "AWS::Events::EventBus");
 const [roleId] = only(template, "AWS::IAM::Role", "ExtractMetricsRole");
-const [, bucketPolicy] = only(template, "AWS::S3::BucketPolicy");
+const [, bucketPolicy] = only(template, "AWS::S3::BucketPolicy", "BucketPolicy");
 const role = statementsOfRole(template, roleId);
 
 /** What Lambda itself does in the role's name: logs, traces, and the message about a failed run. */

@@ -19,7 +19,7 @@ const KMS_KEY_ARN = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-333
 const withKmsKey = synthesize({ kmsKeyArn: KMS_KEY_ARN });
 
 const bucketPolicy = (of = template): Statement[] => {
-  const [, policy] = only(of, "AWS::S3::BucketPolicy");
+  const [, policy] = only(of, "AWS::S3::BucketPolicy", "BucketPolicy");
   return statementsOf(of, policy.Properties.PolicyDocument);
 };
 const [instanceRoleId] = only(template, "AWS::IAM::Role", "RunnerAccesslargeInstanceRole");

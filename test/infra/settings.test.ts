@@ -76,10 +76,16 @@ describe("the settings", () => {
       "alarmEmail: can't be combined with alarmTopicArn",
     ],
     [
-      "access logs of someone else's bucket",
-      { flavors, accessLogs: true, bucketName: "ours" },
-      "accessLogs: can't be combined with bucketName",
+      "a policy for a bucket that exists, without one",
+      { flavors, manageBucketPolicy: true },
+      "manageBucketPolicy: needs bucketName",
     ],
+    [
+      "an orphan that may still live",
+      { flavors: { large: { orphanAfterSeconds: 3_599 } } },
+      "flavors.large.orphanAfterSeconds: Too small",
+    ],
+    ["a namespace of AWS's own", { flavors, metricsNamespace: "AWS/Lambda" }, "metricsNamespace: must not begin"],
     ["a key that is none", { flavors, kmsKeyArn: "key" }, "kmsKeyArn: must be the ARN of a key"],
     [
       "an alias, which the Lambda would refuse",

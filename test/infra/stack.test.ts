@@ -5,14 +5,14 @@ import { readConfig } from "../../functions/extract-metrics/config.ts";
 import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { emptySummary } from "../../functions/run/summary.ts";
 import { environmentOf } from "./deployed-run.ts";
-import { arnOf, BUCKET, only, resolve, statementsOf } from "./iam.ts";
+import { arnOf, BUCKET, BUCKET_ARN, only, resolve, statementsOf } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
 
 const template = synthesize();
 
 describe("the bucket", () => {
   test("is private, encrypted, without ACLs, and without versions", () => {
-    const [, { Properties }] = only(template, "AWS::S3::Bucket");
+    const [, { Properties }] = only(template, "AWS::S3::Bucket", "StorageBucket");
     expect(Properties).toMatchObject({
       PublicAccessBlockConfiguration: {
         BlockPublicAcls: true,
@@ -45,12 +45,13 @@ describe("the bucket", () => {
     });
   });
 
-  test("logs accesses into a bucket of its own, if wanted, without an ACL", () => {
-    const [, logs] = only(synthesize({ accessLogs: true }), "AWS::S3::Bucket", "AccessLogs");
+  test("logs accesses into a bucket of its own, without an ACL, unless switched off", () => {
+    const [logsId, logs] = only(template, "AWS::S3::Bucket", "AccessLogs");
     expect(logs.Properties).not.toHaveProperty("AccessControl");
-    expect(JSON.stringify(resources(synthesize({ accessLogs: true }), "AWS::S3::Bucket"))).toContain(
-      "LoggingConfiguration",
-    );
+    const [, { Properties }] = only(template, "AWS::S3::Bucket", "StorageBucket");
+    expect(Properties.LoggingConfiguration).toEqual({ DestinationBucketName: { Ref: logsId } });
+    const [, without] = only(synthesize({ accessLogs: false }), "AWS::S3::Bucket");
+    expect(without.Properties).not.toHaveProperty("LoggingConfiguration");
   });
 
   test("may be one that exists: then nothing of it is changed", () => {
@@ -58,6 +59,17 @@ describe("the bucket", () => {
     existing.resourceCountIs("AWS::S3::Bucket", 0);
     existing.resourceCountIs("AWS::S3::BucketPolicy", 0);
     expect(environmentOf(existing).BUCKET_NAME).toBe("ours");
+  });
+
+  test("that exists gets all statements of a new one, by choice, and keeps them when the stack goes", () => {
+    const sids = (of: Template) => {
+      const [, policy] = only(of, "AWS::S3::BucketPolicy", of === template ? "BucketPolicy" : "");
+      expect(policy.DeletionPolicy).toBe("RetainExceptOnCreate");
+      return statementsOf(of, policy.Properties.PolicyDocument).flatMap(({ Sid }) => Sid ?? []);
+    };
+    const managed = synthesize({ bucketName: "ours", manageBucketPolicy: true });
+    expect(sids(managed)).toEqual([...sids(template), "DenyWithoutTls", "DenyOldTls"]);
+    managed.hasResourceProperties("AWS::S3::BucketPolicy", { Bucket: "ours" });
   });
 });
 
@@ -88,7 +100,19 @@ describe("the Lambda", () => {
     const [, { Properties }] = only(template, "AWS::Lambda::EventInvokeConfig");
     expect(resolve(template, Properties)).toMatchObject({
       MaximumRetryAttempts: 0,
+      // The longest interval: a run that could not start in it is overtaken by the next.
+      MaximumEventAgeInSeconds: 300,
       DestinationConfig: { OnFailure: { Destination: arnOf(queueId) } },
+    });
+  });
+
+  test.each([
+    ["of a minute", 1, 60],
+    ["of a day", 480, 3_600],
+  ])("waits for its concurrency at most as long as an interval %s is worth", (_, everyMinutes, seconds) => {
+    const flavors = { large: { everyMinutes } };
+    synthesize({ flavors }).hasResourceProperties("AWS::Lambda::EventInvokeConfig", {
+      MaximumEventAgeInSeconds: seconds,
     });
   });
 
@@ -109,6 +133,11 @@ describe("the Lambda", () => {
 
 describe("the schedules", () => {
   const schedules = Object.values(resources(template, "AWS::Scheduler::Schedule")).map(({ Properties }) => Properties);
+
+  test("of several minutes start at times of their own", () => {
+    const windows = schedules.map(({ FlexibleTimeWindow }) => FlexibleTimeWindow);
+    expect(windows).toEqual([{ Mode: "FLEXIBLE", MaximumWindowInMinutes: 1 }, { Mode: "OFF" }]);
+  });
 
   test.each([
     ["large", "rate(5 minutes)", 86_400, 300],
@@ -134,24 +163,27 @@ describe("the schedules", () => {
   test("are one for each flavor, and their role may start this function only, for this group only", () => {
     expect(schedules).toHaveLength(2);
     const [, role] = only(template, "AWS::IAM::Role", "Schedules");
-    const [groupId] = only(template, "AWS::Scheduler::ScheduleGroup");
+    const [groupId, group] = only(template, "AWS::Scheduler::ScheduleGroup");
+    expect(group).not.toHaveProperty("Properties.Name");
+    const arn = `arn:aws:scheduler:eu-central-1:123456789012:schedule-group/${groupId}`;
     expect(resolve(template, role.Properties.AssumeRolePolicyDocument)).toMatchObject({
-      Statement: [{ Condition: { ArnEquals: { "aws:SourceArn": arnOf(groupId) } } }],
+      Statement: [{ Condition: { ArnEquals: { "aws:SourceArn": arn } } }],
     });
+    expect(schedules.map(({ GroupName }) => GroupName)).toEqual([{ Ref: groupId }, { Ref: groupId }]);
   });
 });
 
 describe("the events", () => {
   test("are archived for replay, for the days that were set", () => {
     synthesize({ archiveRetentionDays: 7 }).hasResourceProperties("AWS::Events::Archive", {
-      EventPattern: { source: ["runner-metrics"] },
+      EventPattern: { source: ["runner-metrics"], detail: { flavor: ["large", "arm-small"] } },
       RetentionDays: 7,
     });
     synthesize({ archiveRetentionDays: 0 }).resourceCountIs("AWS::Events::Archive", 0);
   });
 
-  test("are all logged, by a rule that alone may write there, and else go to the dead letters", () => {
-    const [ruleId, { Properties: rule }] = only(template, "AWS::Events::Rule");
+  test("are all logged, by a rule for this stack's own, and else go to the dead letters", () => {
+    const [, { Properties: rule }] = only(template, "AWS::Events::Rule");
     const [logGroupId] = only(template, "AWS::Logs::LogGroup", "EventLog");
     const [queueId] = only(template, "AWS::SQS::Queue");
     expect(resolve(template, rule.Targets)).toEqual([
@@ -161,13 +193,35 @@ describe("the events", () => {
         DeadLetterConfig: { Arn: arnOf(queueId) },
       },
     ]);
-    const [, policy] = only(template, "AWS::Logs::ResourcePolicy");
-    const document = JSON.parse(String(resolve(template, policy.Properties.PolicyDocument)));
-    const sources = statementsOf(template, document).map(({ Action, Condition }) => [...Action, Condition]);
-    expect(sources).toEqual([
-      ["logs:CreateLogStream", {}],
-      ["logs:PutLogEvents", { ArnEquals: { "aws:SourceArn": [arnOf(ruleId)] } }],
+    expect(resolve(template, rule.EventPattern)).toEqual({
+      source: ["runner-metrics"],
+      resources: [{ prefix: `${BUCKET_ARN}/runners/` }],
+      detail: { flavor: ["large", "arm-small"] },
+      "replay-name": [{ exists: false }],
+    });
+  });
+
+  test("are logged by the rules of the bus only, without a policy of the account's ten for all log groups", () => {
+    template.resourceCountIs("AWS::Logs::ResourcePolicy", 0);
+    const [, { Properties }] = only(template, "AWS::Logs::LogGroup", "EventLog");
+    const [busId] = only(template, "AWS::Events::EventBus");
+    const arn = `arn:aws:logs:eu-central-1:123456789012:log-group:${resolve(template, Properties.LogGroupName)}:*`;
+    const statements = statementsOf(template, Properties.ResourcePolicyDocument);
+    expect(statements.map(({ Action, Resource, Condition }) => [...Action, ...Resource, Condition])).toEqual([
+      ["logs:CreateLogStream", arn, {}],
+      [
+        "logs:PutLogEvents",
+        arn,
+        { ArnLike: { "aws:SourceArn": [`arn:aws:events:eu-central-1:123456789012:rule/${busId}/*`] } },
+      ],
     ]);
+  });
+
+  test("are logged by rules without the bus in their names where it is the default bus", () => {
+    const onDefault = synthesize({ eventBusName: "default" });
+    const [, { Properties }] = only(onDefault, "AWS::Logs::LogGroup", "EventLog");
+    const text = JSON.stringify(resolve(onDefault, Properties.ResourcePolicyDocument));
+    expect(text).toContain("arn:aws:events:eu-central-1:123456789012:rule/*");
   });
 
   test("may go to a bus that exists: then its policy is its owner's", () => {
@@ -183,17 +237,8 @@ describe("an alarm", () => {
   const alarm = (part: string) => only(template, "AWS::CloudWatch::Alarm", part)[1].Properties;
 
   test("of each kind is there, and each acts and says what to do", () => {
-    const ofFlavor = [
-      "NoRun",
-      "Quarantined",
-      "Deferred",
-      "DeadlineReached",
-      "AccessDenied",
-      "NotDeleted",
-      "StrayObjects",
-      "InvariantViolated",
-    ];
-    const ofAll = ["RunErrors", "Throttles", "DeadLetterQueue"];
+    const ofFlavor = ["NoRun", "Quarantined", "Deferred", "DeadlineReached", "NotDeleted"];
+    const ofAll = ["RunErrors", "Throttles", "DeadLetterQueue", "AccessDenied", "StrayObjects", "InvariantViolated"];
     expect(alarms).toHaveLength(2 * ofFlavor.length + ofAll.length);
     const [topicId] = only(template, "AWS::SNS::Topic");
     for (const [id, { Properties }] of alarms) {
@@ -235,9 +280,9 @@ describe("an alarm", () => {
 
   test.each([
     ["Quarantinedlarge", "Runners.quarantined", "Sum"],
-    ["AccessDeniedlarge", "AccessDenied", "Sum"],
-    ["InvariantViolatedlarge", "InvariantViolated", "Sum"],
-    ["StrayObjectslarge", "StrayObjects", "Sum"],
+    ["AccessDenied", "AccessDenied", "Sum"],
+    ["InvariantViolated", "InvariantViolated", "Sum"],
+    ["StrayObjects", "StrayObjects", "Sum"],
     ["RunErrors", "Errors", "Sum"],
     ["Throttles", "Throttles", "Sum"],
     ["DeadLetterQueue", "ApproximateNumberOfMessagesVisible", "Maximum"],
@@ -286,32 +331,6 @@ test("as many flavors as may be fit into one stack, and into IAM's policies", ()
   // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
   expect(Math.max(...sizes("AWS::IAM::ManagedPolicy"))).toBeLessThan(6_144);
   expect(Math.max(...sizes("AWS::IAM::Policy"))).toBeLessThan(10_240);
-});
-
-describe("what is taken down with the stack", () => {
-  const STATEFUL = ["AWS::S3::Bucket", "AWS::Events::EventBus", "AWS::Events::Archive", "AWS::Logs::LogGroup"];
-  const policies = (of: Template) =>
-    STATEFUL.flatMap((type) => Object.values(resources(of, type))).map(({ DeletionPolicy }) => DeletionPolicy);
-
-  test("is nothing that has state, unless the settings say so", () => {
-    expect(new Set(policies(template))).toEqual(new Set(["Retain"]));
-    expect(new Set(policies(synthesize({ removalPolicy: "destroy" })))).toEqual(new Set(["Delete"]));
-  });
-
-  test("stays where it was: logical ids of what has state never change, or it would be replaced", () => {
-    const ids = [...STATEFUL, "AWS::SQS::Queue", "AWS::EventSchemas::Registry"].flatMap((type) =>
-      Object.keys(resources(template, type)),
-    );
-    expect(ids).toEqual([
-      "RunnerMetricsStorageBucketA64ED6FF",
-      "RunnerMetricsEventsEventBusEA5314BB",
-      "RunnerMetricsEventsEventBusArchive2FDF5D7B",
-      "RunnerMetricsExtractMetricsLogGroup179A9933",
-      "RunnerMetricsEventLogLogGroupC040D860",
-      "RunnerMetricsDeadLetterQueue87A685FC",
-      "RunnerMetricsEventSchemasRegistry181564D0",
-    ]);
-  });
 });
 
 interface ScheduleProperties {
