@@ -6,9 +6,6 @@ import { createJobLookup } from "./job-lookup.ts";
 import { createRunnerLookup } from "./runner-lookup.ts";
 import { createTimeBudget } from "./time-budget.ts";
 
-/** Waiting for GitHub may take this share of a run's time, whatever the budget: otherwise a short run would do nothing else. */
-const TIME_SHARE_MAX = 0.25;
-
 /** GitHub for the runs of one process, which share tokens and cached answers. */
 export interface Github {
   /** `deadline`, in milliseconds since the epoch, ends all waiting for GitHub. */
@@ -40,8 +37,7 @@ export function createGithub(config: GithubConfig, options: GithubOptions): Gith
   return {
     startRun(deadline) {
       const usage = { requests: 0, rateLimited: 0, statuses: {} };
-      const milliseconds = Math.min(config.timeBudgetSeconds * 1_000, (deadline - clock.now()) * TIME_SHARE_MAX);
-      const budget = createTimeBudget(milliseconds, clock, deadline);
+      const budget = createTimeBudget(config.timeBudgetSeconds * 1_000, clock, deadline);
       const fetch = guardedFetch({ ...config, ...options, signal: budget.signal, memory, usage });
       const api = createGithubApi(config.apiUrl, { fetch, budget, credentials, pauseMilliseconds });
       return {

@@ -9,11 +9,17 @@ export interface TimeBudget {
   within<Result>(task: () => Promise<Result>): Promise<Result>;
 }
 
-/** The budget also ends at `deadline`, in milliseconds since the epoch. */
+/** Waiting for GitHub may take this share of a run's time, whatever the budget: otherwise a short run would do nothing else. */
+const TIME_SHARE_MAX = 0.25;
+
+/**
+ * A budget of so many milliseconds, or of a quarter of the time until `deadline` if that is less. It also ends at `deadline`, in
+ * milliseconds since the epoch.
+ */
 export function createTimeBudget(milliseconds: number, clock: Pick<Clock, "now">, deadline: number): TimeBudget {
   const controller = new AbortController();
   const { signal } = controller;
-  let left = milliseconds;
+  let left = Math.min(milliseconds, (deadline - clock.now()) * TIME_SHARE_MAX);
   let waiting = 0;
   let since = 0;
   let timer: NodeJS.Timeout | undefined;

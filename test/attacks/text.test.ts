@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { corrupt } from "../../functions/domain/corrupt.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
+import { effort } from "../effort.ts";
 import { createWorld, FILES, NOW } from "../harness.ts";
 
 const PRE = "pre-job-metrics.json";
@@ -150,7 +151,9 @@ test.each(["__proto__", "constructor", "prototype"])(
   },
 );
 
-test("A27 100,000 fuzzed bodies change no prototype and escape no rule", async () => {
+const FUZZED_BODIES = effort(3_000, 100_000);
+
+test(`A27 ${FUZZED_BODIES} fuzzed bodies change no prototype and escape no rule`, async () => {
   const { runnerMetrics } = await import("../../functions/domain/runner-metrics.ts");
   const before = Object.getOwnPropertyNames(Object.prototype).join();
   const key = fc.constantFrom("__proto__", "constructor", "prototype", "timestamp", "workflow", "status", "toString");
@@ -169,7 +172,7 @@ test("A27 100,000 fuzzed bodies change no prototype and escape no rule", async (
       });
       expect(["metrics", "corrupt"]).toContain(found.kind);
     }),
-    { numRuns: 100_000 },
+    { numRuns: FUZZED_BODIES },
   );
   expect(Object.getOwnPropertyNames(Object.prototype).join()).toBe(before);
 });

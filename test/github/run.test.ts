@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { apiUrlOf } from "../../functions/github/api.ts";
+import { effort } from "../effort.ts";
 import { createWorld, FILES } from "../harness.ts";
 import { claimOf, QUEUED_80_SECONDS, REPOSITORY, RUN_ID, startGithubWorld } from "./github-world.ts";
 
@@ -144,11 +145,17 @@ describe("a runner that claims a job which GitHub says somebody else did", () =>
 });
 
 describe("what it costs", () => {
+  const MANY = effort(100, 1_000);
   test.each([
-    ["100 workflow runs", 1000, 100, 100],
-    ["1,000 workflow runs", 1000, 1000, 1000],
-    ["4 workflow runs, of 3 pages each", 1000, 4, 12],
-  ])("1,000 runners of %s: a call for each page, and one for the token", async (title, runners, runs, calls) => {
+    { runners: MANY, runs: MANY / 10, pages: 1 },
+    { runners: MANY, runs: MANY, pages: 1 },
+    { runners: effort(250, 1_000), runs: effort(1, 4), pages: 3 },
+  ])("$runners runners of $runs workflow runs, of $pages pages each: a call for each page, and one for the token", async ({
+    runners,
+    runs,
+    pages,
+  }) => {
+    const calls = runs * pages;
     const world = createWorld();
     const { github, startRun, asked } = await startGithubWorld({ requestsMax: 5_000, timeBudgetSeconds: 60 });
     for (let index = 0; index < runners; index++) {
@@ -162,7 +169,6 @@ describe("what it costs", () => {
     expect(asked()).toHaveLength(calls);
     expect(github.requests).toHaveLength(calls + 1);
     expect(world.events()).toHaveLength(3 * runners);
-    console.log(`1,000 runners of ${title}: ${run.usage().requests} calls`);
   });
 
   test("a matrix of 256 jobs in 3 attempts: 8 pages for its 256 runners", async () => {
@@ -186,29 +192,16 @@ describe("what it costs", () => {
     github.failWith(() => ({ kind: "hang" }));
     const upload = () => {
       const world = createWorld();
-      for (let index = 0; index < 1000; index++) {
+      for (let index = 0; index < MANY; index++) {
         const workflow_run_id = String(1 + (index % 100));
         world.upload(`r-${index}`, { ...FILES, "pre-job-metrics.json": preJob({ workflow_run_id }) });
       }
       return world;
     };
-    const timed = async (run: () => Promise<unknown>) => {
-      const began = performance.now();
-      await run();
-      return performance.now() - began;
-    };
-    const alone = upload();
-    const withoutGithub = await timed(() => alone.run());
     const world = upload();
-    const withGithub = await timed(async () => {
-      const summary = await world.run({}, { ...startRun() });
-      expect(summary).toMatchObject({ extracted: 1000, jobMetricsUnknown: { "time-budget": 1000 } });
-    });
-    console.log(
-      `hanging: ${Math.round(withGithub)} ms, without GitHub ${Math.round(withoutGithub)} ms, budget 1000 ms`,
-    );
-    expect(withGithub - withoutGithub).toBeLessThan(1_000 + 1_000); // the second: a machine with other things to do
-    expect(world.events()).toHaveLength(3000);
+    const summary = await world.run({}, { ...startRun() });
+    expect(summary).toMatchObject({ extracted: MANY, jobMetricsUnknown: { "time-budget": MANY } });
+    expect(world.events()).toHaveLength(3 * MANY);
     expect(world.keys("runners/")).toEqual([]);
   });
 });
@@ -281,7 +274,7 @@ describe("A35 a repository that is a path of its own", () => {
             "jobs",
           ]);
         }),
-        { numRuns: 2_000 },
+        { numRuns: effort(1_000, 2_000) },
       );
       expect(accepted.count).toBeGreaterThan(100);
     },

@@ -350,7 +350,7 @@ describe("a collector that takes the runner for an orphan while its job ends", (
     return { events: new Set([...eventsOf(names(taken)), ...eventsOf(left)]), left };
   }
 
-  it("loses no event, whichever requests it reads and deletes before", { timeout: 120_000 }, async () => {
+  it("loses no event, whichever requests it reads and deletes before", async () => {
     const requestsUndisturbed = 7;
     for (let reads = 1; reads <= requestsUndisturbed; reads++) {
       for (let deletes = reads; deletes <= requestsUndisturbed; deletes++) {

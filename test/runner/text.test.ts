@@ -229,7 +229,6 @@ function check(given: Environment, bytes: Buffer | undefined): void {
 describe("whatever a job's environment holds,", () => {
   for (const { name, shell, awk, tool } of COMBINATIONS) {
     it(`${name} records it whole, or cut as documented, or not at all; never a broken file, never a command run`, {
-      timeout: 120_000,
       tags: [needs("runner-tools"), needs(shell.command[0]), needs(tool)],
     }, async () => {
       const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
