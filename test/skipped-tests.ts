@@ -1,9 +1,16 @@
-import type { Reporter, TestCase, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule, Vitest } from "vitest/node";
 import { missingTools } from "./tools.ts";
 
 /** Lists and counts the tests that were skipped, by the tool that they need, at the end of a run. */
 export class SkippedTests implements Reporter {
+  #isSelection = false;
+
+  onInit(vitest: Vitest): void {
+    this.#isSelection = vitest.config.testNamePattern !== undefined;
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
+    if (this.#isSelection) return;
     const skipped = modules.flatMap((module) => [...module.children.allTests("skipped")]);
     if (skipped.length === 0) return;
     console.log(`\nSkipped ${skipped.length} tests:`);

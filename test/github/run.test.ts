@@ -150,26 +150,25 @@ describe("what it costs", () => {
     { runners: MANY, runs: MANY / 10, pages: 1 },
     { runners: MANY, runs: MANY, pages: 1 },
     { runners: effort(250, 1_000), runs: effort(1, 4), pages: 3 },
-  ])("$runners runners of $runs workflow runs, of $pages pages each: a call for each page, and one for the token", async ({
-    runners,
-    runs,
-    pages,
-  }) => {
-    const calls = runs * pages;
-    const world = createWorld();
-    const { github, startRun, asked } = await startGithubWorld({ requestsMax: 5_000, timeBudgetSeconds: 60 });
-    for (let index = 0; index < runners; index++) {
-      const workflow_run_id = String(1 + (index % runs));
-      world.upload(`r-${index}`, { ...FILES, "pre-job-metrics.json": preJob({ workflow_run_id }) });
-      github.addJobs(REPOSITORY, workflow_run_id, [{ runner: `r-${index}`, ...QUEUED_80_SECONDS }]);
-    }
-    const run = startRun();
-    const summary = await world.run({}, { ...run });
-    expect(summary).toMatchObject({ extracted: runners, verifications: { verified: runners } });
-    expect(asked()).toHaveLength(calls);
-    expect(github.requests).toHaveLength(calls + 1);
-    expect(world.events()).toHaveLength(3 * runners);
-  });
+  ])(
+    "$runners runners of $runs workflow runs, of $pages pages each: a call for each page, and one for the token",
+    async ({ runners, runs, pages }) => {
+      const calls = runs * pages;
+      const world = createWorld();
+      const { github, startRun, asked } = await startGithubWorld({ requestsMax: 5_000, timeBudgetSeconds: 60 });
+      for (let index = 0; index < runners; index++) {
+        const workflow_run_id = String(1 + (index % runs));
+        world.upload(`r-${index}`, { ...FILES, "pre-job-metrics.json": preJob({ workflow_run_id }) });
+        github.addJobs(REPOSITORY, workflow_run_id, [{ runner: `r-${index}`, ...QUEUED_80_SECONDS }]);
+      }
+      const run = startRun();
+      const summary = await world.run({}, { ...run });
+      expect(summary).toMatchObject({ extracted: runners, verifications: { verified: runners } });
+      expect(asked()).toHaveLength(calls);
+      expect(github.requests).toHaveLength(calls + 1);
+      expect(world.events()).toHaveLength(3 * runners);
+    },
+  );
 
   test("a matrix of 256 jobs in 3 attempts: 8 pages for its 256 runners", async () => {
     const world = createWorld();

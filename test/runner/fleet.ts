@@ -62,7 +62,7 @@ export const JOB = {
   GITHUB_EVENT_NAME: "push",
 } as const;
 
-/** `configuration` goes to runner-metrics.conf; there, a step's clock is off by `CLOCK_OFFSET` seconds. */
+/** `configuration` goes to runner-metrics.conf; there, each step begins `CLOCK_OFFSET` seconds after the runner was installed. */
 export function installRunner(shell: Shell, settings: Settings, configuration = ""): Runner {
   const root = mkdtempSync(join(tmpdir(), "runner-"));
   const home = join(root, "scripts");
@@ -73,7 +73,7 @@ export function installRunner(shell: Shell, settings: Settings, configuration = 
     copyFileSync(join(SCRIPTS, file), join(home, file));
   }
   symlinkSync(pathOf(shell.command[0]), join(bin, "sh"));
-  writeFileSync(join(home, "runner-metrics.conf"), `${CLOCK}\n${configuration}\n`);
+  writeFileSync(join(home, "runner-metrics.conf"), `${clockFrom(Math.floor(Date.now() / 1000))}\n${configuration}\n`);
   const environment = {
     PATH: `${bin}:${process.env.PATH}`,
     HOME: root,
@@ -102,11 +102,12 @@ export function installRunner(shell: Shell, settings: Settings, configuration = 
   };
 }
 
-// A function stands before the command of its name. Real seconds pass as well, so that limits are kept.
-const CLOCK = `
+// A function stands before the command of its name. Real seconds pass only within a step, so that its limits are kept.
+const clockFrom = (seconds: number) => `
+loaded_at=$(command date +%s)
 date() {
   case $1 in
-    +%s) echo $(($(command date +%s) + \${CLOCK_OFFSET:-0})) ;;
+    +%s) echo $((${seconds} + \${CLOCK_OFFSET:-0} + $(command date +%s) - loaded_at)) ;;
     *) command date "$@" ;;
   esac
 }`;

@@ -19,6 +19,9 @@ afterAll(async () => {
   await cloud.close();
 });
 
+/** Longer than it ever takes. */
+const LONG = { timeout: 300_000, interval: 50 };
+
 let count = 0;
 function newRunner(shell: Shell) {
   const name = `runner-${++count}`;
@@ -43,7 +46,7 @@ describeShells("runner-metrics.sh run, under $name,", SHELLS, (shell) => {
       RUNNER_METRICS_TIMEOUT_SECONDS: "1",
       RUNNER_METRICS_FINAL_SECONDS: "1",
     });
-    await vi.waitUntil(() => existsSync(join(runner.spool, "runner-installed.timestamp")), { timeout: 10_000 });
+    await vi.waitUntil(() => existsSync(join(runner.spool, "runner-installed.timestamp")), LONG);
     wrapper.kill("SIGTERM");
     const { code, stdout } = await wrapper.finished;
     cloud.faults.clear();
@@ -100,11 +103,14 @@ describe("runner-metrics.sh run, told to stop,", () => {
 
   it("tells the end without waiting longer for a command that does not end", async () => {
     const { runner, file } = newRunner(shell);
-    const wrapper = runner.start(`trap '' TERM; echo up; sleep 6; exit 0`, { RUNNER_METRICS_GRACE_SECONDS: "1" });
+    const goOn = join(runner.home, "go-on");
+    const script = `trap '' TERM; echo up; until [ -e ${goOn} ]; do sleep 0.1; done; exit 0`;
+    const wrapper = runner.start(script, { RUNNER_METRICS_GRACE_SECONDS: "1" });
     await once(wrapper.stdout ?? wrapper, "data");
     wrapper.kill("SIGTERM");
-    await vi.waitFor(() => expect(file("post-job-metrics.json")).toContain('"code":143'), { timeout: 5_000 });
+    await vi.waitFor(() => expect(file("post-job-metrics.json")).toContain('"code":143'), LONG);
     expect(wrapper.exitCode).toBeNull();
+    writeFileSync(goOn, "");
     expect((await wrapper.finished).code).toBe(0);
   });
 
