@@ -10,7 +10,10 @@ import { parseEvent } from "../../examples/parse-event.ts";
 import { createWorld } from "../harness.ts";
 import { createApp } from "./app.ts";
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
 
 async function envelopes() {
   const world = createWorld();
@@ -53,6 +56,24 @@ test("the function tells of the job, as one line of JSON", async () => {
   expect(log.mock.calls.map(([line]) => JSON.parse(line))).toEqual([
     expect.objectContaining({ repo: "acme/widgets", workflow: "CI", job_duration: 600, flavor: "large" }),
   ]);
+});
+
+test("the example app synthesises: its roles get permissions, its rules select the events that they name", async () => {
+  vi.stubEnv("CDK_CONTEXT_JSON", JSON.stringify({ "aws:cdk:bundling-stacks": [] }));
+  const { app } = await import("../../examples/own-app.ts");
+  const assembly = app.synth();
+  const [ci, consumers] = ["Ci", "Consumers"].map((name) => Template.fromJSON(assembly.getStackByName(name).template));
+  const detailTypes = (template: Template | undefined) =>
+    Object.values(template?.findResources("AWS::Events::Rule") ?? {}).flatMap(
+      ({ Properties }) => Properties.EventPattern["detail-type"] ?? [],
+    );
+  expect(new Set(detailTypes(ci))).toEqual(
+    new Set(["RunnerInstalled", "RunnerStart", "RunnerStop", "RunnerInstallFailed", "RunnerNeverUsed", "RunnerLost"]),
+  );
+  expect(detailTypes(consumers).sort()).toEqual(["MetricsQuarantined", "RunnerLost"]);
+  const policies = JSON.stringify(ci?.findResources("AWS::IAM::Policy"));
+  expect(policies).toContain("/runners/large/$" + "{aws:userid}/post-job-metrics.json");
+  expect(policies).toContain("/quarantine/large/*");
 });
 
 test("the three consumers can be deployed, and each takes the events that it is for", () => {
