@@ -28,8 +28,8 @@ export interface ListPage {
   readonly next?: ListPosition;
 }
 
-/** Where a page starts: after a key (exclusive), or where an earlier page ended. */
-export type ListPosition = { readonly after: string } | { readonly token: string };
+/** Where a page starts: after a key (exclusive), or where an earlier page ended, after its last key if that is known. */
+export type ListPosition = { readonly after: string } | { readonly token: string; readonly after?: string };
 
 /** What HEAD says about an object. All other headers that an uploader can set are ignored. */
 export interface ObjectHead {

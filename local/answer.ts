@@ -36,6 +36,10 @@ export async function answer(
     case "error-inside-success":
       runIf(false);
       return send(response, errorInsideSuccess(fault.code));
+    case "changed-answer":
+      if (!fault.withoutEffect) return send(response, fault.change(run()));
+      runIf(false);
+      return send(response, fault.change({ status: 200 }));
     case "short-body":
       return sendShortBody(response, run(), fault.missingBytes);
     case "stalled-body":

@@ -1,4 +1,4 @@
-import type { Call } from "./http.ts";
+import type { Call, HttpReply } from "./http.ts";
 
 /** What a hook is told of a request. */
 export interface FaultRequest extends Pick<Call, "service" | "operation" | "bucket" | "key" | "keys"> {
@@ -30,6 +30,8 @@ export type Fault = { readonly delayMs?: number } & (
     }
   /** CopyObject answers 200 with an error in the body, and nothing is copied. */
   | { readonly kind: "error-inside-success"; readonly code: string }
+  /** The request is carried out, unless `withoutEffect`, and its answer is changed on its way. */
+  | { readonly kind: "changed-answer"; readonly withoutEffect?: boolean; change(reply: HttpReply): HttpReply }
   /** PutEvents: the entries at these indexes fail with these codes; only the others are accepted. */
   | { readonly kind: "failed-entries"; readonly codes: Readonly<Record<number, string>> }
 );

@@ -25,7 +25,7 @@ export async function startLocalWorld() {
   const clients = createClients(CONFIG.concurrency, true, TIMEOUT_MILLISECONDS);
   const clock = { now: Date.now, sleep: async () => {} };
   const dependencies: Dependencies = {
-    store: s3ObjectStore(clients.s3, BUCKET, TIMEOUT_MILLISECONDS),
+    store: s3ObjectStore(clients, BUCKET, TIMEOUT_MILLISECONDS),
     bus: eventBridgeBus(clients.eventBridge, BUS, clock),
     clock,
     config: CONFIG,

@@ -1,5 +1,7 @@
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { S3Client } from "@aws-sdk/client-s3";
+import { type Connections, createConnections } from "./connections.ts";
+import { createFastRead, type FastRead } from "./fast-read.ts";
 
 /** A run stops to wait for the answer to one request after this, in milliseconds. */
 const REQUEST_TIMEOUT_MILLISECONDS = 5_000;
@@ -7,25 +9,37 @@ const REQUEST_TIMEOUT_MILLISECONDS = 5_000;
 /** Files of one runner that are read at once. */
 const REQUESTS_PER_RUNNER = 4;
 
-// The SDK warns of headers that it can't parse, and quotes them: they are the uploader's.
+// The SDK's warnings quote headers that it can't parse: they are an uploader's.
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-/** The SDK's clients, set up so that `concurrency` runners can be in progress. `usePathStyle` is for endpoints that are not AWS. */
+/** What calls AWS: the SDK's clients, and what shares their connections. */
+export interface Clients {
+  readonly s3: S3Client;
+  /** HEAD and GET without the SDK, if all goes well. */
+  readonly fastRead: FastRead;
+  readonly eventBridge: EventBridgeClient;
+  /** To be closed before each run. */
+  readonly connections: Pick<Connections, "close">;
+}
+
+/** Clients for `concurrency` runners in progress. `usePathStyle` is for endpoints that are not AWS. Time-outs are in milliseconds. */
 export function createClients(
   concurrency: number,
   usePathStyle: boolean,
   requestTimeout = REQUEST_TIMEOUT_MILLISECONDS,
-): { s3: S3Client; eventBridge: EventBridgeClient } {
-  // The request's time-out ends with the headers, the socket's counts for the body. Without throwOnRequestTimeout the SDK only warns.
-  const timeouts = {
-    connectionTimeout: 1_000,
-    requestTimeout,
-    socketTimeout: requestTimeout,
-    throwOnRequestTimeout: true,
-  };
-  const agent = { keepAlive: true, maxSockets: concurrency * REQUESTS_PER_RUNNER };
+): Clients {
+  const connections = createConnections(concurrency * REQUESTS_PER_RUNNER);
   const shared = {
-    requestHandler: { ...timeouts, httpAgent: agent, httpsAgent: agent },
+    requestHandler: {
+      httpAgent: connections.httpAgent,
+      httpsAgent: connections.httpsAgent,
+      logger: silent,
+      connectionTimeout: 1_000,
+      // This one ends with the headers; the socket's counts for the body. Without throwOnRequestTimeout the SDK only warns.
+      requestTimeout,
+      socketTimeout: requestTimeout,
+      throwOnRequestTimeout: true,
+    },
     retryMode: "standard",
     maxAttempts: 3,
     logger: silent,
@@ -44,5 +58,5 @@ export function createClients(
     return result;
   };
   s3.middlewareStack.add(withoutExpires, { step: "deserialize", priority: "low" });
-  return { s3, eventBridge: new EventBridgeClient(shared) };
+  return { s3, fastRead: createFastRead(s3, connections), eventBridge: new EventBridgeClient(shared), connections };
 }

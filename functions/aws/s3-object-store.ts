@@ -10,8 +10,10 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import type { DeleteResult } from "../../contract/reasons.ts";
-import type { ListedObject, ObjectStore, ObjectVersion, Refusal } from "../ports.ts";
-import { errorCode, httpStatus, toServiceError } from "./service-error.ts";
+import type { ObjectStore, ObjectVersion, Refusal } from "../ports.ts";
+import type { Clients } from "./clients.ts";
+import { deleteResults, headOfHeaders, listPage, objectHead } from "./s3-answers.ts";
+import { errorCode, httpStatus, incompleteAnswer, toServiceError } from "./service-error.ts";
 
 /** How long a body may take, in milliseconds: the SDK's request timeout ends with the headers. */
 const BODY_TIMEOUT_MILLISECONDS = 5_000;
@@ -30,76 +32,67 @@ const SINGLE_DELETES = 16;
 
 /** A bucket as an `ObjectStore`: translates calls, data and errors, nothing else. */
 export function s3ObjectStore(
-  client: S3Client,
+  { s3: client, fastRead }: Pick<Clients, "s3" | "fastRead">,
   bucket: string,
   bodyTimeoutMilliseconds = BODY_TIMEOUT_MILLISECONDS,
 ): ObjectStore {
   return {
     async list(prefix, from = { after: "" }) {
+      const doing = `Listing bucket "${bucket}"`;
       const position = "token" in from ? { ContinuationToken: from.token } : from.after && { StartAfter: from.after };
       // Without EncodingType a control character in a key breaks the page, or comes back as another one.
       const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, EncodingType: "url", ...position });
       const date = dateOfAnswer(command);
-      const page = await client.send(command).catch(rethrow(`Listing bucket "${bucket}"`));
-      const objects = (page.Contents ?? []).map(({ Key, Size, ETag, LastModified, StorageClass }): ListedObject => {
-        const lastModified = LastModified?.getTime() ?? 0;
-        return {
-          key: decodeKey(Key ?? ""),
-          size: Size ?? 0,
-          etag: ETag ?? "",
-          lastModified,
-          storageClass: StorageClass ?? "STANDARD",
-        };
-      });
-      return {
-        date: date(),
-        objects,
-        ...(page.NextContinuationToken && { next: { token: page.NextContinuationToken } }),
-      };
+      const page = await client.send(command).catch(rethrow(doing));
+      return listPage(page, { date: date(), prefix, from, doing });
     },
 
     async head(key) {
+      const doing = `HEAD in bucket "${bucket}"`;
+      const fast = await fastRead({ bucket, key, method: "HEAD", bytesMax: 0 });
+      const fastHead = fast && headOfHeaders(fast.headers);
+      if (fastHead) return fastHead;
       try {
-        const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
-        return {
-          size: head.ContentLength ?? 0,
-          etag: head.ETag ?? "",
-          lastModified: head.LastModified?.getTime() ?? 0,
-          storageClass: head.StorageClass ?? "STANDARD",
-          ...(head.SSEKMSKeyId && { kmsKeyId: head.SSEKMSKeyId }),
-        };
+        return objectHead(await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key })), doing);
       } catch (error) {
         // The answer to a HEAD has no body, hence no code.
         if (httpStatus(error) === 403) return "denied";
         if (httpStatus(error) === 400) return reasonOfBadHead(client, bucket, key, error);
-        return refusal(error, `HEAD in bucket "${bucket}"`);
+        return refusal(error, doing);
       }
     },
 
     async get({ key, etag }, size) {
+      const fast = await fastRead({ bucket, key, method: "GET", ifMatch: etag, bytesMax: size });
+      if (fast?.headers.etag === etag && fast.body.length === size) return fast.body;
       try {
-        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag }));
-        return await readExactly(Body as Readable, size, bodyTimeoutMilliseconds);
+        const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag }));
+        const body = await readExactly(answer.Body as Readable, size, bodyTimeoutMilliseconds);
+        return answer.ETag === etag ? body : "changed";
       } catch (error) {
         return refusal(error, `GET in bucket "${bucket}"`);
       }
     },
 
     async putIfAbsent(key, json) {
+      const doing = `PUT in bucket "${bucket}"`;
       try {
         // A bucket with Object Lock demands a checksum.
         const document = { Body: json, ContentType: "application/json", ChecksumAlgorithm: "CRC32" } as const;
-        await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, IfNoneMatch: "*", ...document }));
+        const put = new PutObjectCommand({ Bucket: bucket, Key: key, IfNoneMatch: "*", ...document });
+        const { ETag } = await client.send(put);
+        if (!ETag) throw incompleteAnswer(doing, "it has no ETag");
         return "stored";
       } catch (error) {
         if (httpStatus(error) === 412) return "exists";
-        throw toServiceError(error, `PUT in bucket "${bucket}"`);
+        throw toServiceError(error, doing);
       }
     },
 
     async copy({ key, etag }, to) {
+      const doing = `COPY in bucket "${bucket}"`;
       try {
-        await client.send(
+        const { CopyObjectResult } = await client.send(
           new CopyObjectCommand({
             Bucket: bucket,
             Key: to,
@@ -112,9 +105,10 @@ export function s3ObjectStore(
             ContentType: "application/octet-stream",
           }),
         );
+        if (!CopyObjectResult?.ETag) throw incompleteAnswer(doing, "it has no ETag");
         return "copied";
       } catch (error) {
-        return refusal(error, `COPY in bucket "${bucket}"`);
+        return refusal(error, doing);
       }
     },
 
@@ -135,7 +129,7 @@ export function s3ObjectStore(
   };
 }
 
-/** When S3 answered, from the header `Date`: the SDK does not return it. By our own clock if the answer has none. */
+/** When S3 answered, from the header `Date`, which the SDK does not return; NaN if the answer has none. */
 function dateOfAnswer(command: ListObjectsV2Command): () => number {
   let date = Number.NaN;
   command.middlewareStack.add(
@@ -147,21 +141,12 @@ function dateOfAnswer(command: ListObjectsV2Command): () => number {
     },
     { step: "deserialize", priority: "low" },
   );
-  return () => (Number.isNaN(date) ? Date.now() : date);
+  return () => date;
 }
 
 /** `CopySource` is sent as it is given: every segment has to be encoded. */
 export function copySource(bucket: string, key: string): string {
   return [bucket, ...key.split("/")].map(encodeURIComponent).join("/");
-}
-
-/** The SDK leaves keys as `EncodingType: url` has them. What is no UTF-8 comes out as no valid key, and the listing goes on. */
-export function decodeKey(encoded: string): string {
-  try {
-    return decodeURIComponent(encoded.replaceAll("+", " "));
-  } catch {
-    return encoded.replaceAll("%", "\uFFFD");
-  }
 }
 
 /** All of a body of `size` bytes, or `changed` where it is longer: no more is read then. */
@@ -188,29 +173,19 @@ async function deleteBatch(
   objects: readonly ObjectVersion[],
 ): Promise<Map<ObjectVersion, DeleteResult>> {
   if (objects.length === 0) return new Map();
+  const doing = `DELETE in bucket "${bucket}"`;
   const Objects = objects.map(({ key, etag }) => ({ Key: key, ETag: etag }));
-  const { Errors = [] } = await client
-    .send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }))
-    .catch(rethrow(`DELETE in bucket "${bucket}"`));
-  const codes = new Map(Errors.map(({ Key, Code }) => [Key, Code]));
-  // An error of an unknown key is that of one of ours, of which we can't tell.
-  const keys = new Set(objects.map(({ key }) => key));
-  const otherwise = Errors.every(({ Key = "" }) => keys.has(Key)) ? "deleted" : "failed";
-  return new Map(
-    objects.map((object) => [object, codes.has(object.key) ? deleteResult(codes.get(object.key)) : otherwise]),
-  );
-}
-
-function deleteResult(code: string | undefined): DeleteResult {
-  if (code === "PreconditionFailed" || code === "ConditionalRequestConflict") return "changed";
-  if (code === "NoSuchKey") return "gone";
-  return code === "AccessDenied" ? "denied" : "failed";
+  // Not quiet: an empty answer would then mean that everything was deleted.
+  const answer = await client
+    .send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: false } }))
+    .catch(rethrow(doing));
+  return deleteResults(answer, objects, doing);
 }
 
 async function deleteSingle(client: S3Client, bucket: string, { key, etag }: ObjectVersion): Promise<DeleteResult> {
   try {
-    await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag }));
-    return "deleted";
+    const { $metadata } = await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag }));
+    return $metadata.httpStatusCode === 204 ? "deleted" : "failed";
   } catch (error) {
     const status = httpStatus(error);
     if (status === 412 || status === 409) return "changed";

@@ -29,12 +29,19 @@ export function toServiceError(error: unknown, doing: string): unknown {
   const status = httpStatus(error);
   const isNetworkFailure = error.name === "TimeoutError" || NETWORK_CODE.test(error.code ?? "");
   if (status === undefined && !isNetworkFailure) return error;
+  // The service says that it did it, but the SDK can't read the rest.
+  if (status !== undefined && status < 300) return incompleteAnswer(doing, "it can't be read", error);
   const code = status === undefined ? (error.code ?? error.name) : error.name;
   const retryable = status === undefined || status >= 500 || status === 429 || RETRYABLE_CODES.includes(error.name);
   return new ServiceError(code, `${doing}: ${code}${status === undefined ? "" : ` (HTTP ${status})`}`, {
     retryable,
     cause: error,
   });
+}
+
+/** An answer that reports success and lacks what the service always says: it counts as no answer. */
+export function incompleteAnswer(doing: string, problem: string, cause?: unknown): ServiceError {
+  return new ServiceError("IncompleteAnswer", `${doing}: IncompleteAnswer (${problem})`, { retryable: true, cause });
 }
 
 /** The service's error code. */

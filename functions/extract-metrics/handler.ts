@@ -16,10 +16,10 @@ import { readConfig } from "./config.ts";
 import { type MetricValue, metricsOf } from "./report.ts";
 
 const config = readConfig(process.env);
-const { s3, eventBridge } = createClients(config.concurrency, config.usePathStyle);
-const store = s3ObjectStore(s3, config.bucketName);
+const clients = createClients(config.concurrency, config.usePathStyle);
+const store = s3ObjectStore(clients, config.bucketName);
 const clock: Clock = { now: Date.now, sleep };
-const bus = eventBridgeBus(eventBridge, config.eventBusName, clock);
+const bus = eventBridgeBus(clients.eventBridge, config.eventBusName, clock);
 
 /** In the last milliseconds before the deadline no call is waited for, so that the run can report. */
 const REPORTING_MILLISECONDS = 1_000;

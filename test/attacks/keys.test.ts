@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { copySource, decodeKey } from "../../functions/aws/s3-object-store.ts";
+import { decodeKey } from "../../functions/aws/s3-answers.ts";
+import { copySource } from "../../functions/aws/s3-object-store.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
 import { BUCKET, createWorld, FILES } from "../harness.ts";
 import { startLocalWorld } from "../local-world.ts";

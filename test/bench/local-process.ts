@@ -69,14 +69,14 @@ export function useEndpoint(endpoint: string): void {
 
 /** What a run needs, with the real adapters. */
 export function realDependencies(): Dependencies {
-  const { s3, eventBridge } = createClients(BENCH_CONFIG.concurrency, true);
+  const clients = createClients(BENCH_CONFIG.concurrency, true);
   const clock: Clock = {
     now: Date.now,
     sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   };
   return {
-    store: s3ObjectStore(s3, BUCKET),
-    bus: eventBridgeBus(eventBridge, BUS, clock),
+    store: s3ObjectStore(clients, BUCKET),
+    bus: eventBridgeBus(clients.eventBridge, BUS, clock),
     clock,
     config: BENCH_CONFIG,
     deadline: Number.POSITIVE_INFINITY,

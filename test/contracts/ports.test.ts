@@ -40,7 +40,7 @@ async function overHttp(): Promise<Implementation> {
   const world = await startLocalWorld();
   return {
     store: world.dependencies.store,
-    storeOfMissingBucket: s3ObjectStore(world.clients.s3, "missing"),
+    storeOfMissingBucket: s3ObjectStore(world.clients, "missing"),
     bus: world.dependencies.bus,
     busThatIsMissing: eventBridgeBus(world.clients.eventBridge, "missing", CLOCK),
     s3: world.s3,
