@@ -5,7 +5,7 @@ import { build } from "esbuild";
 import { expect, test } from "vitest";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const FOLDERS = ["contract", "functions", "infra", "runner", "local", "examples", "docs", "test"];
+const FOLDERS = ["contract", "cli", "functions", "infra", "runner", "local", "examples", "docs", "test"];
 const IMPORT = /^(?:import|export)\s(?:[^;"']*?\sfrom\s)?"([^"]+)"|\bimport\("([^"]+)"\)/gm;
 
 const files = FOLDERS.flatMap((folder) =>
@@ -36,7 +36,12 @@ function reachable(file: string, seen = new Set<string>()): Set<string> {
 const within = (folder: string) => files.filter((file) => file.startsWith(`${folder}/`));
 
 test("the parser finds every import that esbuild finds", async () => {
-  const entryPoints = ["functions/extract-metrics/handler.ts", "infra/app.ts", "local/start.ts"];
+  const entryPoints = [
+    "functions/extract-metrics/handler.ts",
+    "infra/app.ts",
+    "local/start.ts",
+    "cli/runner-metrics.ts",
+  ];
   const { metafile } = await build({
     entryPoints: entryPoints.map((file) => join(ROOT, file)),
     bundle: true,
@@ -57,6 +62,13 @@ test("the parser finds every import that esbuild finds", async () => {
 test("contract/ imports zod, node:crypto and itself only", () => {
   for (const file of within("contract")) {
     for (const target of graph.get(file) ?? []) expect(target, file).toMatch(/^(zod$|node:crypto$|contract\/)/);
+  }
+});
+
+test("cli/ imports contract/, packages and itself only", () => {
+  for (const file of within("cli")) {
+    const own = (graph.get(file) ?? []).filter((target) => files.includes(target));
+    for (const target of own) expect(target, file).toMatch(/^(contract|cli)\//);
   }
 });
 

@@ -1,7 +1,7 @@
 import { Match } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
+import { runnerSession } from "../../cli/ticket.ts";
 import { FILES_TO_READ } from "../../contract/runner-files.ts";
-import { runnerSession } from "../../runner/ticket.ts";
 import {
   BUCKET,
   BUCKET_ARN,

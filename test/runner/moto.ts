@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Credentials } from "../../runner/ticket.ts";
+import type { Credentials } from "../../cli/ticket.ts";
 import { MOTO, startEmulator } from "../emulators.ts";
 
 /** Checks nothing until it is told to. */

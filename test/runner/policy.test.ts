@@ -7,8 +7,8 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Credentials } from "../../cli/ticket.ts";
 import { runnerPolicy } from "../../contract/runner-policy.ts";
-import type { Credentials } from "../../runner/ticket.ts";
 import { needs } from "../tools.ts";
 import { BUCKET, DASH, installRunner, JOB, type Runner } from "./fleet.ts";
 import { startMoto } from "./moto.ts";

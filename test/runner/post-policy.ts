@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { Credentials } from "../../runner/ticket.ts";
+import type { Credentials } from "../../cli/ticket.ts";
 import type { StubAnswer, StubRequest } from "./stub-server.ts";
 
 /** Objects that were stored by forms, by bucket and key. */

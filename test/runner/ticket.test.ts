@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../cli/ticket.ts";
 import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
-import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../runner/ticket.ts";
 import { needs } from "../tools.ts";
 import { BUCKET, DASH, installRunner, JOB, SCRIPTS } from "./fleet.ts";
 import { acceptPosts } from "./post-policy.ts";
@@ -215,81 +216,22 @@ describe("a runner's session", () => {
 });
 
 describe("the command", () => {
-  const run = promisify(execFile);
-  const names = ["--bucket", BUCKET, "--flavor", "large", "--runner", "runner-1"];
-  const commandIn = (more: NodeJS.ProcessEnv, ...args: string[]) =>
-    run(process.execPath, [`${SCRIPTS}ticket-cli.ts`, ...args], {
-      env: {
-        PATH: process.env.PATH,
-        AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-        AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
-        ...more,
-      },
-    });
-  const command = (...args: string[]) => commandIn({ AWS_REGION: "eu-central-1" }, ...args);
-
   it("prints a ticket that a runner can use", RUNNER, async () => {
     const { objects, endpoint } = await startS3();
-    const { stdout } = await command("post", ...names, "--endpoint", endpoint, "--lifetime", "60");
+    const names = ["--bucket", BUCKET, "--flavor", "large", "--runner", "runner-1", "--region", "eu-central-1"];
+    const program = fileURLToPath(new URL("../../cli/runner-metrics.ts", import.meta.url));
+    const args = [program, "ticket", "post", ...names, "--endpoint", endpoint, "--lifetime", "60"];
+    const { accessKeyId, secretAccessKey, sessionToken } = CREDENTIALS;
+    const env = {
+      PATH: process.env.PATH,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      AWS_SESSION_TOKEN: sessionToken,
+    };
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env });
     const { runner, settings } = ticketRunner(stdout);
     for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
     expect(objects.size).toBe(4);
-  });
-
-  it("prints what assume-role wants", async () => {
-    const { stdout } = await command("session", ...names);
-    expect(JSON.parse(stdout)).toMatchObject({ RoleSessionName: "runner-1", DurationSeconds: 3600 });
-    const key = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
-    expect((await command("session", ...names, "--kms-key-arn", key)).stdout).toContain("kms:GenerateDataKey");
-  });
-
-  it("prints its usage, with status 0, where it is asked for", async () => {
-    for (const args of [["--help"], ["post", "-h"]]) {
-      expect(await command(...args)).toMatchObject({ stdout: expect.stringMatching(/^usage:/), stderr: "" });
-    }
-  });
-
-  it.each([
-    [
-      ["post", "--bucket", BUCKET, "--flavor", "L", "--runner", "a b"],
-      /^flavor must match .*; runner must match .*\n$/,
-    ],
-    [["post"], /^--bucket is missing; --flavor is missing; --runner is missing\n$/],
-    [["session", "--bucket", BUCKET, "--flavor", "l"], /^--runner is missing\n$/],
-    [["post", ...names, "--lifetime", "1d"], /^lifetime must be 1 to 604800 s\n$/],
-    [["session", ...names, "--lifetime", "60"], /^lifetime must be 900 to 43200 s\n$/],
-    [["post", ...names, "--kms-key-arn", "x"], /^--kms-key-arn is for a session: .*\n$/],
-    [["post", ...names, "runner-2"], /^usage:/],
-    [["poste", ...names], /^usage:/],
-    [[], /^usage:/],
-    [["post", "--buket", BUCKET], /^Unknown option '--buket'.*\nusage:.*\(AWS_REGION, …\)\n$/s],
-  ])("names what is wrong, and prints no ticket: %j", async (args, stderr) => {
-    const refused = { code: 1, stdout: "", stderr: expect.stringMatching(stderr) };
-    await expect(command(...args)).rejects.toMatchObject(refused);
-  });
-
-  it("says what to set, where there are no credentials to sign with", async () => {
-    const none = {
-      AWS_REGION: "eu-central-1",
-      AWS_ACCESS_KEY_ID: undefined,
-      AWS_SECRET_ACCESS_KEY: undefined,
-      AWS_EC2_METADATA_DISABLED: "true",
-      HOME: "/nonexistent",
-    };
-    await expect(commandIn(none, "post", ...names)).rejects.toMatchObject({
-      code: 1,
-      stdout: "",
-      stderr: expect.stringMatching(
-        /^No AWS credentials to sign with \(.+\): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE\n$/,
-      ),
-    });
-  });
-
-  it("says how to name the region, where AWS's own settings name none", async () => {
-    const stderr = "Say --region, or set AWS_REGION\n";
-    await expect(commandIn({}, "post", ...names)).rejects.toMatchObject({ code: 1, stderr });
-    await expect(commandIn({}, "post", ...names, "--region", "eu-central-1")).resolves.toMatchObject({ stderr: "" });
   });
 });
 
