@@ -58,7 +58,6 @@ function prepareEnvironment(): void {
   const quiet = {
     POWERTOOLS_LOG_LEVEL: "SILENT",
     POWERTOOLS_METRICS_DISABLED: "true",
-    POWERTOOLS_TRACE_ENABLED: "false",
   };
   const lambda = { AWS_ENDPOINT_URL: endpoint, BUCKET_NAME: NAME, EVENT_BUS_NAME: NAME };
   const askGithub = {

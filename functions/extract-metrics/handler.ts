@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics } from "@aws-lambda-powertools/metrics";
-import { Tracer } from "@aws-lambda-powertools/tracer";
 import type { Context } from "aws-lambda";
 import { METRICS_SERVICE, RUN_METRICS } from "../../contract/run-metrics.ts";
 import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { createClients } from "../aws/clients.ts";
 import { eventBridgeBus } from "../aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../aws/s3-object-store.ts";
+import { traced } from "../aws/trace.ts";
 import type { Github } from "../github/github.ts";
 import type { Clock, GithubConfig, RunConfig } from "../ports.ts";
 import { FINISHING_MILLISECONDS, run } from "../run/run.ts";
@@ -26,9 +26,9 @@ const REPORTING_MILLISECONDS = 1_000;
 
 let github: Promise<Github> | undefined;
 
+let isColdStart = true;
+
 const logger = new Logger({ serviceName: METRICS_SERVICE });
-// A segment for each of a run's thousands of requests would cost more than the run.
-const tracer = new Tracer({ serviceName: METRICS_SERVICE, captureHTTPsRequests: false });
 
 /**
  * One scheduled run. Returns and logs its summary. Throws for an invalid schedule input or a missing bus, before anything is deleted;
@@ -46,8 +46,14 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   github ??= config.github && loadGithub(config.github);
   // Runners that were read by then still have to be published.
   const githubRun = (await github)?.startRun(deadline - FINISHING_MILLISECONDS);
-  const done = await traced("extract-metrics", () =>
-    run(input, { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, timeUp, ...githubRun }),
+  const annotations = { Service: METRICS_SERVICE, ColdStart: isColdStart, Flavor: input.flavor };
+  isColdStart = false;
+  const dependencies = { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, timeUp };
+  const done = await traced(
+    "run",
+    annotations,
+    () => run(input, { ...dependencies, ...githubRun }),
+    ({ listed, extracted, stopped }) => ({ Listed: listed, Extracted: extracted, Stopped: stopped }),
   );
   const summary = githubRun ? { ...done, github: githubRun.usage() } : done;
   report(summary, clock.now() - startedAt);
@@ -92,22 +98,4 @@ function publish(values: readonly MetricValue[], dimensions: Record<string, stri
   metrics.addDimensions(dimensions);
   for (const { name, unit, value } of values) metrics.addMetric(name, unit, value);
   metrics.publishStoredMetrics();
-}
-
-/** Runs in a subsegment of X-Ray if tracing is on. */
-async function traced<Result>(name: string, body: () => Promise<Result>): Promise<Result> {
-  const parent = tracer.getSegment();
-  const segment = parent?.addNewSubsegment(name);
-  if (segment) tracer.setSegment(segment);
-  tracer.annotateColdStart();
-  tracer.addServiceNameAnnotation();
-  try {
-    return await body();
-  } catch (error) {
-    tracer.addErrorAsMetadata(error as Error);
-    throw error;
-  } finally {
-    segment?.close();
-    if (parent) tracer.setSegment(parent);
-  }
 }

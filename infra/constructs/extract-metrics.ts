@@ -40,7 +40,7 @@ export const BUNDLING: BundlingOptions = {
   target: "node24",
   bundleAwsSDK: true,
   mainFields: ["module", "main"],
-  // X-Ray's SDK is CommonJS and requires Node's own modules.
+  // Dependencies that are CommonJS require Node's own modules.
   banner: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
 };
 
