@@ -1,0 +1,43 @@
+import type { Database } from "../database.ts";
+import type { ReportOptions } from "../options.ts";
+
+/** Do jobs start in time? From GitHub's `queue_duration`: created to started, by GitHub's clock. */
+export interface QueueAnswers {
+  /** From when on a job counts as late, in seconds. */
+  readonly lateSeconds: number;
+  /** The first row is all flavors together and has no `flavor`. */
+  readonly byFlavor: readonly QueueRow[];
+  /** By the local hour at which the job started; hours without a job are absent. */
+  readonly byHour: readonly { readonly hour: number; readonly count: number; readonly p50: number; readonly p95: number }[];
+}
+
+/** Waits of some jobs. Percentiles are absent if GitHub's times are known of none. */
+export interface QueueRow {
+  readonly flavor?: string;
+  readonly jobs: number;
+  /** Jobs whose queue time is known. */
+  readonly known: number;
+  readonly p50?: number;
+  readonly p90?: number;
+  readonly p95?: number;
+  readonly p99?: number;
+  readonly max?: number;
+  readonly within60: number;
+  readonly late: number;
+}
+
+export async function queueAnswers(database: Database, { lateSeconds }: ReportOptions): Promise<QueueAnswers> {
+  return {
+    lateSeconds,
+    byFlavor: await database.rows(
+      `SELECT flavor, jobs, known, q[1] AS p50, q[2] AS p90, q[3] AS p95, q[4] AS p99, max, within60, late FROM (
+         SELECT flavor, count(*) AS jobs, count(queue) AS known, quantile_cont(queue, [0.5, 0.9, 0.95, 0.99]) AS q, max(queue) AS max,
+           count(*) FILTER (queue <= 60) AS within60, count(*) FILTER (queue > ${lateSeconds}) AS late
+         FROM jobs GROUP BY GROUPING SETS ((), (flavor))) ORDER BY flavor NULLS FIRST`,
+    ),
+    byHour: await database.rows(
+      `SELECT hour(local_start) AS hour, count(*) AS count, median(queue) AS p50, quantile_cont(queue, 0.95) AS p95
+       FROM jobs WHERE queue IS NOT NULL AND clock_ok GROUP BY hour ORDER BY hour`,
+    ),
+  };
+}

@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+
+/** Memory that DuckDB uses for tables and sorting; more than that goes to the temporary file. */
+const MEMORY_LIMIT = "400MB";
+
+/** A temporary database. Numbers come out as JavaScript numbers, SQL's NULL as an absent field. */
+export interface Database {
+  execute(sql: string, parameters?: Parameters): Promise<void>;
+  rows<Row>(sql: string, parameters?: Parameters): Promise<Row[]>;
+  /** Columns of doubles, one typed array for each; NULL is NaN. For results that are too long for rows. */
+  columns(sql: string, parameters?: Parameters): Promise<Float64Array[]>;
+  /** Ends the connection and deletes the temporary file. */
+  close(): Promise<void>;
+}
+
+type Parameters = Record<string, DuckDBValue>;
+
+/** Opens a temporary database in a folder of its own. Throws an error that says what to install if DuckDB is missing. */
+export async function openDatabase(): Promise<Database> {
+  const { DuckDBInstance, DuckDBDoubleVector } = await loadDuckDb();
+  const folder = await mkdtemp(join(tmpdir(), "runner-metrics-report-"));
+  const instance = await DuckDBInstance.create(join(folder, "report.duckdb"), {
+    threads: String(Math.min(4, availableParallelism())),
+    memory_limit: MEMORY_LIMIT,
+    temp_directory: join(folder, "spill"),
+    preserve_insertion_order: "false",
+    // Nothing in a report needs the network or an extension.
+    autoinstall_known_extensions: "false",
+  });
+  const connection: DuckDBConnection = await instance.connect();
+  return {
+    async execute(sql, parameters) {
+      await connection.run(sql, parameters);
+    },
+    async rows<Row>(sql: string, parameters?: Parameters) {
+      const reader = await connection.runAndReadAll(sql, parameters);
+      return reader.getRowObjectsJS().map((row) => plain(row)) as Row[];
+    },
+    async columns(sql, parameters) {
+      const result = await connection.stream(sql, parameters);
+      const parts: Float64Array[][] = Array.from({ length: result.columnCount }, () => []);
+      for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+        for (const [index, part] of parts.entries()) {
+          const vector = chunk.getColumnVector(index);
+          if (!(vector instanceof DuckDBDoubleVector)) throw new TypeError(`Column ${index} is not of type DOUBLE`);
+          part.push(Float64Array.from({ length: chunk.rowCount }, (_, row) => vector.getItem(row) ?? Number.NaN));
+        }
+      }
+      return parts.map(concatenate);
+    },
+    async close() {
+      connection.closeSync();
+      instance.closeSync();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function loadDuckDb() {
+  try {
+    return await import("@duckdb/node-api");
+  } catch (error) {
+    throw new Error(
+      "The report needs DuckDB, which is not installed with this package. Install it with `npm install @duckdb/node-api`.",
+      { cause: error },
+    );
+  }
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, field]) => field !== null)
+      .map(([name, field]) => [name, plain(field)]),
+  );
+}
+
+function concatenate(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}
