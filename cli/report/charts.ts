@@ -22,7 +22,13 @@ export const SERIES = [1, 2, 3, 4, 5].map((number) => ({
   pattern: `series-${number}`,
   fill: number === 1 ? "var(--series-1)" : `url(#series-${number})`,
 }));
-const DASHES = [[1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [1, 3]];
+const DASHES = [
+  [1, 0],
+  [7, 3],
+  [2, 2],
+  [8, 3, 2, 3],
+  [1, 3],
+];
 const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"];
 
 async function draw(drawing: Drawing, width: number): Promise<string> {
@@ -149,7 +155,12 @@ function days({ unit, series, rows }: Of<"days">, width: number): object {
         rows.map(({ day }) => day),
         width,
       ),
-      y: { field: "value", type: "quantitative", scale: { domain: [0, largest || 1] }, axis: valueAxis(largest, unit, 4) },
+      y: {
+        field: "value",
+        type: "quantitative",
+        scale: { domain: [0, largest || 1] },
+        axis: valueAxis(largest, unit, 4),
+      },
       ...seriesFill(series, width),
       order: { field: "order" },
     },
@@ -161,7 +172,9 @@ function lines(drawing: Of<"lines">, width: number): object {
   const ys = points.map(({ y }) => y);
   const largest = drawing.max ?? Math.max(0, ...ys, target ?? 0);
   const least = Math.max(1, Math.min(...ys.filter((y) => y > 0)));
-  const scale = isLogarithmic ? { type: "symlog", constant: 1, domain: [0, largest || 1] } : { domain: [0, largest || 1] };
+  const scale = isLogarithmic
+    ? { type: "symlog", constant: 1, domain: [0, largest || 1] }
+    : { domain: [0, largest || 1] };
   const xs = points.map(({ x }) => x);
   const x =
     xType === "day"
@@ -197,7 +210,12 @@ function lines(drawing: Of<"lines">, width: number): object {
             scale,
             axis: valueAxis(largest, unit, 5, isLogarithmic ? least : undefined),
           },
-          color: { field: "series", type: "nominal", scale: { domain, range: SERIES.map(({ color }) => color) }, legend },
+          color: {
+            field: "series",
+            type: "nominal",
+            scale: { domain, range: SERIES.map(({ color }) => color) },
+            legend,
+          },
           strokeDash: { field: "series", type: "nominal", scale: { domain, range: DASHES }, legend },
           shape: { field: "series", type: "nominal", scale: { domain, range: SHAPES }, legend },
         },

@@ -20,7 +20,8 @@ export async function createJobs(database: Database, options: ReportOptions): Pr
   const prices = Object.entries(options.pricePerHour).map(([flavor, price]) => `(${quote(flavor)}, ${price}::DOUBLE)`);
   await database.execute("CREATE TABLE prices (flavor VARCHAR, price DOUBLE)");
   if (prices.length > 0) await database.execute(`INSERT INTO prices VALUES ${prices.join(", ")}`);
-  for (const statement of STATEMENTS) await database.execute(statement.replaceAll("$timeZone", quote(options.timeZone)));
+  for (const statement of STATEMENTS)
+    await database.execute(statement.replaceAll("$timeZone", quote(options.timeZone)));
 }
 
 const measured = (field: string) => `CASE WHEN list_contains(clamped, '${field}') THEN NULL ELSE "${field}" END`;

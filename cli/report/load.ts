@@ -1,5 +1,5 @@
-import { DETAIL_TYPES, EVENT_SCHEMAS } from "../../contract/events.ts";
 import * as z from "zod";
+import { DETAIL_TYPES, EVENT_SCHEMAS } from "../../contract/events.ts";
 import type { Database } from "./database.ts";
 import type { ReportOptions } from "./options.ts";
 
@@ -18,8 +18,14 @@ export interface Loaded {
  * are reported. Of several lines with one id the one with the most fields counts, then the last. Columns are the fields of `detail` that
  * answers need, and `published` (UNIX seconds).
  */
-export async function loadEvents(database: Database, files: readonly string[], options: ReportOptions): Promise<Loaded> {
-  await database.execute(`CREATE TABLE lines (${LINE_COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")})`);
+export async function loadEvents(
+  database: Database,
+  files: readonly string[],
+  options: ReportOptions,
+): Promise<Loaded> {
+  await database.execute(
+    `CREATE TABLE lines (${LINE_COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")})`,
+  );
   for (let index = 0; index < files.length; index += FILES_PER_STATEMENT) {
     await readFiles(database, files.slice(index, index + FILES_PER_STATEMENT));
   }
@@ -51,9 +57,9 @@ const LATER_FIELDS = { cause: "VARCHAR", ended_at: "DOUBLE" };
 export const DETAIL_FIELDS: Readonly<Record<string, string>> = {
   ...LATER_FIELDS,
   ...Object.fromEntries(
-    DETAIL_TYPES.flatMap((type) => Object.entries(z.toJSONSchema(EVENT_SCHEMAS[type], { io: "input", unrepresentable: "any" }).properties ?? {})).map(
-      ([name, schema]) => [name, sqlType(schema)],
-    ),
+    DETAIL_TYPES.flatMap((type) =>
+      Object.entries(z.toJSONSchema(EVENT_SCHEMAS[type], { io: "input", unrepresentable: "any" }).properties ?? {}),
+    ).map(([name, schema]) => [name, sqlType(schema)]),
   ),
 };
 

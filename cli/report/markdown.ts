@@ -41,7 +41,9 @@ function renderTable({ title, columns, rows, more = 0 }: Table, timeZone: string
     "",
     line(columns.map(({ title }) => inert(title))),
     line(columns.map(({ unit }) => (unit === "text" ? "---" : "--:"))),
-    ...rows.slice(0, ROWS_MAX).map((row) => line(columns.map(({ unit }, index) => inert(format(row[index], unit, timeZone))))),
+    ...rows
+      .slice(0, ROWS_MAX)
+      .map((row) => line(columns.map(({ unit }, index) => inert(format(row[index], unit, timeZone))))),
     ...(left > 0 ? ["", `${left} more rows are not shown.`] : []),
     "",
   ];

@@ -11,7 +11,8 @@ import { PATTERNS, STYLE } from "./style.ts";
  */
 export async function renderPage(answers: Answers, sections: readonly Section[]): Promise<string> {
   const parts: string[] = [];
-  for (const [index, section] of sections.entries()) parts.push(await renderSection(section, index + 1, answers.period.timeZone));
+  for (const [index, section] of sections.entries())
+    parts.push(await renderSection(section, index + 1, answers.period.timeZone));
   const { period } = answers;
   const when = periodText(answers);
   return `<!doctype html>
@@ -99,12 +100,16 @@ ${isEmpty ? "" : renderTable(table, `Numbers: ${table.title}`, timeZone)}</figur
 
 function renderTable({ title, columns, rows, more }: Table, summary: string, timeZone: string): string {
   if (rows.length === 0) return "";
-  const head = columns.map(({ title, unit }) => `<th scope="col"${unit === "text" ? ' class="text"' : ""}>${text(title)}</th>`);
+  const head = columns.map(
+    ({ title, unit }) => `<th scope="col"${unit === "text" ? ' class="text"' : ""}>${text(title)}</th>`,
+  );
   const body = rows.map((row) => {
     const cells = columns.map(({ unit }, index) => {
       const shown = escapeHtml(format(row[index], unit, timeZone));
       const attribute = unit === "text" ? ' class="text"' : "";
-      return index === 0 ? `<th scope="row"${attribute}><bdi>${shown}</bdi></th>` : `<td${attribute}>${unit === "text" ? `<bdi>${shown}</bdi>` : shown}</td>`;
+      return index === 0
+        ? `<th scope="row"${attribute}><bdi>${shown}</bdi></th>`
+        : `<td${attribute}>${unit === "text" ? `<bdi>${shown}</bdi>` : shown}</td>`;
     });
     return `<tr>${cells.join("")}</tr>`;
   });

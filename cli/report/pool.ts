@@ -20,7 +20,10 @@ export function sortWork(arrivals: Float64Array, holds: Float64Array): Work {
  * ended when the next one starts at it; what takes no time is in progress for a microsecond. Undefined for no work.
  */
 export function peakConcurrency({ arrivals, holds }: Work): { count: number; at: number } | undefined {
-  const ends = Float64Array.from(arrivals, (arrival, index) => arrival + Math.max(holds[index] ?? 0, TOLERANCE_SECONDS)).sort();
+  const ends = Float64Array.from(
+    arrivals,
+    (arrival, index) => arrival + Math.max(holds[index] ?? 0, TOLERANCE_SECONDS),
+  ).sort();
   let ended = 0;
   let peak: { count: number; at: number } | undefined;
   for (const [index, arrival] of arrivals.entries()) {
@@ -76,12 +79,7 @@ export function smallestEnough(most: number, isEnough: (runners: number) => bool
  * Erlang C: the probability that a job starts within `seconds`, for Poisson arrivals, exponential holds and `runners` runners. 0 if there
  * is more work than the runners can do.
  */
-export function erlangC(
-  runners: number,
-  arrivalsPerSecond: number,
-  meanHoldSeconds: number,
-  seconds: number,
-): number {
+export function erlangC(runners: number, arrivalsPerSecond: number, meanHoldSeconds: number, seconds: number): number {
   const load = arrivalsPerSecond * meanHoldSeconds;
   if (load === 0) return 1;
   if (runners <= load) return 0;

@@ -51,9 +51,10 @@ async function archiveFiles(options: ReportOptions, progress: Progress | undefin
 
 /** Characters that are not seen are escaped: JSON means the same with them and without. */
 function renderJson(answers: Answers): string {
-  const escape = (character: string) =>
-    Array.from({ length: character.length }, (_, index) =>
-      `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
+  const escaped = (character: string) =>
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
     ).join("");
-  return `${JSON.stringify(answers, undefined, 2).replaceAll(/[<>&\u007f-\u009f\u2028\u2029]|\p{Cf}/gu, escape)}\n`;
+  return `${JSON.stringify(answers, undefined, 2).replaceAll(/[<>&\u007f-\u009f\u2028\u2029]|\p{Cf}/gu, escaped)}\n`;
 }

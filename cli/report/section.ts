@@ -90,7 +90,17 @@ export interface Column {
 }
 
 /** `text` may come from runners and is never trusted. */
-export type Unit = "text" | "count" | "seconds" | "hours" | "minutes" | "share" | "change" | "dollars" | "number" | "time";
+export type Unit =
+  | "text"
+  | "count"
+  | "seconds"
+  | "hours"
+  | "minutes"
+  | "share"
+  | "change"
+  | "dollars"
+  | "number"
+  | "time";
 
 export type Cell = string | number | undefined;
 

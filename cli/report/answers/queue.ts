@@ -8,7 +8,12 @@ export interface QueueAnswers {
   /** The first row is all flavors together and has no `flavor`. */
   readonly byFlavor: readonly QueueRow[];
   /** By the local hour at which the job started; hours without a job are absent. */
-  readonly byHour: readonly { readonly hour: number; readonly count: number; readonly p50: number; readonly p95: number }[];
+  readonly byHour: readonly {
+    readonly hour: number;
+    readonly count: number;
+    readonly p50: number;
+    readonly p95: number;
+  }[];
 }
 
 /** Waits of some jobs. Percentiles are absent if GitHub's times are known of none. */

@@ -1,5 +1,5 @@
 import type { Database } from "../database.ts";
-import { quote, type Loaded } from "../load.ts";
+import { type Loaded, quote } from "../load.ts";
 import type { ReportOptions } from "../options.ts";
 
 /** Can I trust these numbers? */
@@ -20,7 +20,12 @@ export interface TrustAnswers extends Loaded {
   /** Seconds from the end of a job (runner's clock) to the publication of its Stop. */
   readonly lag: { readonly count: number; readonly p50?: number; readonly p95?: number; readonly max?: number };
   /** Days between the first and the last event of a flavor without any event of it. */
-  readonly gaps: readonly { readonly flavor: string; readonly days: number; readonly first: string; readonly last: string }[];
+  readonly gaps: readonly {
+    readonly flavor: string;
+    readonly days: number;
+    readonly first: string;
+    readonly last: string;
+  }[];
   /** Why values that only GitHub knows are absent. */
   readonly githubUnknown: readonly { readonly reason: string; readonly count: number }[];
 }

@@ -1,5 +1,5 @@
-import type { Answers } from "../answers.ts";
 import type { DeathKind, DeathRow } from "../answers/deaths.ts";
+import type { Answers } from "../answers.ts";
 import { format, formatDay, formatShare, plural } from "../format.ts";
 import { type Section, tableOf } from "../section.ts";
 import { daysBetween } from "./days.ts";
@@ -14,8 +14,14 @@ export function deathsSection({ deaths, period }: Answers): Section {
   for (const { day, kind, count } of deaths.byDay) {
     perDay.set(day, (perDay.get(day) ?? new Map<DeathKind, number>()).set(kind, count));
   }
-  const days = daysBetween(deaths.byDay.map(({ day }) => day), period);
-  const worst = [...perDay].map(([day, kinds]) => ({ day, count: [...kinds.values()].reduce((sum, count) => sum + count, 0) }));
+  const days = daysBetween(
+    deaths.byDay.map(({ day }) => day),
+    period,
+  );
+  const worst = [...perDay].map(([day, kinds]) => ({
+    day,
+    count: [...kinds.values()].reduce((sum, count) => sum + count, 0),
+  }));
   const worstDay = worst.reduce((most, day) => (day.count > most.count ? day : most), { day: "", count: 0 });
   return {
     id: "deaths",
@@ -38,33 +44,67 @@ export function deathsSection({ deaths, period }: Answers): Section {
           series: KINDS.map(([, name]) => name),
           rows: days.map((day) => ({ day, values: KINDS.map(([kind]) => perDay.get(day)?.get(kind) ?? 0) })),
         },
-        table: tableOf("deaths_by_day", "By day", [...perDay], [
-          ["day", "Day", "text", ([day]) => day],
-          ...KINDS.map(([kind, name]) => [
-            kind.replace("-", "_"),
-            name,
-            "count",
-            ([, kinds]: [string, Map<DeathKind, number>]) => kinds.get(kind) ?? 0,
-          ] as const),
-        ]),
+        table: tableOf(
+          "deaths_by_day",
+          "By day",
+          [...perDay],
+          [
+            ["day", "Day", "text", ([day]) => day],
+            ...KINDS.map(
+              ([kind, name]) =>
+                [
+                  kind.replace("-", "_"),
+                  name,
+                  "count",
+                  ([, kinds]: [string, Map<DeathKind, number>]) => kinds.get(kind) ?? 0,
+                ] as const,
+            ),
+          ],
+        ),
       },
     ],
     tables: [
-      tableOf("deaths_by_flavor", "By flavor", [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])], [
-        ["flavor", "Flavor", "text", ({ flavor }) => flavor],
-        ["jobs", "Jobs", "count", ({ jobs }) => jobs],
-        ["lost", "Lost", "count", ({ lost }) => lost],
-        ["lost_rate", "Lost rate", "share", ({ lost, jobs }) => rate(lost, jobs)],
-        ["install_failed", "Failed installations", "count", ({ installFailed }) => installFailed],
-        ["install_failed_rate", "of installations", "share", ({ installFailed, installed }) => rate(installFailed, installFailed + installed)],
-        ["never_used", "Never used", "count", ({ neverUsed }) => neverUsed],
-        ["lost_minutes", "Time lost", "minutes", ({ lostMinutes, lostWithKnownEnd }) => (lostWithKnownEnd > 0 ? lostMinutes : undefined)],
-        ["lost_with_known_end", "Lost with known end", "count", ({ lostWithKnownEnd }) => lostWithKnownEnd],
-        ["lost_minutes_at_most", "Others, at most", "minutes", ({ lostMinutesAtMost, lost, lostWithKnownEnd }) => (lost > lostWithKnownEnd ? lostMinutesAtMost : undefined)],
-        ["infrastructure_failures", "Infrastructure failures", "count", ({ infrastructureFailures }) => infrastructureFailures],
-        ["code_failures", "Code failures", "count", ({ codeFailures }) => codeFailures],
-        ["judged", "of judged jobs", "count", ({ judged }) => judged],
-      ]),
+      tableOf(
+        "deaths_by_flavor",
+        "By flavor",
+        [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])],
+        [
+          ["flavor", "Flavor", "text", ({ flavor }) => flavor],
+          ["jobs", "Jobs", "count", ({ jobs }) => jobs],
+          ["lost", "Lost", "count", ({ lost }) => lost],
+          ["lost_rate", "Lost rate", "share", ({ lost, jobs }) => rate(lost, jobs)],
+          ["install_failed", "Failed installations", "count", ({ installFailed }) => installFailed],
+          [
+            "install_failed_rate",
+            "of installations",
+            "share",
+            ({ installFailed, installed }) => rate(installFailed, installFailed + installed),
+          ],
+          ["never_used", "Never used", "count", ({ neverUsed }) => neverUsed],
+          [
+            "lost_minutes",
+            "Time lost",
+            "minutes",
+            ({ lostMinutes, lostWithKnownEnd }) => (lostWithKnownEnd > 0 ? lostMinutes : undefined),
+          ],
+          ["lost_with_known_end", "Lost with known end", "count", ({ lostWithKnownEnd }) => lostWithKnownEnd],
+          [
+            "lost_minutes_at_most",
+            "Others, at most",
+            "minutes",
+            ({ lostMinutesAtMost, lost, lostWithKnownEnd }) =>
+              lost > lostWithKnownEnd ? lostMinutesAtMost : undefined,
+          ],
+          [
+            "infrastructure_failures",
+            "Infrastructure failures",
+            "count",
+            ({ infrastructureFailures }) => infrastructureFailures,
+          ],
+          ["code_failures", "Code failures", "count", ({ codeFailures }) => codeFailures],
+          ["judged", "of judged jobs", "count", ({ judged }) => judged],
+        ],
+      ),
       tableOf("deaths_by_cause", "By cause", deaths.byCause, [
         ["kind", "What", "text", ({ kind }) => KINDS.find(([name]) => name === kind)?.[1] ?? kind],
         ["cause", "Cause", "text", ({ cause }) => cause],
@@ -91,6 +131,7 @@ const KINDS: readonly (readonly [DeathKind, string])[] = [
 ];
 
 function failures({ infrastructureFailures, codeFailures, lostMinutes, lostWithKnownEnd }: DeathRow): string {
-  const lost = lostWithKnownEnd > 0 ? ` Lost jobs took ${format(lostMinutes, "minutes")} of machine time with them.` : "";
+  const lost =
+    lostWithKnownEnd > 0 ? ` Lost jobs took ${format(lostMinutes, "minutes")} of machine time with them.` : "";
   return `Of the failures, ${plural(infrastructureFailures, "is", "are")} the infrastructure's and ${codeFailures} the code's.${lost}`;
 }

@@ -1,12 +1,15 @@
-import type { Answers } from "../answers.ts";
 import type { PoolRow } from "../answers/pool.ts";
+import type { Answers } from "../answers.ts";
 import { format, formatSeconds, formatShare, formatWeekHour, plural } from "../format.ts";
 import { type Chart, type Section, tableOf } from "../section.ts";
 
 /** How many runners do I need? */
 export function poolSection({ pool }: Answers): Section {
   const { targetSeconds, targetShare, byFlavor } = pool;
-  const target = `${formatShare(targetShare)} of jobs start within ${formatSeconds(targetSeconds)}`.replace(".0 %", " %");
+  const target = `${formatShare(targetShare)} of jobs start within ${formatSeconds(targetSeconds)}`.replace(
+    ".0 %",
+    " %",
+  );
   const total = byFlavor.reduce((sum, { constant }) => sum + constant, 0);
   return {
     id: "pool",
@@ -34,7 +37,12 @@ export function poolSection({ pool }: Answers): Section {
         ["constant_hours", "Runner hours a week", "count", ({ constantHoursPerWeek }) => constantHoursPerWeek],
         ["constant_dollars", "Cost a week", "dollars", ({ constantDollarsPerWeek }) => constantDollarsPerWeek],
         ["schedule_hours", "By schedule: runner hours", "count", ({ scheduleHoursPerWeek }) => scheduleHoursPerWeek],
-        ["schedule_dollars", "By schedule: cost a week", "dollars", ({ scheduleDollarsPerWeek }) => scheduleDollarsPerWeek],
+        [
+          "schedule_dollars",
+          "By schedule: cost a week",
+          "dollars",
+          ({ scheduleDollarsPerWeek }) => scheduleDollarsPerWeek,
+        ],
       ]),
     ],
     definitions: [
@@ -55,7 +63,14 @@ export function poolSection({ pool }: Answers): Section {
 /** Two charts for each. */
 const FLAVORS_DRAWN = 6;
 
-function advice({ flavor, constant, peakRunning, scheduleHoursPerWeek, constantHoursPerWeek, ...row }: PoolRow): string {
+function advice({
+  flavor,
+  constant,
+  peakRunning,
+  scheduleHoursPerWeek,
+  constantHoursPerWeek,
+  ...row
+}: PoolRow): string {
   const saved = constantHoursPerWeek > 0 ? 1 - scheduleHoursPerWeek / constantHoursPerWeek : 0;
   const dollars =
     row.constantDollarsPerWeek !== undefined && row.scheduleDollarsPerWeek !== undefined
@@ -94,10 +109,15 @@ function curveChart({ flavor, busiest }: PoolRow, { targetShare, targetSeconds }
         { x: runners, series: "Erlang C", y: erlangC },
       ]),
     },
-    table: tableOf(`curve_${flavor}`, `${flavor}: ${format(busiest.arrivalsPerHour, "number")} arrivals an hour, each for ${formatSeconds(busiest.meanHoldSeconds)} on average`, busiest.curve, [
-      ["runners", "Runners", "count", ({ runners }) => runners],
-      ["replay", "Replay", "share", ({ replay }) => replay],
-      ["erlang_c", "Erlang C", "share", ({ erlangC }) => erlangC],
-    ]),
+    table: tableOf(
+      `curve_${flavor}`,
+      `${flavor}: ${format(busiest.arrivalsPerHour, "number")} arrivals an hour, each for ${formatSeconds(busiest.meanHoldSeconds)} on average`,
+      busiest.curve,
+      [
+        ["runners", "Runners", "count", ({ runners }) => runners],
+        ["replay", "Replay", "share", ({ replay }) => replay],
+        ["erlang_c", "Erlang C", "share", ({ erlangC }) => erlangC],
+      ],
+    ),
   };
 }

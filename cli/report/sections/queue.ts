@@ -1,5 +1,5 @@
-import type { Answers } from "../answers.ts";
 import type { QueueRow } from "../answers/queue.ts";
+import type { Answers } from "../answers.ts";
 import { formatSeconds, formatShare, plural } from "../format.ts";
 import { type Section, tableOf } from "../section.ts";
 
@@ -33,20 +33,32 @@ export function queueSection({ queue }: Answers): Section {
           kind: "bars",
           unit: "seconds",
           series: ["p95"],
-          rows: flavors.filter(({ known }) => known > 0).map(({ flavor = "", p95 = 0 }) => ({ name: flavor, values: [p95] })),
+          rows: flavors
+            .filter(({ known }) => known > 0)
+            .map(({ flavor = "", p95 = 0 }) => ({ name: flavor, values: [p95] })),
         },
-        table: tableOf("queue_by_flavor", "Queue time by flavor", [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])], [
-          ["flavor", "Flavor", "text", ({ flavor }) => flavor],
-          ["jobs", "Jobs", "count", ({ jobs }) => jobs],
-          ["known", "With queue time", "count", ({ known }) => known],
-          ["p50", "p50", "seconds", ({ p50 }) => p50],
-          ["p90", "p90", "seconds", ({ p90 }) => p90],
-          ["p95", "p95", "seconds", ({ p95 }) => p95],
-          ["p99", "p99", "seconds", ({ p99 }) => p99],
-          ["max", "Longest", "seconds", ({ max }) => max],
-          ["within_60_s", "Within 60 s", "share", within],
-          ["late", `Over ${formatSeconds(queue.lateSeconds)}`, "count", ({ known, late }) => (known > 0 ? late : undefined)],
-        ]),
+        table: tableOf(
+          "queue_by_flavor",
+          "Queue time by flavor",
+          [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])],
+          [
+            ["flavor", "Flavor", "text", ({ flavor }) => flavor],
+            ["jobs", "Jobs", "count", ({ jobs }) => jobs],
+            ["known", "With queue time", "count", ({ known }) => known],
+            ["p50", "p50", "seconds", ({ p50 }) => p50],
+            ["p90", "p90", "seconds", ({ p90 }) => p90],
+            ["p95", "p95", "seconds", ({ p95 }) => p95],
+            ["p99", "p99", "seconds", ({ p99 }) => p99],
+            ["max", "Longest", "seconds", ({ max }) => max],
+            ["within_60_s", "Within 60 s", "share", within],
+            [
+              "late",
+              `Over ${formatSeconds(queue.lateSeconds)}`,
+              "count",
+              ({ known, late }) => (known > 0 ? late : undefined),
+            ],
+          ],
+        ),
       },
       {
         title: "Queue time by hour of the day",

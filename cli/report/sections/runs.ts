@@ -1,8 +1,8 @@
-import type { Answers } from "../answers.ts";
 import type { GroupRow } from "../answers/groups.ts";
+import type { Answers } from "../answers.ts";
+import { SERIES } from "../charts.ts";
 import { formatSeconds, formatShare, plural } from "../format.ts";
 import { type Section, type Table, tableOf, type Unit } from "../section.ts";
-import { SERIES } from "../charts.ts";
 
 /** How long do they run, and how do they end? */
 export function runsSection({ runs, groups }: Answers): Section {
@@ -22,7 +22,8 @@ export function runsSection({ runs, groups }: Answers): Section {
     },
     summary: [
       ...ended.map(
-        ({ flavor, p50 = 0, p95 = 0 }) => `${flavor}: half run for less than ${formatSeconds(p50)}, 95 % for less than ${formatSeconds(p95)}.`,
+        ({ flavor, p50 = 0, p95 = 0 }) =>
+          `${flavor}: half run for less than ${formatSeconds(p50)}, 95 % for less than ${formatSeconds(p95)}.`,
       ),
       rate === undefined
         ? "How jobs ended is not known: only GitHub has their conclusions."
@@ -69,8 +70,20 @@ export function runsSection({ runs, groups }: Answers): Section {
     ],
     tables: [
       durations("durations_by_flavor", "Duration by flavor", groups.flavors, [FLAVOR]),
-      durations("durations_by_repository", "Duration by repository", groups.repositories, [REPOSITORY], groups.counts.repositories),
-      durations("durations_by_workflow", "Duration by workflow", groups.workflows, [REPOSITORY, WORKFLOW], groups.counts.workflows),
+      durations(
+        "durations_by_repository",
+        "Duration by repository",
+        groups.repositories,
+        [REPOSITORY],
+        groups.counts.repositories,
+      ),
+      durations(
+        "durations_by_workflow",
+        "Duration by workflow",
+        groups.workflows,
+        [REPOSITORY, WORKFLOW],
+        groups.counts.workflows,
+      ),
       durations("durations_by_job", "Duration by job", groups.jobs, [REPOSITORY, WORKFLOW, JOB], groups.counts.jobs),
       tableOf("statuses", "How the runner says that jobs ended", runs.byStatus, [
         ["flavor", "Flavor", "text", ({ flavor }) => flavor],
@@ -96,7 +109,9 @@ function endings(runs: Answers["runs"], { flavor, success, failure, otherConclus
   const concluded = success + failure + otherConclusion;
   // GitHub concludes lost jobs, too; they are drawn once.
   const unknown = Math.max(0, jobs - concluded);
-  return concluded + lost > jobs ? [success, failure, otherConclusion, 0, unknown] : [success, failure, otherConclusion, lost, unknown - lost];
+  return concluded + lost > jobs
+    ? [success, failure, otherConclusion, 0, unknown]
+    : [success, failure, otherConclusion, lost, unknown - lost];
 }
 
 type Column = readonly [key: string, title: string, unit: Unit, get: (row: GroupRow) => string | number | undefined];
@@ -108,21 +123,33 @@ const JOB: Column = ["job", "Job", "text", ({ job }) => job];
 
 const ROWS = 15;
 
-function durations(id: string, title: string, rows: readonly GroupRow[], names: readonly Column[], all = rows.length): Table {
-  return tableOf(id, title, rows.slice(0, ROWS), [
-    ...names,
-    ["jobs", "Jobs", "count", ({ jobs }) => jobs],
-    ["success", "Success", "share", ({ successRate }) => successRate],
-    ["p50", "p50", "seconds", ({ p50 }) => p50],
-    ["p90", "p90", "seconds", ({ p90 }) => p90],
-    ["p95", "p95", "seconds", ({ p95 }) => p95],
-    ["p99", "p99", "seconds", ({ p99 }) => p99],
-    ["max", "Longest", "seconds", ({ max }) => max],
+function durations(
+  id: string,
+  title: string,
+  rows: readonly GroupRow[],
+  names: readonly Column[],
+  all = rows.length,
+): Table {
+  return tableOf(
+    id,
+    title,
+    rows.slice(0, ROWS),
     [
-      "change",
-      "Change",
-      "change",
-      ({ earlierP50, laterP50 }) => (earlierP50 && laterP50 !== undefined ? laterP50 / earlierP50 - 1 : undefined),
+      ...names,
+      ["jobs", "Jobs", "count", ({ jobs }) => jobs],
+      ["success", "Success", "share", ({ successRate }) => successRate],
+      ["p50", "p50", "seconds", ({ p50 }) => p50],
+      ["p90", "p90", "seconds", ({ p90 }) => p90],
+      ["p95", "p95", "seconds", ({ p95 }) => p95],
+      ["p99", "p99", "seconds", ({ p99 }) => p99],
+      ["max", "Longest", "seconds", ({ max }) => max],
+      [
+        "change",
+        "Change",
+        "change",
+        ({ earlierP50, laterP50 }) => (earlierP50 && laterP50 !== undefined ? laterP50 / earlierP50 - 1 : undefined),
+      ],
     ],
-  ], all - ROWS);
+    all - ROWS,
+  );
 }

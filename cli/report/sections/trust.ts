@@ -1,6 +1,6 @@
 import { GITHUB_REASONS, QUARANTINE_REASONS } from "../../../contract/reasons.ts";
-import type { Answers } from "../answers.ts";
 import type { Coverage } from "../answers/trust.ts";
+import type { Answers } from "../answers.ts";
 import { formatSeconds, formatShare, plural } from "../format.ts";
 import { type Section, tableOf } from "../section.ts";
 
@@ -46,16 +46,21 @@ export function trustSection({ trust }: Answers): Section {
           series: ["share of jobs"],
           rows: parts.map(([name, value]) => ({ name, values: [value ?? 0] })),
         },
-        table: tableOf("coverage", "Coverage by flavor", [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])], [
-          ["flavor", "Flavor", "text", ({ flavor }) => flavor],
-          ["jobs", "Jobs", "count", ({ jobs }) => jobs],
-          ["with_installation", "Installation", "share", (row) => part(row, row.withInstallation)],
-          ["with_start", "Job start", "share", (row) => part(row, row.withStart)],
-          ["with_end", "Job end", "share", (row) => part(row, row.withEnd)],
-          ["all_times", "All four times", "share", (row) => part(row, row.allTimes)],
-          ["with_queue", "Queue time", "share", (row) => part(row, row.withQueue)],
-          ["with_conclusion", "Conclusion", "share", (row) => part(row, row.withConclusion)],
-        ]),
+        table: tableOf(
+          "coverage",
+          "Coverage by flavor",
+          [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])],
+          [
+            ["flavor", "Flavor", "text", ({ flavor }) => flavor],
+            ["jobs", "Jobs", "count", ({ jobs }) => jobs],
+            ["with_installation", "Installation", "share", (row) => part(row, row.withInstallation)],
+            ["with_start", "Job start", "share", (row) => part(row, row.withStart)],
+            ["with_end", "Job end", "share", (row) => part(row, row.withEnd)],
+            ["all_times", "All four times", "share", (row) => part(row, row.allTimes)],
+            ["with_queue", "Queue time", "share", (row) => part(row, row.withQueue)],
+            ["with_conclusion", "Conclusion", "share", (row) => part(row, row.withConclusion)],
+          ],
+        ),
       },
     ],
     tables: [
@@ -67,12 +72,18 @@ export function trustSection({ trust }: Answers): Section {
       ...(trust.gaps.length === 0
         ? []
         : [
-            tableOf("gaps", "Days without any event", trust.gaps.slice(0, ROWS), [
-              ["flavor", "Flavor", "text", ({ flavor }) => flavor],
-              ["first", "From", "text", ({ first }) => first],
-              ["last", "To", "text", ({ last }) => last],
-              ["days", "Days", "count", ({ days }) => days],
-            ], trust.gaps.length - ROWS),
+            tableOf(
+              "gaps",
+              "Days without any event",
+              trust.gaps.slice(0, ROWS),
+              [
+                ["flavor", "Flavor", "text", ({ flavor }) => flavor],
+                ["first", "From", "text", ({ first }) => first],
+                ["last", "To", "text", ({ last }) => last],
+                ["days", "Days", "count", ({ days }) => days],
+              ],
+              trust.gaps.length - ROWS,
+            ),
           ]),
       ...(trust.githubUnknown.length === 0
         ? []

@@ -1,5 +1,5 @@
-import type { Answers } from "../answers.ts";
 import type { GroupRow } from "../answers/groups.ts";
+import type { Answers } from "../answers.ts";
 import { format, formatSeconds, plural, visible } from "../format.ts";
 import { type Section, type Table, tableOf } from "../section.ts";
 
@@ -17,7 +17,9 @@ export function usageSection({ groups }: Answers): Section {
     headline: { value: repositories.toLocaleString("en-US"), label: "repositories ran jobs on these runners" },
     summary: first
       ? `${plural(workflows, "workflow")} with ${plural(jobs, "job")} in ${plural(repositories, "repository", "repositories")}. ${visible(first.repository ?? "", 60)} used most: ${format(first.runnerHours, "hours")} in ${plural(first.jobs, "job")}. ${
-          slowest ? `The slowest job is ${visible(slowest.job ?? slowest.workflow ?? "", 60)} of ${visible(slowest.repository ?? "", 60)}: p95 ${formatSeconds(slowest.p95 ?? 0)}.` : ""
+          slowest
+            ? `The slowest job is ${visible(slowest.job ?? slowest.workflow ?? "", 60)} of ${visible(slowest.repository ?? "", 60)}: p95 ${formatSeconds(slowest.p95 ?? 0)}.`
+            : ""
         }`
       : "There is no job in this period.",
     charts: [
@@ -27,7 +29,9 @@ export function usageSection({ groups }: Answers): Section {
           kind: "bars",
           unit: "hours",
           series: ["Runner hours"],
-          rows: groups.repositories.slice(0, BARS).map(({ repository = "", runnerHours }) => ({ name: repository, values: [runnerHours] })),
+          rows: groups.repositories
+            .slice(0, BARS)
+            .map(({ repository = "", runnerHours }) => ({ name: repository, values: [runnerHours] })),
         },
         table: usage("usage_by_repository", "By repository", groups.repositories, ["repository"], repositories),
       },
@@ -57,15 +61,23 @@ function usage(
   names: readonly ("repository" | "workflow" | "job")[],
   all: number,
 ): Table {
-  return tableOf(id, title, rows.slice(0, ROWS), [
-    ...names.map((name) => [name, name.slice(0, 1).toUpperCase() + name.slice(1), "text", (row: GroupRow) => row[name]] as const),
-    ["jobs", "Jobs", "count", ({ jobs }: GroupRow) => jobs],
-    ["runner_hours", "Runner hours", "hours", ({ runnerHours }: GroupRow) => runnerHours],
-    ["dollars", "Cost", "dollars", ({ dollars }: GroupRow) => dollars],
-    ["success", "Success", "share", ({ successRate }: GroupRow) => successRate],
-    ["lost", "Lost", "count", ({ lost }: GroupRow) => lost],
-    ["p50", "p50", "seconds", ({ p50 }: GroupRow) => p50],
-    ["p95", "p95", "seconds", ({ p95 }: GroupRow) => p95],
-    ["max", "Longest", "seconds", ({ max }: GroupRow) => max],
-  ], all - ROWS);
+  return tableOf(
+    id,
+    title,
+    rows.slice(0, ROWS),
+    [
+      ...names.map(
+        (name) => [name, name.slice(0, 1).toUpperCase() + name.slice(1), "text", (row: GroupRow) => row[name]] as const,
+      ),
+      ["jobs", "Jobs", "count", ({ jobs }: GroupRow) => jobs],
+      ["runner_hours", "Runner hours", "hours", ({ runnerHours }: GroupRow) => runnerHours],
+      ["dollars", "Cost", "dollars", ({ dollars }: GroupRow) => dollars],
+      ["success", "Success", "share", ({ successRate }: GroupRow) => successRate],
+      ["lost", "Lost", "count", ({ lost }: GroupRow) => lost],
+      ["p50", "p50", "seconds", ({ p50 }: GroupRow) => p50],
+      ["p95", "p95", "seconds", ({ p95 }: GroupRow) => p95],
+      ["max", "Longest", "seconds", ({ max }: GroupRow) => max],
+    ],
+    all - ROWS,
+  );
 }

@@ -1,6 +1,6 @@
-import type { Answers } from "../answers.ts";
 import type { GroupRow } from "../answers/groups.ts";
 import type { WasteRow } from "../answers/waste.ts";
+import type { Answers } from "../answers.ts";
 import { format, formatShare } from "../format.ts";
 import { type Section, type Table, tableOf } from "../section.ts";
 
@@ -36,19 +36,29 @@ export function wasteSection({ waste, groups }: Answers): Section {
             values: [jobHours, lostHours, idleHours, installationHours, unusedHours],
           })),
         },
-        table: tableOf("hours_by_flavor", "Hours and cost by flavor", [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])], [
-          ["flavor", "Flavor", "text", ({ flavor }) => flavor],
-          ["job_hours", "Jobs", "hours", ({ jobHours }) => jobHours],
-          ["lost_hours", "Lost jobs", "hours", ({ lostHours }) => lostHours],
-          ["idle_hours", "Idle", "hours", ({ idleHours }) => idleHours],
-          ["installation_hours", "Installation", "hours", ({ installationHours }) => installationHours],
-          ["unused_hours", "Never used", "hours", ({ unusedHours }) => unusedHours],
-          ["utilisation", "Utilisation", "share", ({ utilisation }) => utilisation],
-          ["price_per_hour", "Price per hour", "dollars", ({ price }) => price],
-          ["priced", "Hours with price", "share", (row) => (totalHours(row) > 0 ? row.pricedHours / totalHours(row) : undefined)],
-          ["dollars", "Cost", "dollars", ({ dollars }) => dollars],
-          ["wasted_dollars", "Not in ended jobs", "dollars", ({ wastedDollars }) => wastedDollars],
-        ]),
+        table: tableOf(
+          "hours_by_flavor",
+          "Hours and cost by flavor",
+          [...flavors, ...(all ? [{ ...all, flavor: "all" }] : [])],
+          [
+            ["flavor", "Flavor", "text", ({ flavor }) => flavor],
+            ["job_hours", "Jobs", "hours", ({ jobHours }) => jobHours],
+            ["lost_hours", "Lost jobs", "hours", ({ lostHours }) => lostHours],
+            ["idle_hours", "Idle", "hours", ({ idleHours }) => idleHours],
+            ["installation_hours", "Installation", "hours", ({ installationHours }) => installationHours],
+            ["unused_hours", "Never used", "hours", ({ unusedHours }) => unusedHours],
+            ["utilisation", "Utilisation", "share", ({ utilisation }) => utilisation],
+            ["price_per_hour", "Price per hour", "dollars", ({ price }) => price],
+            [
+              "priced",
+              "Hours with price",
+              "share",
+              (row) => (totalHours(row) > 0 ? row.pricedHours / totalHours(row) : undefined),
+            ],
+            ["dollars", "Cost", "dollars", ({ dollars }) => dollars],
+            ["wasted_dollars", "Not in ended jobs", "dollars", ({ wastedDollars }) => wastedDollars],
+          ],
+        ),
       },
     ],
     tables: [
@@ -74,18 +84,24 @@ function totalHours({ jobHours, lostHours, idleHours, installationHours, unusedH
 const ROWS = 15;
 
 function costs(id: string, title: string, rows: readonly GroupRow[], withWorkflow: boolean, all: number): Table {
-  return tableOf(id, title, rows.slice(0, ROWS), [
-    ["repository", "Repository", "text", ({ repository }: GroupRow) => repository],
-    ...(withWorkflow ? [["workflow", "Workflow", "text", ({ workflow }: GroupRow) => workflow] as const] : []),
-    ["jobs", "Jobs", "count", ({ jobs }: GroupRow) => jobs],
-    ["job_hours", "Job hours", "hours", ({ jobHours }: GroupRow) => jobHours],
-    ["runner_hours", "Runner hours", "hours", ({ runnerHours }: GroupRow) => runnerHours],
+  return tableOf(
+    id,
+    title,
+    rows.slice(0, ROWS),
     [
-      "priced",
-      "Hours with price",
-      "share",
-      ({ pricedHours, runnerHours }: GroupRow) => (runnerHours > 0 ? pricedHours / runnerHours : undefined),
+      ["repository", "Repository", "text", ({ repository }: GroupRow) => repository],
+      ...(withWorkflow ? [["workflow", "Workflow", "text", ({ workflow }: GroupRow) => workflow] as const] : []),
+      ["jobs", "Jobs", "count", ({ jobs }: GroupRow) => jobs],
+      ["job_hours", "Job hours", "hours", ({ jobHours }: GroupRow) => jobHours],
+      ["runner_hours", "Runner hours", "hours", ({ runnerHours }: GroupRow) => runnerHours],
+      [
+        "priced",
+        "Hours with price",
+        "share",
+        ({ pricedHours, runnerHours }: GroupRow) => (runnerHours > 0 ? pricedHours / runnerHours : undefined),
+      ],
+      ["dollars", "Cost", "dollars", ({ dollars }: GroupRow) => dollars],
     ],
-    ["dollars", "Cost", "dollars", ({ dollars }: GroupRow) => dollars],
-  ], all - ROWS);
+    all - ROWS,
+  );
 }
