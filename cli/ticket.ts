@@ -1,4 +1,3 @@
-import { createHmac } from "node:crypto";
 import { FLAVOR, isStorageName, storagePrefix } from "../contract/object-keys.ts";
 import { FILE_SIZE_BYTES_LIMIT, FILES_IN_TICKET, type RunnerFileName } from "../contract/runner-files.ts";
 import { runnerPolicy } from "../contract/runner-policy.ts";
@@ -37,20 +36,31 @@ export interface PresignedPost {
 const LIFETIME_SECONDS_MAX = 7 * 24 * 60 * 60;
 
 /**
- * A form for each of the four files: the key is fixed, the size capped, the time limited. Needs no request. Throws where a
- * name is not one that a runner can have.
+ * A form for each of the four files: the key is fixed, the size capped, the time limited. Makes no request. Rejects a name that no runner
+ * can have.
  */
-export function createTicket(request: TicketRequest, credentials: Credentials, now = new Date()): PresignedPost[] {
+export async function createTicket(request: TicketRequest, credentials: Credentials): Promise<PresignedPost[]> {
   const problems = ticketProblems(request);
   if (problems.length > 0) throw new Error(problems.join("; "));
-  return FILES_IN_TICKET.map((file) => ({
-    file,
-    url: bucketUrl(request),
-    fields: signedFields(`${storagePrefix(request.flavor, request.storage)}${file}`, request, credentials, now),
-  }));
+  // Loaded only here: no other command has to wait for the SDK.
+  const { S3Client } = await import("@aws-sdk/client-s3");
+  const { createPresignedPost } = await import("@aws-sdk/s3-presigned-post");
+  const { bucket, flavor, storage, region, endpoint, lifetimeSeconds } = request;
+  const client = new S3Client({ region, credentials, ...(endpoint && { endpoint, forcePathStyle: true }) });
+  return Promise.all(
+    FILES_IN_TICKET.map(async (file) => {
+      const form = await createPresignedPost(client, {
+        Bucket: bucket,
+        Key: `${storagePrefix(flavor, storage)}${file}`,
+        Conditions: [["content-length-range", 1, FILE_SIZE_BYTES_LIMIT]],
+        Expires: lifetimeSeconds,
+      });
+      return { file, ...form };
+    }),
+  );
 }
 
-/** The ticket as `runner-metrics.sh` reads it (`RUNNER_METRICS_TICKET` names the file): lines of words. */
+/** The ticket as the program on the runner reads it (`RUNNER_METRICS_TICKET` names the file): lines of words. */
 export function formatTicket(ticket: readonly PresignedPost[]): string {
   const lines = ticket.flatMap(({ file, url, fields }) => [
     `${file} url ${url}`,
@@ -120,47 +130,4 @@ function prefixProblems({ bucket, flavor, storage }: RunnerPrefix): string[] {
 
 function isWhole(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max;
-}
-
-function bucketUrl({ endpoint, bucket, region }: TicketRequest): string {
-  if (endpoint !== undefined) return `${endpoint.replace(/\/$/, "")}/${bucket}`;
-  const domain = DOMAINS[region.split("-", 1)[0] ?? ""] ?? "amazonaws.com";
-  // A certificate's wildcard covers no further dots.
-  return bucket.includes(".") ? `https://s3.${region}.${domain}/${bucket}` : `https://${bucket}.s3.${region}.${domain}`;
-}
-
-/** Of AWS's partitions beyond the commercial one and GovCloud, by how their regions begin. */
-const DOMAINS: Readonly<Record<string, string>> = { cn: "amazonaws.com.cn", eusc: "amazonaws.eu" };
-
-/** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html */
-function signedFields(key: string, request: TicketRequest, credentials: Credentials, now: Date) {
-  const { bucket, region, lifetimeSeconds } = request;
-  const time = now.toISOString().replace(/[:-]|\.\d+/g, "");
-  const scope = [time.slice(0, 8), region, "s3", "aws4_request"];
-  const fields = {
-    key,
-    "x-amz-algorithm": "AWS4-HMAC-SHA256",
-    "x-amz-credential": [credentials.accessKeyId, ...scope].join("/"),
-    "x-amz-date": time,
-    ...(credentials.sessionToken !== undefined && { "x-amz-security-token": credentials.sessionToken }),
-  };
-  const policy = Buffer.from(
-    JSON.stringify({
-      expiration: new Date(now.getTime() + lifetimeSeconds * 1000).toISOString(),
-      conditions: [
-        { bucket },
-        ...Object.entries(fields).map(([name, value]) => ({ [name]: value })),
-        ["content-length-range", 1, FILE_SIZE_BYTES_LIMIT],
-      ],
-    }),
-  ).toString("base64");
-  const signingKey = scope.reduce<string | Buffer>(
-    (hmacKey, part) => hmac(hmacKey, part),
-    `AWS4${credentials.secretAccessKey}`,
-  );
-  return { ...fields, policy, "x-amz-signature": hmac(signingKey, policy).toString("hex") };
-}
-
-function hmac(key: string | Buffer, text: string): Buffer {
-  return createHmac("sha256", key).update(text).digest();
 }

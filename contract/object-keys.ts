@@ -18,9 +18,29 @@ const FILE = /^[ -.0-[\]-~]{1,255}$/;
 /** S3's limit, in bytes of UTF-8. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
 const KEY_BYTES_MAX = 1024;
 
-/** Whether a runner may have a storage of this name. */
-export function isStorageName(name: string): boolean {
+/** A persistent runner has this many slots for further jobs, `<storage>~00` to `~99`, and then begins again. */
+export const SLOTS = 100;
+
+const SLOT = /~[0-9]{2}$/;
+
+/** Whether a runner may have this name, and its first storage with it. */
+export function isRunnerStorageName(name: string): boolean {
   return STORAGE.test(name) && !name.includes("..");
+}
+
+/** Whether there may be a storage of this name: a runner's first one, or a slot for a further job. */
+export function isStorageName(name: string): boolean {
+  return isRunnerStorageName(name.replace(SLOT, ""));
+}
+
+/** The storage for a further job of a persistent runner: `<storage>~07`. */
+export function slotStorage(storage: string, slot: number): string {
+  return `${storage}~${String(slot).padStart(2, "0")}`;
+}
+
+/** Whether a storage is a slot. */
+export function isSlot(name: string): boolean {
+  return SLOT.test(name);
 }
 
 /** Whether an object in a storage may have this name, which has no slash. Any object with such a name is cleaned up with the storage. */
@@ -45,9 +65,10 @@ export function storageOfKey(key: string, flavor: string): string | undefined {
   return slash < 0 ? undefined : key.slice(length, slash);
 }
 
-/** The runner's name. On EC2 a storage may be named by the role's `aws:userid`, `AROA…:i-0abc…`: the runner is the part after the last colon. */
+/** The runner's name. On EC2 a storage may be named by the role's `aws:userid`, `AROA…:i-0abc…`: the runner is the part after the last colon, without the slot. */
 export function runnerName(storage: string): string {
-  return storage.slice(storage.lastIndexOf(":") + 1) || storage;
+  const runner = storage.replace(SLOT, "");
+  return runner.slice(runner.lastIndexOf(":") + 1) || runner;
 }
 
 /** A storage's name in quarantine: its own if that is valid, otherwise one derived from it. */

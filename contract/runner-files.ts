@@ -3,20 +3,27 @@
  * Names and size limit are the reference's (github-runner-manager, `metrics.runner`).
  */
 import * as z from "zod";
+import {
+  FORBIDDEN_CHARACTERS,
+  POST_JOB_METRICS_FILE_NAME,
+  PRE_JOB_METRICS_FILE_NAME,
+  parseTimestamp,
+  REPOSITORY,
+  RUNNER_INSTALLATION_START_TS_FILE_NAME,
+  RUNNER_INSTALLED_TS_FILE_NAME,
+  WORKFLOW_RUN_ID,
+} from "./runner-file-grammar.ts";
 
-// C0, DEL, C1, and the characters that reorder text on a screen (Unicode's Bidi_Control).
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const FORBIDDEN_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+export {
+  FILE_SIZE_BYTES_LIMIT,
+  POST_JOB_METRICS_FILE_NAME,
+  PRE_JOB_METRICS_FILE_NAME,
+  parseTimestamp,
+  RUNNER_INSTALLATION_START_TS_FILE_NAME,
+  RUNNER_INSTALLED_TS_FILE_NAME,
+} from "./runner-file-grammar.ts";
 
 const text = z.string().refine((value) => value.isWellFormed() && !FORBIDDEN_CHARACTERS.test(value));
-
-const TIMESTAMP = /^[\t-\r ]*(\+?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)[\t-\r ]*$/;
-
-/** UNIX seconds from `[+]digits[.digits][e[+-]digits]` with ASCII white space around it, or undefined. Never negative, always finite. */
-export function parseTimestamp(text: string): number | undefined {
-  const seconds = Number(TIMESTAMP.exec(text)?.[1]);
-  return Number.isFinite(seconds) ? seconds : undefined;
-}
 
 /** UNIX seconds: a non-negative number, or a string that `parseTimestamp` accepts. */
 const timestamp = z
@@ -27,9 +34,8 @@ const timestamp = z
 export const preJobMetrics = z.object({
   timestamp,
   workflow: text,
-  workflow_run_id: z.union([z.string().regex(/^[0-9]+$/), z.int().nonnegative().transform(String)]),
-  // GitHub's grammar of an owner and of a repository's name.
-  repository: z.string().regex(/^[A-Za-z0-9_-]{1,39}\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/),
+  workflow_run_id: z.union([z.string().regex(WORKFLOW_RUN_ID), z.int().nonnegative().transform(String)]),
+  repository: z.string().regex(REPOSITORY),
   event: text,
   /** Key of the job in the workflow file (`GITHUB_JOB`). */
   job: text.optional(),
@@ -61,14 +67,6 @@ export const postJobMetrics = z.object({
   program: text.optional(),
 });
 export type PostJobMetrics = z.infer<typeof postJobMetrics>;
-
-/** Largest size of each file, in bytes. The reference's constant. */
-export const FILE_SIZE_BYTES_LIMIT = 1024;
-
-export const RUNNER_INSTALLATION_START_TS_FILE_NAME = "runner-installation-start.timestamp";
-export const RUNNER_INSTALLED_TS_FILE_NAME = "runner-installed.timestamp";
-export const PRE_JOB_METRICS_FILE_NAME = "pre-job-metrics.json";
-export const POST_JOB_METRICS_FILE_NAME = "post-job-metrics.json";
 
 /** What a runner says with a file, and what the file's presence means. */
 interface RunnerFile {

@@ -1,27 +1,26 @@
 /**
- * A small fleet that shows what there is to see: honest runners live their lives through the scripts of `runner/`, as real ones
- * do; hostile ones write to S3 as they please.
+ * A small fleet that shows all outcomes: honest runners use the program of `runner/`, as real ones do; hostile ones write anything to S3.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { buildRunner, DIRECTORY } from "../runner/build.ts";
 
-const SCRIPT = fileURLToPath(new URL("../runner/runner-metrics.sh", import.meta.url));
+const PROGRAM = join(DIRECTORY, "runner-metrics.js");
 
 export interface Fleet {
   readonly s3: S3Client;
   readonly bucket: string;
   readonly flavor: string;
-  /** For the scripts. */
+  /** For the program on the runners. */
   readonly endpoint: string;
 }
 
-/** A step in a runner's life, as the scripts name it. */
+/** A step in a runner's life, as the program names it. */
 type Step = "installation-start" | "installed" | "job-started" | "job-completed";
 
 /** What a runner is told of its job by GitHub. */
@@ -35,29 +34,14 @@ export interface Job {
 /** Records one step of one runner's life. */
 export type Recorder = (runner: string, step: Step, job?: Job, seconds?: number) => Promise<void>;
 
-/** The four files of a runner are written by the scripts, if this machine can run them; else through the S3 client. */
-export async function createRecorder(
-  fleet: Fleet,
-): Promise<{ record: Recorder; usesScripts: boolean; end(): Promise<void> }> {
-  const usesScripts = await canRunScripts();
+/** Builds the program for runners. Every step is a process of its own, as on a runner. */
+export async function createRecorder(fleet: Fleet): Promise<{ record: Recorder; end(): Promise<void> }> {
+  await buildRunner();
   const spool = await mkdtemp(join(tmpdir(), "runner-metrics-"));
-  return {
-    record: usesScripts ? byScript(fleet, spool) : byClient(fleet),
-    usesScripts,
-    end: () => rm(spool, { recursive: true }),
-  };
+  return { record: byProgram(fleet, spool), end: () => rm(spool, { recursive: true }) };
 }
 
-async function canRunScripts(): Promise<boolean> {
-  const version = promisify(execFile)("sh", ["-c", "curl -q --version"]).then(
-    ({ stdout }) => stdout,
-    () => "",
-  );
-  const [, major, minor] = /^curl (\d+)\.(\d+)/.exec(await version) ?? [];
-  return Number(major) > 7 || (Number(major) === 7 && Number(minor) >= 87);
-}
-
-function byScript({ bucket, flavor, endpoint }: Fleet, spool: string): Recorder {
+function byProgram({ bucket, flavor, endpoint }: Fleet, spool: string): Recorder {
   return async (runner, step, job, seconds) => {
     const env = {
       PATH: process.env.PATH,
@@ -77,31 +61,9 @@ function byScript({ bucket, flavor, endpoint }: Fleet, spool: string): Recorder 
         GITHUB_EVENT_NAME: job.event,
       }),
     };
-    const args = [SCRIPT, step, ...(seconds === undefined ? [] : [String(seconds)])];
-    const { stderr } = await promisify(execFile)("sh", args, { env: env as NodeJS.ProcessEnv });
+    const args = [PROGRAM, step, ...(seconds === undefined ? [] : [String(seconds)])];
+    const { stderr } = await promisify(execFile)(process.execPath, args, { env: env as NodeJS.ProcessEnv });
     if (stderr) throw new Error(`${runner}: ${stderr.trim()}`);
-  };
-}
-
-function byClient(fleet: Fleet): Recorder {
-  return async (runner, step, job, seconds = Math.floor(Date.now() / 1000)) => {
-    const files: Record<Step, [string, string]> = {
-      "installation-start": ["runner-installation-start.timestamp", String(seconds)],
-      installed: ["runner-installed.timestamp", String(seconds)],
-      "job-started": ["pre-job-metrics.json", JSON.stringify(preJob(seconds, job))],
-      "job-completed": ["post-job-metrics.json", JSON.stringify({ timestamp: seconds, status: "normal" })],
-    };
-    await put(fleet, `${runner}/${files[step][0]}`, files[step][1]);
-  };
-}
-
-function preJob(timestamp: number, job?: Job) {
-  return {
-    timestamp,
-    workflow: job?.workflow,
-    workflow_run_id: job?.runId,
-    repository: job?.repository,
-    event: job?.event,
   };
 }
 
@@ -154,7 +116,9 @@ export async function live(fleet: Fleet, record: Recorder, tell: (member: FleetM
   });
   const now = () => Math.floor(Date.now() / 1000);
   const begin = async (runner: string, installationSeconds: number, doing?: Job) => {
-    await record(runner, "installation-start", undefined, now() - installationSeconds);
+    if (installationSeconds > 0) await record(runner, "installation-start", undefined, now() - installationSeconds);
+    // The program does not record a time in the future.
+    else await put(fleet, `${runner}/runner-installation-start.timestamp`, String(now() - installationSeconds));
     await record(runner, "installed");
     if (doing) await record(runner, "job-started", doing);
   };

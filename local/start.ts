@@ -93,12 +93,7 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
   );
   const fleet = { s3, bucket: NAME, flavor: FLAVOR, endpoint };
   const recorder = await createRecorder(fleet);
-  const means = "the scripts in runner/";
-  say(
-    recorder.usesScripts
-      ? `Honest runners use ${means}.`
-      : `No sh and curl 7.87 here for ${means}: using the S3 client.`,
-  );
+  say("Honest runners use the program in runner/.");
   await live(fleet, recorder.record, printMember);
   await recorder.end();
   doJobs();
@@ -191,14 +186,14 @@ function printUploadInstructions(): void {
     `  AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws s3 cp FILE s3://${url.split("/").slice(3).join("/")}/ \\`,
   );
   say(`    --region us-east-1 --endpoint-url ${endpoint}`);
-  say("Or as a runner does, by its script:");
+  say("Or as a runner does, with its program:");
   say("  (");
   say(`  export RUNNER_METRICS_ENDPOINT=${endpoint} RUNNER_METRICS_BUCKET=${NAME} RUNNER_METRICS_FLAVOR=${FLAVOR}`);
   say("  export RUNNER_METRICS_STORAGE=my-runner-2 RUNNER_METRICS_SPOOL=$(mktemp -d)");
   say("  export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
   say("  export GITHUB_WORKFLOW=CI GITHUB_REPOSITORY=acme/widgets GITHUB_RUN_ID=2 GITHUB_EVENT_NAME=push");
   say("  for step in installation-start installed job-started job-completed; do");
-  say("    sh runner/runner-metrics.sh $step");
+  say("    node runner/dist/runner-metrics.js $step");
   say("  done");
   say("  )");
   say(`Events appear here within ${WATCH_SECONDS} s; unverified, since the local GitHub knows nothing of these jobs.`);

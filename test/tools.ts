@@ -2,10 +2,12 @@
  * Tools that some tests need besides Node and npm. A test names them by tag: `{ tags: [needs("dash")] }`, or `@module-tag needs-dash` in
  * the first comment of its file. Without the tool the test is skipped and listed at the end of the run; with `CI` set it fails.
  */
+import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { TestTagDefinition } from "vitest/config";
 import { isInstalled, MOTO } from "./emulators.ts";
+import { hasNode } from "./runner-tools.ts";
 
 interface Tool {
   /** Programs that have to be on the PATH. */
@@ -22,6 +24,15 @@ const TOOLS = {
     commands: ["bash", "curl", "awk", "sed", "find"],
     install: "apt-get install bash curl mawk sed findutils",
   },
+  "node-20": { isInstalled: () => hasNode("node-20"), install: "npm run setup:runner" },
+  "node-22": { isInstalled: () => hasNode("node-22"), install: "npm run setup:runner" },
+  wine: {
+    commands: ["wine"],
+    isInstalled: () => hasNode("node-win"),
+    install: "apt-get install wine && npm run setup:runner",
+  },
+  /** Processes with numbers of their own, as in a container. */
+  unshare: { isInstalled: canUnshare, install: "apt-get install util-linux, and allow user namespaces" },
   dash: { commands: ["dash"], install: "apt-get install dash" },
   bash: { commands: ["bash"], install: "apt-get install bash" },
   busybox: { commands: ["busybox"], install: "apt-get install busybox" },
@@ -60,6 +71,11 @@ export const toolTags: TestTagDefinition[] = Object.keys(TOOLS).map((name) => {
 
 function isAvailable({ commands = [], isInstalled = () => true }: Tool): boolean {
   return isInstalled() && commands.every((command) => findCommand(command) !== undefined);
+}
+
+function canUnshare(): boolean {
+  const args = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "true"];
+  return spawnSync("unshare", args).status === 0;
 }
 
 /** The path of a command, or undefined where the PATH has none. */

@@ -28,7 +28,7 @@ function postCommand(): Command {
       const request = { ...prefixOf(options, command), ...(await signerOf(options)) };
       const { credentials, ...where } = request;
       const lifetimeSeconds = Number(options.lifetime);
-      const ticket = checked(command, () => createTicket({ ...where, lifetimeSeconds }, credentials));
+      const ticket = await checked(command, () => createTicket({ ...where, lifetimeSeconds }, credentials));
       process.stdout.write(formatTicket(ticket));
     });
 }
@@ -43,10 +43,10 @@ function sessionCommand(): Command {
     .description("print the input for `aws sts assume-role --role-arn … --cli-input-json`")
     .option("--lifetime <seconds>", "how long the session lasts", String(SECONDS_PER_HOUR))
     .option("--kms-key-arn <arn>", "ARN of the bucket's key, if it is a KMS key of yours")
-    .action((options: SessionOptions, command: Command) => {
+    .action(async (options: SessionOptions, command: Command) => {
       const { lifetime, kmsKeyArn } = options;
       const request = { ...prefixOf(options, command), lifetimeSeconds: Number(lifetime) };
-      const session = checked(command, () =>
+      const session = await checked(command, async () =>
         runnerSession({ ...request, ...(kmsKeyArn !== undefined && { kmsKeyArn }) }),
       );
       console.log(JSON.stringify(session, null, 2));
@@ -74,9 +74,9 @@ function prefixOf({ bucket, flavor, runner }: Partial<Names>, command: Command):
 }
 
 /** A value that is refused is a mistake on the command line. */
-function checked<Result>(command: Command, create: () => Result): Result {
+async function checked<Result>(command: Command, create: () => Promise<Result>): Promise<Result> {
   try {
-    return create();
+    return await create();
   } catch (error) {
     return command.error(error instanceof Error ? error.message : String(error));
   }

@@ -1,5 +1,5 @@
 /**
- * For https://github.com/CloudSnorkel/cdk-github-runners: an image that has the scripts, and the right to store four files.
+ * For https://github.com/CloudSnorkel/cdk-github-runners: an image with the program, and the right to store four files. Run `npm run build:runner` first.
  * The hooks are set by the wrapper around run.sh.
  *
  * At GitHub these runners bear the name of a Step Functions execution, which no IAM policy knows: it is not their storage's. So
@@ -17,6 +17,10 @@ import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import { runnerPolicy } from "../../contract/runner-policy.ts";
+
+/** What `npm run build:runner` has built. */
+const DIRECTORY = fileURLToPath(new URL("../dist", import.meta.url));
+const WRAP_RUN = fileURLToPath(new URL("wrap-run.sh", import.meta.url));
 
 /** Where a runner's metrics go. */
 export interface MetricsTarget {
@@ -36,16 +40,20 @@ export function addMetrics(
     `RUNNER_METRICS_BUCKET=${bucket.bucketName}`,
     `RUNNER_METRICS_FLAVOR=${flavor}`,
     `RUNNER_METRICS_REGION=${region}`,
+    "RUNNER_METRICS_RUNNER=/home/runner",
     "RUNNER_METRICS_SPOOL=/home/runner/.runner-metrics",
   ];
   imageBuilder.addComponent(
     RunnerImageComponent.custom({
       name: "RunnerMetrics",
-      assets: [{ source: fileURLToPath(new URL("..", import.meta.url)), target: "/opt/runner-metrics" }],
+      assets: [
+        { source: DIRECTORY, target: "/opt/runner-metrics" },
+        { source: WRAP_RUN, target: "/opt/runner-metrics/wrap-run.sh" },
+      ],
       commands: [
         `printf '%s\\n' ${settings.map((line) => `'${line}'`).join(" ")} > /opt/runner-metrics/runner-metrics.conf`,
         "chmod -R go+rX /opt/runner-metrics",
-        "sh /opt/runner-metrics/recipes/wrap-run.sh /home/runner",
+        "sh /opt/runner-metrics/wrap-run.sh /home/runner",
       ],
     }),
   );

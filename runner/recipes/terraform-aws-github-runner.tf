@@ -1,12 +1,13 @@
 # For ephemeral Linux runners of https://github.com/github-aws-runners/terraform-aws-github-runner.
 # The instance's name in the bucket is its aws:userid, which needs no setting. At GitHub the module names runners by
-# runner_name_prefix and the instance's id: the two agree where the prefix is empty, as it is by default.
+# runner_name_prefix and the instance's id: both names agree if the prefix is empty, which is the default.
 
 locals {
   metrics_settings = <<-CONF
     RUNNER_METRICS_BUCKET=METRICS_BUCKET
     RUNNER_METRICS_FLAVOR=large
     RUNNER_METRICS_REGION=eu-central-1
+    RUNNER_METRICS_RUNNER=/opt/actions-runner
     RUNNER_METRICS_SPOOL=/var/lib/runner-metrics
   CONF
 }
@@ -26,17 +27,20 @@ module "runners" {
   userdata_post_install = <<-SH
     (
       mkdir -p /opt/runner-metrics && cd /opt/runner-metrics || exit
-      for file in runner-metrics.sh job-started.sh job-completed.sh wrap-run.sh; do
-        curl -fsS --retry 3 -O "https://YOUR_MIRROR/runner-metrics/$file" || exit
-      done
+      # The files of runner/dist and runner/recipes/wrap-run.sh. `npm run build:runner` prints the sum of SHA256SUMS.
+      mirror=https://YOUR_MIRROR/runner-metrics sums=SHA256_OF_SHA256SUMS wrap=SHA256_OF_WRAP_RUN
+      curl -fsS --retry 3 -O "$mirror/SHA256SUMS" -O "$mirror/wrap-run.sh" || exit
+      printf '%s  %s\n' $sums SHA256SUMS $wrap wrap-run.sh | sha256sum -c --status || exit
+      while read -r _ file; do curl -fsS --retry 3 -O "$mirror/$file" || exit; done <SHA256SUMS
+      sha256sum -c --status SHA256SUMS && chmod 755 ./*.sh || exit
       echo '${base64encode(local.metrics_settings)}' | base64 -d >runner-metrics.conf
       mkdir -p -m 700 /var/lib/runner-metrics && chown "$user_name" /var/lib/runner-metrics
-      sudo -u "$user_name" sh runner-metrics.sh installation-start "$(cat /run/runner-metrics-begun)"
+      sudo -u "$user_name" /bin/sh /opt/runner-metrics/installation-start.sh "$(cat /run/runner-metrics-begun)"
       sh wrap-run.sh /opt/actions-runner
     ) || echo 'no metrics of this runner'
   SH
 
-  # wrap-run.sh sets the hooks. Where you have hooks of your own here, add these lines to them.
-  runner_hook_job_started   = "sh /opt/runner-metrics/runner-metrics.sh job-started || true"
-  runner_hook_job_completed = "sh /opt/runner-metrics/runner-metrics.sh job-completed || true"
+  # wrap-run.sh sets the hooks. If you have hooks of your own here, add these lines to them.
+  runner_hook_job_started   = "/bin/sh /opt/runner-metrics/runner-metrics.sh job-started || true"
+  runner_hook_job_completed = "/bin/sh /opt/runner-metrics/runner-metrics.sh job-completed || true"
 }

@@ -4,10 +4,12 @@
  * work on the machine shows in all figures but the least, and in the load.
  */
 
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { installRunner, JOB, launch, type Settings, SHELLS } from "../runner/fleet.ts";
+import { FILES } from "../../runner/life.ts";
+import { installRunner, JOB, launch, type Settings } from "../runner/fleet.ts";
+import { NODES, type Platform } from "../runner/platforms.ts";
 import { startStub } from "../runner/stub-server.ts";
 
 const rounds = Number(process.argv[2] ?? 40);
@@ -30,16 +32,16 @@ const cloud = await startStub(({ method, url }) => {
 });
 
 console.log(
-  `| shell | credentials | hook | median ms | p95 ms | added ms (median) | x empty hook | least added ms |\n|---|---|---|---|---|---|---|---|`,
+  `| Node | credentials | hook | median ms | p95 ms | added ms (median) | x empty hook | least added ms |\n|---|---|---|---|---|---|---|---|`,
 );
-for (const shell of SHELLS) {
-  for (const source of ["environment", "EC2 instance"] as const) await measure(shell, source);
+for (const platform of NODES) {
+  for (const source of ["environment", "EC2 instance"] as const) await measure(platform, source);
 }
 console.log(`load: ${loadavg().map((load) => load.toFixed(1))} on ${availableParallelism()} cores, ${rounds} rounds`);
 cloud.close();
 rmSync(root, { recursive: true });
 
-async function measure(shell: (typeof SHELLS)[number], source: "environment" | "EC2 instance"): Promise<void> {
+async function measure(platform: Platform, source: "environment" | "EC2 instance"): Promise<void> {
   const fromInstance: Settings = {
     AWS_ACCESS_KEY_ID: undefined,
     AWS_EC2_METADATA_DISABLED: undefined,
@@ -53,24 +55,27 @@ async function measure(shell: (typeof SHELLS)[number], source: "environment" | "
     ...(source === "EC2 instance" && fromInstance),
   };
   stored.clear();
-  const runner = installRunner(shell, settings);
+  const runner = installRunner(platform, settings);
+  const node = join(runner.directory, "externals/node24/bin/node");
+  rmSync(node);
+  symlinkSync(platform.node, node);
   const spools: Record<string, string> = {};
   for (const step of ["installation-start", "installed", "job-started"]) {
     await runner.step(step);
-    spools[step] = join(root, `${step}-${shell.command.length}-${shell.name[0]}-${source[0]}`);
+    spools[step] = join(root, `${step}-${platform.name}-${source}`);
     cpSync(runner.spool, spools[step], { recursive: true });
   }
   const times = { empty: [] as number[], "job-started": [] as number[], "job-completed": [] as number[] };
   for (let round = 0; round < rounds; round++) {
-    for (const [hook, before] of [
-      ["job-started", "installed"],
-      ["job-completed", "job-started"],
+    for (const [hook, before, count] of [
+      ["job-started", "installed", 2],
+      ["job-completed", "job-started", 3],
     ] as const) {
       times.empty.push((await launch(["bash", "-e", empty], runner.environment).finished).milliseconds);
       rmSync(runner.spool, { recursive: true });
       cpSync(spools[before] ?? "", runner.spool, { recursive: true });
       stored.clear();
-      for (const file of readdirSync(runner.spool)) stored.add(file);
+      for (const file of FILES.slice(0, count)) stored.add(file);
       const { milliseconds, stderr } = await launch(["bash", "-e", join(runner.home, `${hook}.sh`)], runner.environment)
         .finished;
       if (stderr) throw new Error(stderr);
@@ -89,7 +94,7 @@ async function measure(shell: (typeof SHELLS)[number], source: "environment" | "
       median / base,
       Math.min(...values) - Math.min(...times.empty),
     ].map((value) => value.toFixed(1));
-    console.log(`| ${[shell.name, hook === "empty" ? "" : source, hook, ...figures].join(" | ")} |`);
+    console.log(`| ${[platform.name, hook === "empty" ? "" : source, hook, ...figures].join(" | ")} |`);
   }
 }
 

@@ -1,11 +1,11 @@
-/** A fleet of runners: honest ones with the scripts that real runners have, and some whose files were tampered with. */
+/** A fleet of runners: honest ones with the program that real runners have, and some whose files were tampered with. */
 import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { buildRunner, DIRECTORY } from "../../runner/build.ts";
 
-const SCRIPT = fileURLToPath(new URL("../../runner/runner-metrics.sh", import.meta.url));
+const PROGRAM = join(DIRECTORY, "runner-metrics.js");
 const LIFE = ["installation-start", "installed", "job-started", "job-completed"] as const;
 
 const JOB = {
@@ -24,6 +24,7 @@ export interface Fleet {
 
 /** Runners that do all of a runner's life, or only so many steps of it. */
 export async function liveRunners(fleet: Fleet, names: readonly string[], steps: number = LIFE.length): Promise<void> {
+  await buildRunner();
   await Promise.all(
     names.map(async (name) => {
       for (const step of LIFE.slice(0, steps)) await takeStep(fleet, name, step);
@@ -46,14 +47,14 @@ async function takeStep({ bucket, flavor, directory, env }: Fleet, name: string,
     RUNNER_METRICS_SPOOL: spool,
   };
   await new Promise<void>((resolve, reject) => {
-    execFile("sh", [SCRIPT, step], { env: settings }, (error, _, stderr) => {
+    execFile(process.execPath, [PROGRAM, step], { env: settings }, (error, _, stderr) => {
       if (error || stderr) reject(new Error(`${name}, ${step}: ${stderr}`));
       else resolve();
     });
   });
 }
 
-/** Files that a runner's script would never send. */
+/** Files that a runner's program would never send. */
 export async function putFiles(
   s3: S3Client,
   { bucket, flavor }: Fleet,

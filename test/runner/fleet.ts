@@ -1,28 +1,33 @@
-/** Runners as they are: the real scripts, under every shell they promise to work in, installed into a directory of their own. */
+/** Runners as they are: the built program with its shims, installed into a directory of its own next to a runner with Node. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { startLocalAws } from "../../local/server.ts";
+import { buildRunner } from "../../runner/build.ts";
+import { type FileName, type Life, lifeOf, parseRecord } from "../../runner/life.ts";
 import { findCommand } from "../tools.ts";
+import type { Platform } from "./platforms.ts";
 
 export const BUCKET = "metrics";
-export const SCRIPTS = new URL("../../runner/", import.meta.url).pathname;
+/** The built program: what operators download. */
+export const PROGRAM = mkdtempSync(join(tmpdir(), "runner-metrics-"));
+await buildRunner(PROGRAM);
+process.once("exit", () => rmSync(PROGRAM, { recursive: true, force: true }));
 
-export interface Shell {
-  readonly name: string;
-  readonly command: readonly ["dash" | "bash" | "busybox", ...string[]];
-}
-
-export const SHELLS: readonly Shell[] = [
-  { name: "dash", command: ["dash"] },
-  { name: "bash", command: ["bash"] },
-  { name: "busybox sh", command: ["busybox", "sh"] },
-];
-
-/** The shell of tests that one shell is enough for. */
-export const DASH: Shell = { name: "dash", command: ["dash"] };
+const CLOCK = fileURLToPath(new URL("clock.cjs", import.meta.url));
 
 /** The path of a tool that the test has named in its tags. */
 export function pathOf(tool: string): string {
@@ -41,16 +46,23 @@ export interface Finished {
 export type Settings = Readonly<Record<string, string | undefined>>;
 
 export interface Runner {
-  /** Where the scripts are. */
+  /** Where program and shims are. */
   readonly home: string;
   readonly spool: string;
-  /** What the scripts find in their environment. */
+  /** The directory of GitHub's runner, with its Node. */
+  readonly directory: string;
+  /** What the program finds in its environment. */
   readonly environment: Settings;
-  /** Runs one step of `runner-metrics.sh`. */
+  /** Takes a step, or another command. */
   step(step: string | readonly string[], settings?: Settings): Promise<Finished>;
-  /** Starts `runner-metrics.sh run` with a script instead of GitHub's run.sh. */
+  /** Starts `run` with a script instead of GitHub's run.sh. */
   start(script: string, settings?: Settings): ChildProcess & { readonly finished: Promise<Finished> };
-  spooled(file: string): string;
+  /** The current life, as the spool has it. */
+  life(): Life;
+  /** Content of a file that the current life has recorded. */
+  spooled(file: FileName): string;
+  /** Writes the configuration next to the program. */
+  configure(...lines: readonly string[]): void;
   remove(): void;
 }
 
@@ -62,21 +74,25 @@ export const JOB = {
   GITHUB_EVENT_NAME: "push",
 } as const;
 
-/** `configuration` goes to runner-metrics.conf; there, each step begins `CLOCK_OFFSET` seconds after the runner was installed. */
-export function installRunner(shell: Shell, settings: Settings, configuration = ""): Runner {
+/** A clock is off by `CLOCK_OFFSET` seconds. */
+export function installRunner(platform: Platform, settings: Settings): Runner {
   const root = mkdtempSync(join(tmpdir(), "runner-"));
-  const home = join(root, "scripts");
+  const home = join(root, "runner-metrics");
   const bin = join(root, "bin");
   const spool = join(root, "spool");
-  for (const directory of [home, bin]) mkdirSync(directory);
-  for (const file of ["runner-metrics.sh", "job-started.sh", "job-completed.sh"]) {
-    copyFileSync(join(SCRIPTS, file), join(home, file));
-  }
-  symlinkSync(pathOf(shell.command[0]), join(bin, "sh"));
-  writeFileSync(join(home, "runner-metrics.conf"), `${clockFrom(Math.floor(Date.now() / 1000))}\n${configuration}\n`);
+  const directory = join(root, "actions-runner");
+  cpSync(PROGRAM, home, { recursive: true });
+  mkdirSync(bin);
+  const nodeDirectory = join(directory, "externals/node24/bin");
+  mkdirSync(nodeDirectory, { recursive: true });
+  const node = join(nodeDirectory, "node");
+  writeFileSync(node, `#!/bin/sh\nexec '${platform.node}' --require '${CLOCK}' "$@"\n`);
+  chmodSync(node, 0o755);
+  symlinkSync(pathOf(platform.shell[0]), join(bin, "sh"));
   const environment = {
     PATH: `${bin}:${process.env.PATH}`,
     HOME: root,
+    RUNNER_METRICS_RUNNER: directory,
     RUNNER_METRICS_SPOOL: spool,
     RUNNER_METRICS_BUCKET: BUCKET,
     RUNNER_METRICS_REGION: "us-east-1",
@@ -86,31 +102,36 @@ export function installRunner(shell: Shell, settings: Settings, configuration = 
     ...settings,
   };
   const script = join(home, "runner-metrics.sh");
+  const command = [pathOf(platform.shell[0]), ...platform.shell.slice(1), script];
+  const life = () => lifeIn(spool);
   return {
     home,
     spool,
+    directory,
     environment,
-    step: (step, more = {}) =>
-      launch([...shell.command, script, ...[step].flat()], { ...environment, ...more }).finished,
+    step: (step, more = {}) => launch([...command, ...[step].flat()], { ...environment, ...more }).finished,
     start(content, more = {}) {
-      const path = join(root, "run.sh");
+      const path = join(directory, "run.sh");
       writeFileSync(path, content);
-      return launch([...shell.command, script, "run", "--", "bash", path], { ...environment, ...more });
+      return launch([...command, "run", "--", "bash", path], { ...environment, ...more });
     },
-    spooled: (file) => readFileSync(join(spool, file), "utf8"),
+    life,
+    spooled: (file) => life().files[file]?.content ?? "",
+    configure: (...lines) =>
+      writeFileSync(join(home, "runner-metrics.conf"), lines.map((line) => `${line}\n`).join("")),
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }
 
-// A function stands before the command of its name. Real seconds pass only within a step, so that its limits are kept.
-const clockFrom = (seconds: number) => `
-loaded_at=$(command date +%s)
-date() {
-  case $1 in
-    +%s) echo $((${seconds} + \${CLOCK_OFFSET:-0} + $(command date +%s) - loaded_at)) ;;
-    *) command date "$@" ;;
-  esac
-}`;
+/** The last life in a spool. */
+export function lifeIn(spool: string): Life {
+  const name = readdirSync(spool)
+    .filter((entry) => entry.startsWith("life-"))
+    .sort()
+    .at(-1);
+  const lines = name === undefined ? [] : readFileSync(join(spool, name), "utf8").split("\n");
+  return lifeOf(lines.flatMap((line) => parseRecord(line) ?? []));
+}
 
 export function launch(
   command: readonly string[],

@@ -1,17 +1,15 @@
-/**
- * @module-tag needs-runner-tools
- * @module-tag needs-dash
- */
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Context } from "aws-lambda";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ScheduleInput } from "../../contract/schedule-input.ts";
-import { describeShells } from "./describe-shells.ts";
-import { BUCKET, DASH, installRunner, JOB, type Runner, type Settings, SHELLS, startCloud } from "./fleet.ts";
+import { BUCKET, installRunner, JOB, type Runner, type Settings, startCloud } from "./fleet.ts";
+import { describePlatforms, NODES, ONE, type Platform } from "./platforms.ts";
 
+const FULL_DISK = fileURLToPath(new URL("full-disk.cjs", import.meta.url));
 const BUS = "runner-metrics";
 /** What a runner's own files make. What else a collector may tell is its own affair. */
 const EVENTS = new Set(["runner_installed", "runner_start", "runner_stop"]);
@@ -61,9 +59,9 @@ CLOCK_OFFSET=\${COMPLETED-} bash -e "$ACTIONS_RUNNER_HOOK_JOB_COMPLETED" || exit
 `;
 
 let count = 0;
-function newRunner(shell: (typeof SHELLS)[number], settings: Settings = {}) {
+function newRunner(platform: Platform, settings: Settings = {}) {
   const flavor = `flavor-${++count}`;
-  const runner = installRunner(shell, { ...cloud.settings(flavor, "runner-1"), ...settings });
+  const runner = installRunner(platform, { ...cloud.settings(flavor, "runner-1"), ...settings });
   runners.push(runner);
   return { runner, flavor };
 }
@@ -77,13 +75,17 @@ function about(seconds: number) {
   return expect.toSatisfy((value: number) => value >= seconds - 2 && value <= seconds + 7, `about ${seconds}`);
 }
 
+function bytesIn(directory: string): number {
+  return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+}
+
 async function quietly(finished: Promise<{ code: number | null; stderr: string }>, code = 0): Promise<void> {
   expect(await finished).toMatchObject({ code, stderr: "" });
 }
 
-describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
+describePlatforms("a runner's life, recorded by $name,", NODES, (platform) => {
   it("gives three events with the right durations", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start", { CLOCK_OFFSET: "-1000" }));
     const wrapper = runner.start(ONE_JOB, { ...JOB, CLOCK_OFFSET: "-940", STARTED: "-840", COMPLETED: "-240" });
     await quietly(wrapper.finished);
@@ -96,7 +98,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives three events when the runner ends with an exit code and the completed hook never ran", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start"));
     await quietly(runner.start('bash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"; exit 3', JOB).finished, 3);
     expect(await collect({ flavor })).toEqual([
@@ -107,7 +109,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives three events when the runner is told to terminate during the job", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start"));
     const wrapper = runner.start('bash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"; echo started; exec sleep 60', JOB);
     await once(wrapper.stdout ?? wrapper, "data");
@@ -121,7 +123,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives two events when the machine dies during the job", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start"));
     await quietly(runner.step("installed"));
     await quietly(runner.step("job-started", JOB));
@@ -133,7 +135,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives three events when the job is cancelled at once", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start"));
     await quietly(runner.start(ONE_JOB, JOB).finished);
     expect(await collect({ flavor })).toEqual([
@@ -144,14 +146,14 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives one event when there was no job at all", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start", { CLOCK_OFFSET: "-30" }));
     await quietly(runner.start("exit 0").finished);
     expect(await collect({ flavor })).toEqual([expect.objectContaining({ ...INSTALLED, duration: about(30) })]);
   });
 
   it("gives three events when the repository's policy refuses the job, and nothing overwrites that", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start"));
     const refused = `
       sh "\${ACTIONS_RUNNER_HOOK_JOB_STARTED%/*}/runner-metrics.sh" policy-failure 403
@@ -167,7 +169,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives three events when the network is down for the first minute", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     const down = { RUNNER_METRICS_ENDPOINT: "http://127.0.0.1:9", RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
     for (const step of ["installation-start", "installed"]) {
       const { code, stderr } = await runner.step(step, { CLOCK_OFFSET: "-60", ...down });
@@ -187,16 +189,11 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives three events when the disk is full from the job's start on", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start"));
     await quietly(runner.step("installed"));
-    const script = `${runner.home}/runner-metrics.sh`;
-    const full = (step: string) => `trap "" XFSZ; ulimit -f 0; exec ${shell.command.join(" ")} ${script} ${step}`;
-    for (const step of ["job-started", "job-completed"]) {
-      const { finished } = runner.start(`${full(step)}`, JOB);
-      const { stderr } = await finished;
-      expect(stderr).toContain(`runner-metrics: ${step}: cannot keep`);
-    }
+    const full = { ...JOB, PRELOAD: FULL_DISK, CAPACITY: String(bytesIn(runner.spool)) };
+    for (const step of ["job-started", "job-completed", "ended"]) await quietly(runner.step(step, full));
     expect(await collect({ flavor })).toEqual([
       expect.objectContaining(INSTALLED),
       expect.objectContaining(START),
@@ -204,8 +201,19 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
     ]);
   });
 
+  it("sends from memory what the disk never had room for, and no end without its start", async () => {
+    const { runner, flavor } = newRunner(platform);
+    const full = { ...JOB, PRELOAD: FULL_DISK, CAPACITY: "0" };
+    const { code, stderr } = await runner.step("job-started", full);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("cannot use the spool directory") });
+    expect(cloud.files(flavor)).toEqual([`runners/${flavor}/runner-1/pre-job-metrics.json`]);
+    const ended = await runner.step("job-completed", full);
+    expect(ended.stderr).toContain("the job's start is not recorded, so its end is not either");
+    expect(cloud.files(flavor)).toHaveLength(1);
+  });
+
   it("gives three events with the right durations when the clock is an hour ahead", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start", { CLOCK_OFFSET: "3600" }));
     const wrapper = runner.start(ONE_JOB, { ...JOB, CLOCK_OFFSET: "3660", STARTED: "3670", COMPLETED: "3700" });
     await quietly(wrapper.finished);
@@ -217,7 +225,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("gives all events, again under the same id, when it was collected as an orphan while idle and then had a job", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start", { CLOCK_OFFSET: "-90000" }));
     await quietly(runner.step("installed", { CLOCK_OFFSET: "-89990" }));
     const [installed, ...none] = await collect({ flavor, orphanAfterSeconds: 0 });
@@ -234,7 +242,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("tells a second job on the same runner nothing but that it is the second", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installed"));
     await quietly(runner.step("job-started", JOB));
     await quietly(runner.step("job-completed"));
@@ -248,7 +256,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("is over where its machine died in a job: the next run of the runner is another life", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installed"));
     await quietly(runner.step("job-started", { ...JOB, GITHUB_RUN_ID: "1" }));
     const next = { ...JOB, GITHUB_RUN_ID: "2", RUNNER_METRICS_STORAGE: "runner-2" };
@@ -263,7 +271,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("is not mixed with the one before it that left files under the same name, and comes after it", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installed"));
     await quietly(runner.step("job-started", { ...JOB, GITHUB_RUN_ID: "1" }));
     const before = cloud.files(flavor).map((key) => cloud.text(key));
@@ -283,7 +291,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("never has the end of another job than its own, and says so", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installed"));
     await quietly(runner.step("job-started", { ...JOB, GITHUB_RUN_ID: "1" }));
     const other = { ...JOB, GITHUB_RUN_ID: "2", GITHUB_WORKFLOW: '","workflow_run_id":"1' };
@@ -306,7 +314,7 @@ describeShells("a runner's life, recorded by $name", SHELLS, (shell) => {
   });
 
   it("ends though its runner was started by a job of another workflow run", async () => {
-    const { runner, flavor } = newRunner(shell);
+    const { runner, flavor } = newRunner(platform);
     const script = `GITHUB_RUN_ID=2 bash -e "$ACTIONS_RUNNER_HOOK_JOB_STARTED"; exit 3`;
     await quietly(runner.start(script, { ...JOB, GITHUB_RUN_ID: "1" }).finished, 3);
     expect(await collect({ flavor })).toEqual([
@@ -333,7 +341,7 @@ describe("a collector that takes the runner for an orphan while its job ends", (
 
   /** A collector reads before the one request and deletes before the other, both counted from 1. */
   async function endOfJob(reads: number, deletes: number): Promise<{ events: Set<string>; left: Set<string> }> {
-    const { runner, flavor } = newRunner(DASH);
+    const { runner, flavor } = newRunner(ONE);
     for (const step of ["installation-start", "installed", "job-started"]) await quietly(runner.step(step, JOB));
     const names = (keys: string[]) => new Set(keys.map((key) => key.slice(key.lastIndexOf("/") + 1)));
     let requests = 0;
@@ -344,7 +352,8 @@ describe("a collector that takes the runner for an orphan while its job ends", (
       if (requests === deletes) for (const key of taken) cloud.s3.deleteObject(BUCKET, key);
       return undefined;
     });
-    await quietly(runner.step("job-completed"));
+    // So much later that a collector may have presumed it dead.
+    await quietly(runner.step("job-completed", { CLOCK_OFFSET: "3000" }));
     cloud.faults.clear();
     const left = names(cloud.files(flavor));
     return { events: new Set([...eventsOf(names(taken)), ...eventsOf(left)]), left };
@@ -363,7 +372,7 @@ describe("a collector that takes the runner for an orphan while its job ends", (
 });
 
 it("keeps post-job-metrics.json back until every earlier file is stored", async () => {
-  const { runner, flavor } = newRunner(DASH, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+  const { runner, flavor } = newRunner(ONE, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
   cloud.faults.use(({ key }) =>
     key?.endsWith("runner-installed.timestamp") ? { kind: "error", status: 503, code: "SlowDown" } : undefined,
   );
@@ -378,23 +387,23 @@ it("keeps post-job-metrics.json back until every earlier file is stored", async 
   expect(cloud.files(flavor)).toHaveLength(4);
 });
 
-it("takes a file for its own that curl sent twice by itself, when a connection in use broke", async () => {
-  const { runner, flavor } = newRunner(DASH);
+it("takes a file for its own that was stored by a request whose answer was lost", async () => {
+  const { runner, flavor } = newRunner(ONE);
   for (const step of ["installation-start", "installed"]) await quietly(runner.step(step));
   cloud.faults.use(({ key, attempt }) =>
     key?.endsWith("pre-job-metrics.json") && attempt === 1 ? { kind: "reset", afterEffect: true } : undefined,
   );
   cloud.requests.reset();
   await quietly(runner.step("job-started", JOB));
-  expect(cloud.requests.log().at(-1)).toMatchObject({ status: 412 });
+  expect(cloud.requests.log().map(({ status }) => status)).toContain(412);
   cloud.faults.clear();
   await quietly(runner.step("job-completed", JOB));
   expect(await collect({ flavor })).toHaveLength(3);
 });
 
 it("is not mixed with an earlier life under the same name where the network was down at first", async () => {
-  const { runner: first, flavor } = newRunner(DASH);
-  const second = installRunner(DASH, cloud.settings(flavor, "runner-1"));
+  const { runner: first, flavor } = newRunner(ONE);
+  const second = installRunner(ONE, cloud.settings(flavor, "runner-1"));
   runners.push(second);
   for (const step of ["installation-start", "installed", "job-started"]) await quietly(first.step(step, JOB));
   const down = { RUNNER_METRICS_ENDPOINT: "http://127.0.0.1:9", RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
@@ -404,50 +413,64 @@ it("is not mixed with an earlier life under the same name where the network was 
   expect(cloud.files(flavor).some((key) => key.endsWith("post-job-metrics.json"))).toBe(false);
 });
 
-describeShells("a life's files are never taken for another life's under $name", SHELLS, (shell) => {
+describe("a life's files are never taken for another life's", () => {
   const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
-  const endsWithAll = async (runner: Runner, flavor: string) => {
-    await runner.step(["ended", "0"]);
-    expect(cloud.files(flavor)).toHaveLength(4);
-  };
 
   it("where an answer got lost", async () => {
-    const { runner, flavor } = newRunner(shell, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+    const { runner, flavor } = newRunner(ONE, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
     cloud.faults.use(() => ({ kind: "stall", afterEffect: true }));
     for (const step of STEPS.slice(0, 3)) await runner.step(step, JOB);
     cloud.faults.clear();
     await quietly(runner.step("job-completed", JOB));
-    await endsWithAll(runner, flavor);
+    await runner.step(["ended", "0"]);
+    expect(cloud.files(flavor)).toHaveLength(4);
   });
 
   it("where two steps send at once", async () => {
-    const flavor = `flavor-${++count}`;
-    const slow = `curl() { if [ -n "$SLOW" ]; then case $* in *--version*) ;; *) sleep 0.6 ;; esac; fi; command curl "$@"; }`;
-    const runner = installRunner(shell, cloud.settings(flavor, "runner-1"), slow);
-    runners.push(runner);
+    const { runner, flavor } = newRunner(ONE);
     for (const step of STEPS.slice(0, 2)) await quietly(runner.step(step, JOB));
-    const hook = runner.step("job-started", { ...JOB, SLOW: "yes" });
-    await setTimeout(300);
+    let requests = 0;
+    // The second step's request comes first.
+    cloud.faults.use(({ key }) =>
+      key?.endsWith("pre-job-metrics.json") && requests++ === 0 ? { kind: "delay", delayMs: 1_500 } : undefined,
+    );
+    const hook = runner.step("job-started", JOB);
+    while (requests === 0) await setTimeout(10);
     await quietly(runner.step("upload"));
     await quietly(hook);
+    expect(requests).toBeGreaterThan(1);
+    cloud.faults.clear();
     await quietly(runner.step("job-completed", JOB));
-    await endsWithAll(runner, flavor);
+    expect(await collect({ flavor })).toHaveLength(3);
   });
+});
 
-  it("where the life before it was being wiped when the machine died", async () => {
-    const flavor = `flavor-${++count}`;
-    const dying = `rm() { for name; do
-      if [ "$name" = stored ] && [ -e "$home/die" ]; then kill -9 $$; fi
-      command rm -f "$name"
-    done; }`;
-    const runner = installRunner(shell, cloud.settings(flavor, "runner-1"), dying);
-    runners.push(runner);
-    for (const step of STEPS) await quietly(runner.step(step, JOB));
-    writeFileSync(join(runner.home, "die"), "");
-    await runner.step("installation-start");
-    rmSync(join(runner.home, "die"));
-    const next = { ...JOB, RUNNER_METRICS_STORAGE: "runner-2" };
-    for (const step of STEPS.slice(1)) await quietly(runner.step(step, next));
-    expect(cloud.files(flavor).filter((key) => key.includes("runner-2"))).toHaveLength(3);
+describe("a step that is killed", () => {
+  const KILLER = fileURLToPath(new URL("killer.cjs", import.meta.url));
+  const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
+
+  it("before or after any write or request leaves a life that goes on, and never a wrong event", {
+    timeout: 300_000,
+  }, async () => {
+    for (const step of STEPS) {
+      for (let at = 1; ; at++) {
+        const { runner, flavor } = newRunner(ONE);
+        for (const before of STEPS.slice(0, STEPS.indexOf(step))) await quietly(runner.step(before, JOB));
+        const killed = await runner.step(step, { ...JOB, PRELOAD: KILLER, KILL_AT: String(at) });
+        for (const after of STEPS.slice(STEPS.indexOf(step) + 1)) await runner.step(after, JOB);
+        await quietly(runner.step(["ended", "1"], JOB));
+        const events = await collect({ flavor });
+        for (const event of events.filter((event) => event.event === "runner_stop")) {
+          expect(event, `${step} ${at}`).toMatchObject({ ...STOP, job_duration: about(0) });
+        }
+        const types = events.map(({ event }) => event);
+        expect(cloud.files(flavor), `${step} ${at}`).toEqual([]);
+        if (killed.stderr === "" && killed.code === 0) {
+          expect(types, `${step} ${at}`).toEqual(["runner_installed", "runner_start", "runner_stop"]);
+          expect(at).toBeGreaterThan(5);
+          break;
+        }
+      }
+    }
   });
 });

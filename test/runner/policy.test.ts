@@ -10,8 +10,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Credentials } from "../../cli/ticket.ts";
 import { runnerPolicy } from "../../contract/runner-policy.ts";
 import { needs } from "../tools.ts";
-import { BUCKET, DASH, installRunner, JOB, type Runner } from "./fleet.ts";
+import { BUCKET, installRunner, JOB, type Runner } from "./fleet.ts";
 import { startMoto } from "./moto.ts";
+import { ONE } from "./platforms.ts";
 
 const FILES = [
   "runner-installation-start.timestamp",
@@ -21,7 +22,7 @@ const FILES = [
 ];
 
 describe("A47 A48: with the runner's policy, on an emulator that enforces it,", {
-  tags: [needs("moto"), needs("runner-tools"), needs("dash")],
+  tags: [needs("moto"), needs("dash")],
 }, () => {
   let moto: Awaited<ReturnType<typeof startMoto>>;
   let runner: Runner;
@@ -38,7 +39,7 @@ describe("A47 A48: with the runner's policy, on an emulator that enforces it,", 
     ({ credentials, userId } = await moto.session(policy, "i-0abc"));
     await moto.put(`${BUCKET}/runners/large/runner-1/other.txt`, "there before");
     await moto.enforce();
-    runner = installRunner(DASH, {
+    runner = installRunner(ONE, {
       RUNNER_METRICS_FLAVOR: "large",
       RUNNER_METRICS_STORAGE: storage,
       AWS_ENDPOINT_URL: moto.endpoint,
@@ -65,7 +66,7 @@ describe("A47 A48: with the runner's policy, on an emulator that enforces it,", 
     for (const step of ["installation-start", "installed", "job-started", "job-completed"]) {
       expect(await runner.step(step, JOB), step).toMatchObject({ code: 0, stderr: "" });
     }
-    expect(runner.spooled("stored")).toBe("");
+    expect(runner.life().isDone).toBe(true);
   });
 
   it("they go in once", async () => {
@@ -127,9 +128,9 @@ describe("A47 A48: with the runner's policy, on an emulator that enforces it,", 
     // Found out from STS; the policy is the first session's, so that this one is refused and the other's name is taken.
     const derived = await runner.step("installation-start", settings);
     expect(derived.stderr).toContain("HTTP 403");
-    expect(runner.spooled("storage")).toMatch(/^[A-Z0-9]+:i-0def\n$/);
-    const named = { ...settings, RUNNER_METRICS_STORAGE: userId };
-    expect(await runner.step("upload", named), role).toMatchObject({ code: 0, stderr: "" });
+    expect(runner.life().storage).toMatch(/^[A-Z0-9]+:i-0def$/);
+    const named = { ...settings, RUNNER_METRICS_STORAGE: userId, RUNNER_METRICS_SPOOL: `${runner.spool}-2` };
+    expect(await runner.step("installation-start", named), role).toMatchObject({ code: 0, stderr: "" });
   });
 });
 

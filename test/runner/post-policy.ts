@@ -32,8 +32,8 @@ export function acceptPosts({ credentials, now = Date.now }: { credentials: Cred
         continue;
       }
       for (const [name, value] of Object.entries(condition)) {
-        if (given.get(name) !== value) return { status: 403, body: `condition failed: ${name}` };
-        given.delete(name);
+        if (given.get(name.toLowerCase()) !== value) return { status: 403, body: `condition failed: ${name}` };
+        given.delete(name.toLowerCase());
       }
     }
     if (given.size > 0) return { status: 403, body: `extra fields: ${[...given.keys()]}` };
@@ -56,7 +56,8 @@ function parseForm(contentType: string, body: Buffer): Map<string, string> {
   const form = new Map<string, string>();
   for (const part of body.toString().split(`--${boundary}`)) {
     const [, name, value] = /name="([^"]+)".*?\r\n\r\n(.*)\r\n$/s.exec(part) ?? [];
-    if (name !== undefined && value !== undefined) form.set(name, value);
+    // Names of fields are not case-sensitive.
+    if (name !== undefined && value !== undefined) form.set(name.toLowerCase(), value);
   }
   return form;
 }

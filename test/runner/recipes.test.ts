@@ -1,7 +1,19 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Ec2RunnerProvider, GitHubRunners, Os } from "@cloudsnorkel/cdk-github-runners";
 import { Stack } from "aws-cdk-lib";
 import { Match, Template } from "aws-cdk-lib/assertions";
@@ -12,11 +24,13 @@ import { parse } from "yaml";
 import { addMetrics, allowMetrics } from "../../runner/recipes/cdk-github-runners.ts";
 import { createApp } from "../infra/app.ts";
 import { needs } from "../tools.ts";
-import { BUCKET, JOB, launch, pathOf, SCRIPTS, type Settings, SHELLS, startCloud } from "./fleet.ts";
+import { BUCKET, JOB, launch, PROGRAM, pathOf, type Settings, startCloud } from "./fleet.ts";
+import { SHELLS } from "./platforms.ts";
 
-/** What tests of the scripts need. */
-const RUNNER = { tags: needs("runner-tools") };
-const RECIPES = join(SCRIPTS, "recipes");
+const SHIMS = fileURLToPath(new URL("../../runner/shims", import.meta.url));
+const RECIPES = fileURLToPath(new URL("../../runner/recipes", import.meta.url));
+/** What `npm run build:runner` prints. */
+const SUMS = sha256(readFileSync(join(PROGRAM, "SHA256SUMS")));
 const FILES = [
   "post-job-metrics.json",
   "pre-job-metrics.json",
@@ -43,6 +57,10 @@ afterAll(async () => {
   await cloud.close();
 });
 
+function sha256(content: Buffer): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
 const recipe = (name: string) => readFileSync(join(RECIPES, name), "utf8");
 const stored = (storage: string) => cloud.files("large").flatMap((key) => key.split(`/${storage}/`)[1] ?? []);
 
@@ -55,6 +73,10 @@ function newMachine() {
   }
   writeFileSync(join(root, "opt/actions-runner/run.sh"), RUN_SH);
   chmodSync(join(root, "opt/actions-runner/run.sh"), 0o755);
+  for (const directory of ["opt/actions-runner", "home/runner"]) {
+    mkdirSync(join(root, directory, "externals/node24/bin"), { recursive: true });
+    symlinkSync(process.execPath, join(root, directory, "externals/node24/bin/node"));
+  }
   const moved = (text: string) =>
     text
       .replaceAll(/(?<![\w/])\/(opt|var\/lib|run|home)\//g, `${root}/$1/`)
@@ -69,9 +91,7 @@ function newMachine() {
 }
 
 function installScripts(machine: ReturnType<typeof newMachine>, settings: string[] = []): void {
-  for (const file of ["runner-metrics.sh", "job-started.sh", "job-completed.sh"]) {
-    writeFileSync(machine.path(file), readFileSync(join(SCRIPTS, file)));
-  }
+  cpSync(PROGRAM, machine.at("opt/runner-metrics"), { recursive: true });
   if (settings.length > 0) writeFileSync(machine.path("runner-metrics.conf"), `${settings.join("\n")}\n`);
 }
 
@@ -88,7 +108,7 @@ function environment(storage: string): Settings {
 
 describe("every script", () => {
   const scripts = [
-    ...readdirSync(SCRIPTS).map((name) => join(SCRIPTS, name)),
+    ...readdirSync(SHIMS).map((name) => join(SHIMS, name)),
     ...readdirSync(RECIPES).map((name) => join(RECIPES, name)),
   ].filter((path) => path.endsWith(".sh"));
 
@@ -98,7 +118,7 @@ describe("every script", () => {
     expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
   });
 
-  for (const { name, command } of SHELLS) {
+  for (const { name, shell: command } of SHELLS) {
     it(`is syntax that ${name} takes`, { tags: needs(command[0]) }, () => {
       const [shell, ...args] = command;
       for (const script of scripts) execFileSync(pathOf(shell), [...args, "-n", script]);
@@ -107,11 +127,12 @@ describe("every script", () => {
 });
 
 describe("the recipe for", () => {
-  it("EC2's user data sets up a runner, lets it live and stores its four files", RUNNER, async () => {
+  it("EC2's user data sets up a runner, lets it live and stores its four files", async () => {
     const machine = newMachine();
     const script = machine
       .moved(recipe("ec2-user-data.sh"))
-      .replace("https://YOUR_MIRROR/runner-metrics", `file://${SCRIPTS}`)
+      .replace("https://YOUR_MIRROR/runner-metrics", `file://${PROGRAM}`)
+      .replace("SHA256_OF_SHA256SUMS", SUMS)
       .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
       .replace(
         "#!/bin/sh",
@@ -122,7 +143,26 @@ describe("the recipe for", () => {
     expect(stored("ec2")).toEqual(FILES);
   });
 
-  it("EC2's user data starts the runner all the same when the scripts are not to be had", RUNNER, async () => {
+  it("R4 EC2's user data starts the runner without metrics if a file is not the one that was built", async () => {
+    const machine = newMachine();
+    const mirror = machine.at("mirror");
+    cpSync(PROGRAM, mirror, { recursive: true });
+    writeFileSync(join(mirror, "job-completed.sh"), "exit 1\n");
+    const script = machine
+      .moved(recipe("ec2-user-data.sh"))
+      .replace("https://YOUR_MIRROR/runner-metrics", `file://${mirror}`)
+      .replace("SHA256_OF_SHA256SUMS", SUMS)
+      .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
+      .replace("#!/bin/sh", '#!/bin/sh\nrunuser() { shift 3; "$@"; }\nshutdown() { :; }');
+    writeFileSync(
+      machine.at("opt/actions-runner/run.sh"),
+      '#!/bin/sh\necho "ran<$ACTIONS_RUNNER_HOOK_JOB_COMPLETED>"\n',
+    );
+    expect((await launch(["sh", "-c", script], environment("ec2-other")).finished).stdout).toBe("ran<>\n");
+    expect(stored("ec2-other")).toEqual([]);
+  });
+
+  it("EC2's user data starts the runner without metrics if the files can't be downloaded", async () => {
     const machine = newMachine();
     const script = machine
       .moved(recipe("ec2-user-data.sh"))
@@ -134,7 +174,7 @@ describe("the recipe for", () => {
     expect(stored("ec2-without")).toEqual([]);
   });
 
-  it("terraform-aws-github-runner wraps run.sh, and its hooks fail no job and need no variable", RUNNER, async () => {
+  it("terraform-aws-github-runner wraps run.sh, and its hooks fail no job and need no variable", async () => {
     const machine = newMachine();
     const terraform = recipe("terraform-aws-github-runner.tf");
     const heredoc = (name: string) =>
@@ -144,14 +184,16 @@ describe("the recipe for", () => {
     const postInstall = heredoc("userdata_post_install");
     expect(postInstall).toContain(expression);
     expect(postInstall.replace(expression, "")).not.toMatch(/[$%]\{/); // Terraform would read it as its own
+    const mirror = machine.at("mirror");
+    cpSync(PROGRAM, mirror, { recursive: true });
+    cpSync(join(RECIPES, "wrap-run.sh"), join(mirror, "wrap-run.sh"));
     const script = machine
       .moved(
         `set -e\nuser_name=$(id -un)\nsudo() { shift 2; "$@"; }\n${heredoc("userdata_pre_install")}\n${postInstall}`,
       )
-      .replace(
-        "https://YOUR_MIRROR/runner-metrics/$file",
-        `file://${SCRIPTS}$([ $file = wrap-run.sh ] && echo recipes/)$file`,
-      )
+      .replace("https://YOUR_MIRROR/runner-metrics", `file://${mirror}`)
+      .replace("SHA256_OF_SHA256SUMS", SUMS)
+      .replace("SHA256_OF_WRAP_RUN", sha256(readFileSync(join(RECIPES, "wrap-run.sh"))))
       .replace(expression, Buffer.from(`${settings}\n`).toString("base64"));
     const env = environment("terraform");
     const setUp = await launch(["bash", "-c", script], env).finished;
@@ -170,7 +212,7 @@ describe("the recipe for", () => {
     }
   });
 
-  it("cdk-github-runners puts the scripts into the image and lets the runner put four files", () => {
+  it("cdk-github-runners puts the program into the image and lets the runner put four files", () => {
     const app = createApp();
     const stack = new Stack(app, "Stack", { env: { account: "111122223333", region: "eu-central-1" } });
     const vpc = new Vpc(stack, "Vpc") as IVpc; // the CDK's classes do not keep to its interfaces under exactOptionalPropertyTypes
@@ -205,7 +247,7 @@ describe("the recipe for", () => {
     });
   });
 
-  it("ARC is values whose commands, as they stand there, store a pod's four files", RUNNER, async () => {
+  it("ARC is values whose commands, as they stand there, store a pod's four files", async () => {
     const machine = newMachine();
     installScripts(machine);
     const { spec } = parse(machine.moved(recipe("arc-values.yaml"))).template;
@@ -215,20 +257,19 @@ describe("the recipe for", () => {
     expect(runner.volumeMounts.map(({ name }: { name: string }) => name)).toEqual(
       spec.volumes.map(({ name }: { name: string }) => name),
     );
-    writeFileSync(machine.at("home/run.sh"), RUN_SH, { mode: 0o755 });
+    writeFileSync(machine.at("home/runner/run.sh"), RUN_SH, { mode: 0o755 });
     for (const { command, env } of [init, runner]) {
       const pod: Settings = { "metadata.name": "arc" };
       const variables = Object.fromEntries(
         env.map(({ name, value, valueFrom }: PodVariable) => [name, value ?? pod[valueFrom?.fieldRef.fieldPath ?? ""]]),
       );
-      const path = command.map((word: string) => word.replace("home/runner/run.sh", "home/run.sh"));
       const settings = { ...environment("by the pod alone"), ...variables, RUNNER_METRICS_BUCKET: BUCKET };
-      expect(await launch(path, settings).finished).toMatchObject({ code: 0, stderr: "" });
+      expect(await launch(command, settings).finished).toMatchObject({ code: 0, stderr: "" });
     }
     expect(stored("arc")).toEqual(FILES);
   });
 
-  it("systemd makes every start a life under a name of its own", RUNNER, async () => {
+  it("systemd makes every start a life under a name of its own", async () => {
     const machine = newMachine();
     installScripts(machine, [
       `RUNNER_METRICS_BUCKET=${BUCKET}`,
@@ -243,8 +284,8 @@ describe("the recipe for", () => {
     /** What systemd does for one start; the life's name. */
     async function start(runSh: string, run: string): Promise<string> {
       writeFileSync(machine.at("opt/actions-runner/run.sh"), runSh);
-      const spool = setting("Environment").replace("RUNNER_METRICS_SPOOL=", "");
-      const env = { ...environment(""), RUNNER_METRICS_STORAGE: undefined, RUNNER_METRICS_SPOOL: spool };
+      const own = [...unit.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]);
+      const env = { ...environment(""), RUNNER_METRICS_STORAGE: undefined, ...Object.fromEntries(own) };
       const job = { GITHUB_RUN_ID: run };
       expect(await launch(["sh", "-c", command("ExecStartPre")], env).finished).toMatchObject({ code: 0, stderr: "" });
       const [name = "", life = ""] = readFileSync(setting("EnvironmentFile"), "utf8").trimEnd().split("=");

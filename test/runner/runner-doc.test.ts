@@ -3,18 +3,21 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { describeShells } from "./describe-shells.ts";
-import { BUCKET, launch, SHELLS, startCloud } from "./fleet.ts";
+import { BUCKET, launch, PROGRAM, startCloud } from "./fleet.ts";
+import { describePlatforms, SHELLS } from "./platforms.ts";
 
 const doc = readFileSync(new URL("../../docs/use/runner.md", import.meta.url), "utf8");
 
-describeShells("what docs/use/runner.md gives to try without AWS,", SHELLS, ({ name, command }) => {
-  it(`is a whole life, in ${name}`, async () => {
+describePlatforms("what docs/use/runner.md gives to try without AWS, in $name,", SHELLS, ({ shell }) => {
+  it("is a whole life", async () => {
     const [, script = ""] = /## Try it without AWS[\s\S]*?```sh\n([\s\S]*?)```/.exec(doc) ?? [];
     const cloud = await startCloud();
-    const here = script.replace("http://127.0.0.1:4599", cloud.endpoint).replace("runner-metrics-demo", BUCKET);
+    const here = script
+      .replace("http://127.0.0.1:4599", cloud.endpoint)
+      .replace("runner-metrics-demo", BUCKET)
+      .replaceAll("runner/dist", PROGRAM);
     const TMPDIR = mkdtempSync(join(tmpdir(), "try-"));
-    expect(await launch([...command, "-c", here], { PATH: process.env.PATH, TMPDIR }).finished).toMatchObject({
+    expect(await launch([...shell, "-c", here], { PATH: process.env.PATH, TMPDIR }).finished).toMatchObject({
       code: 0,
       stderr: "",
     });
@@ -32,7 +35,7 @@ describeShells("what docs/use/runner.md gives to try without AWS,", SHELLS, ({ n
 it("what docs/use/runner.md gives to try without AWS leaves no credentials behind in the shell", async () => {
   const [, script = ""] = /## Try it without AWS[\s\S]*?```sh\n([\s\S]*?)```/.exec(doc) ?? [];
   const dry = script
-    .replaceAll(/^sh /gm, ": ")
+    .replaceAll(/^(sh|mkdir|ln|npm) /gm, ": ")
     .replaceAll("mktemp -d", "pwd")
     .replace(/^cat > .*$/m, "cat <<'END'");
   const { stdout, code } = await launch(["sh", "-c", `${dry}\necho "<$AWS_ACCESS_KEY_ID>"`], { PATH: process.env.PATH })
@@ -52,14 +55,17 @@ it("what docs/use/runner.md gives for EKS Pod Identity prints a policy by the po
   );
 });
 
-it("docs/use/runner.md explains lines that the script does say", () => {
-  const script = readFileSync(new URL("../../runner/runner-metrics.sh", import.meta.url), "utf8");
+it("docs/use/runner.md explains lines that the program says", () => {
+  const sources = ["runner-metrics.js", "runner-metrics.sh"].map((name) => readFileSync(join(PROGRAM, name), "utf8"));
+  const script = sources.join("\n");
   const [, section = ""] = /## When something goes wrong([\s\S]*?)\n## /.exec(doc) ?? [];
   const lines = [...section.matchAll(/^\|([^|]*)\|/gm)].flatMap(([, cell = ""]) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, line = ""]) => line),
   );
   expect(lines.length).toBeGreaterThan(15);
-  const parts = lines.flatMap((line) => line.split("…").map((part) => part.replaceAll(/^[ ,)]+|[ ,(]+$/g, "")));
+  const parts = lines.flatMap((line) =>
+    line.split(/…|(?<=^HTTP \d+), /).map((part) => part.replaceAll(/^[ ,)]+|[ ,(]+$/g, "")),
+  );
   const unsaid = parts.filter((part) => !/^HTTP \d+$/.test(part) && !script.includes(part));
   expect(unsaid).toEqual([]);
 });

@@ -5,8 +5,10 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { preJobMetrics } from "../../contract/runner-files.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
-import { needs, type ToolName } from "../tools.ts";
-import { DASH, installRunner, launch, pathOf, type Runner, SCRIPTS, SHELLS, type Shell, startCloud } from "./fleet.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import { SHIMS } from "../../runner/build.ts";
+import { installRunner, launch, lifeIn, PROGRAM, type Runner, startCloud } from "./fleet.ts";
+import { describePlatforms, NODES, ONE, type Platform } from "./platforms.ts";
 
 /** Environments, in bytes: neither Unix nor a job promises UTF-8. */
 interface Environment {
@@ -14,25 +16,15 @@ interface Environment {
   readonly event: Uint8Array;
   readonly repository: Uint8Array;
   readonly runId: Uint8Array;
+  readonly job: Uint8Array;
+  readonly attempt: Uint8Array;
 }
 
 const SIZE_MAX = 1024;
 const EVENT_MAX = 128;
+const JOB_MAX = 128;
 const PRE_FILE = "pre-job-metrics.json";
 const CANARY = join(tmpdir(), `runner-metrics-canary-${process.pid}`);
-
-// Shells, and the awks that come with them: bytes, characters and NULs are where they differ.
-const COMBINATIONS: { name: string; shell: Shell; awk: string; tool: ToolName }[] = [
-  { name: "dash and mawk", shell: DASH, awk: "mawk", tool: "mawk" },
-  { name: "dash and the one true awk", shell: DASH, awk: "original-awk", tool: "original-awk" },
-  { name: "bash and gawk", shell: { name: "bash", command: ["bash"] }, awk: "gawk", tool: "gawk" },
-  {
-    name: "busybox sh and its awk",
-    shell: { name: "busybox sh", command: ["busybox", "sh"] },
-    awk: "busybox awk",
-    tool: "busybox",
-  },
-];
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
@@ -52,25 +44,35 @@ function expectedText(bytes: Uint8Array, room: number): { text: string; size: nu
   return { text, size };
 }
 
-function expectedJob({ workflow, event, repository, runId }: Environment) {
+function expectedJob({ workflow, event, repository, runId, job, attempt }: Environment) {
   const name = Buffer.from(repository).toString("latin1");
   const id = Buffer.from(runId).toString("latin1");
+  const times = Buffer.from(attempt).toString("latin1");
   if (!preJobMetrics.shape.repository.safeParse(name).success || !/^[0-9]{1,20}$/.test(id)) return undefined;
-  const eventText = expectedText(event, EVENT_MAX);
-  const empty = { timestamp: 1_700_000_000, workflow: "", workflow_run_id: id, repository: name, event: "" };
-  const room = SIZE_MAX - Buffer.byteLength(`${JSON.stringify(empty)}\n`) - eventText.size;
-  return { workflow: expectedText(workflow, room).text, workflow_run_id: id, repository: name, event: eventText.text };
+  const rest = {
+    workflow_run_id: id,
+    repository: name,
+    event: expectedText(event, EVENT_MAX).text,
+    ...(job.length > 0 && { job: expectedText(job, JOB_MAX).text }),
+    ...(/^[1-9][0-9]{0,8}$/.test(times) && { run_attempt: Number(times) }),
+    program: `runner-metrics/${packageJson.version}`,
+  };
+  const empty = { timestamp: 1_700_000_000.123, workflow: "", ...rest };
+  const room = SIZE_MAX - Buffer.byteLength(`${JSON.stringify(empty)}\n`);
+  return { workflow, room, rest };
 }
 
 // One process runs the hook for many environments. `%b` has the bytes that no environment of Node's can carry.
 const DRIVER = `
 i=0
 text() { decoded=$(printf '%b.' "\${1#x}"); decoded=\${decoded%.}; }
-while IFS=' ' read -r workflow event repository id; do
+while IFS=' ' read -r workflow event repository id job attempt; do
   text "$workflow"; export GITHUB_WORKFLOW="$decoded"
   text "$event"; export GITHUB_EVENT_NAME="$decoded"
   text "$repository"; export GITHUB_REPOSITORY="$decoded"
   text "$id"; export GITHUB_RUN_ID="$decoded"
+  text "$job"; export GITHUB_JOB="$decoded"
+  text "$attempt"; export GITHUB_RUN_ATTEMPT="$decoded"
   RUNNER_METRICS_SPOOL=$SPOOLS/$i $TESTED job-started 2>>"$SPOOLS/stderr" || echo "status $?"
   i=$((i + 1))
 done <"$CASES"`;
@@ -79,21 +81,27 @@ function encode(bytes: Uint8Array): string {
   return `x${[...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, "0")}`).join("")}`;
 }
 
-async function recordJobs(shell: Shell, awk: string, environments: readonly Environment[]) {
+async function recordJobs(platform: Platform, environments: readonly Environment[]) {
   const spools = mkdtempSync(join(tmpdir(), "spools-"));
-  const runner = installRunner(shell, {}, `awk() { ${awk.replace(/^\S+/, pathOf)} "$@"; }`);
+  const runner = installRunner(platform, {});
   try {
-    const cases = environments.map((e) => [e.workflow, e.event, e.repository, e.runId].map(encode).join(" "));
+    const cases = environments.map((e) =>
+      [e.workflow, e.event, e.repository, e.runId, e.job, e.attempt].map(encode).join(" "),
+    );
     writeFileSync(join(spools, "cases"), `${cases.join("\n")}\n`);
     const { stdout, code } = await launch(["bash", "-c", DRIVER], {
       PATH: process.env.PATH,
       LC_ALL: "C",
+      RUNNER_METRICS_RUNNER: runner.directory,
       SPOOLS: spools,
       CASES: join(spools, "cases"),
-      TESTED: `${shell.command.join(" ")} ${runner.home}/runner-metrics.sh`,
+      TESTED: `${platform.shell.join(" ")} ${runner.home}/runner-metrics.sh`,
     }).finished;
     expect({ stdout, code }).toEqual({ stdout: "", code: 0 });
-    return environments.map((_, index) => read(join(spools, String(index), PRE_FILE)));
+    return environments.map((_, index) => {
+      const content = lifeIn(join(spools, String(index))).files[PRE_FILE]?.content;
+      return content === undefined ? undefined : Buffer.from(content);
+    });
   } finally {
     runner.remove();
     rmSync(spools, { recursive: true });
@@ -214,34 +222,45 @@ const runId = fc.oneof(
     arbitrary: fc.constantFrom("", "-1", "1e3", "1\n", "9".repeat(21), "１", `$(touch ${CANARY})`).map(utf8),
   },
 );
-const environment: fc.Arbitrary<Environment> = fc.record({ workflow: text, event: text, repository, runId });
+const attempt = fc.constantFrom("", "1", "12", "0", "-1", "1e3", "9".repeat(20), `$(touch ${CANARY})`).map(utf8);
+const environment: fc.Arbitrary<Environment> = fc.record({
+  workflow: text,
+  event: text,
+  repository,
+  runId,
+  job: fc.oneof(fc.constant(utf8("build")), text),
+  attempt,
+});
 
 function check(given: Environment, bytes: Buffer | undefined): void {
-  const { timestamp, ...job } = bytes ? JSON.parse(bytes.toString()) : {};
-  expect(bytes && job).toEqual(expectedJob(given));
-  if (!bytes) return;
+  const expected = expectedJob(given);
+  expect(bytes === undefined).toBe(expected === undefined);
+  if (!bytes || !expected) return;
+  const { timestamp, workflow, ...rest } = JSON.parse(bytes.toString());
+  expect(rest).toEqual(expected.rest);
   expect(bytes.length).toBeLessThanOrEqual(SIZE_MAX);
   expect(timestamp).toBeTypeOf("number");
+  // The time takes up to 14 characters.
+  const room = expected.room + "1700000000.123".length - String(timestamp).length;
+  expect(workflow).toBe(expectedText(given.workflow, room).text);
   const asCollected = runnerMetrics("r", { "pre-job-metrics.json": { bytes, lastModified: Date.now() } });
   expect(asCollected).toMatchObject({ kind: "metrics" });
 }
 
-describe("whatever a job's environment holds,", () => {
-  for (const { name, shell, awk, tool } of COMBINATIONS) {
-    it(`${name} records it whole, or cut as documented, or not at all; never a broken file, never a command run`, {
-      tags: [needs("runner-tools"), needs(shell.command[0]), needs(tool)],
-    }, async () => {
-      const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
-      await fc.assert(
-        fc.asyncProperty(batch, async (environments) => {
-          const files = await recordJobs(shell, awk, environments);
-          for (const [index, given] of environments.entries()) check(given, files[index]);
-        }),
-        { numRuns: Number(process.env.RUNNER_BATCHES ?? 3), endOnFailure: true },
-      );
-      expect(read(CANARY)).toBeUndefined();
-    });
-  }
+describePlatforms("whatever a job's environment holds, the hook on $name", NODES, (platform) => {
+  it("records it whole, or cut as documented, or not at all; never a broken file, never a command run", {
+    timeout: 300_000,
+  }, async () => {
+    const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(batch, async (environments) => {
+        const files = await recordJobs(platform, environments);
+        for (const [index, given] of environments.entries()) check(given, files[index]);
+      }),
+      { numRuns: Number(process.env.RUNNER_BATCHES ?? 3), endOnFailure: true },
+    );
+    expect(read(CANARY)).toBeUndefined();
+  });
 });
 
 describe("a hostile workflow name", () => {
@@ -255,30 +274,25 @@ describe("a hostile workflow name", () => {
     await cloud.close();
   });
 
-  for (const shell of SHELLS) {
-    it(`reaches S3 byte for byte by way of ${shell.name}, from the spool and, on a full disk, from memory`, {
-      tags: [needs("runner-tools"), needs(shell.command[0])],
-    }, async () => {
-      const GITHUB_WORKFLOW = `a "quoted" \\ $(id) \`id\` %s \\n ' ü 😀 {"_aws": 1} @/etc/passwd </script>`;
-      const job = { GITHUB_WORKFLOW, GITHUB_RUN_ID: "1", GITHUB_REPOSITORY: "o/r", GITHUB_EVENT_NAME: "push" };
-      for (const storage of ["spooled", "memory"]) {
-        const runner = installRunner(shell, {
-          ...cloud.settings("large", `${storage}-${shell.command.length}`),
-          ...job,
-        });
-        runners.push(runner);
-        const full = storage === "memory" ? 'trap "" XFSZ; ulimit -f 0; ' : "";
-        const command = `${full}exec ${shell.command.join(" ")} ${runner.home}/runner-metrics.sh job-started`;
-        await runner.start(command).finished;
-        const stored = cloud.text(`runners/large/${storage}-${shell.command.length}/${PRE_FILE}`) ?? "";
-        expect(JSON.parse(stored)).toMatchObject({ workflow: GITHUB_WORKFLOW, event: "push" });
-      }
-    });
-  }
+  it("reaches S3 byte for byte, from the spool and, without a spool, from memory", async () => {
+    const GITHUB_WORKFLOW = `a "quoted" \\ $(id) \`id\` %s \\n ' ü 😀 {"_aws": 1} @/etc/passwd </script>`;
+    const job = { GITHUB_WORKFLOW, GITHUB_RUN_ID: "1", GITHUB_REPOSITORY: "o/r", GITHUB_EVENT_NAME: "push" };
+    for (const storage of ["spooled", "memory"]) {
+      const runner = installRunner(ONE, { ...cloud.settings("large", storage), ...job });
+      runners.push(runner);
+      await runner.step("job-started", storage === "memory" ? { RUNNER_METRICS_SPOOL: "/dev/null/x" } : {});
+      const stored = cloud.text(`runners/large/${storage}/${PRE_FILE}`) ?? "";
+      expect(JSON.parse(stored)).toMatchObject({ workflow: GITHUB_WORKFLOW, event: "push" });
+    }
+  });
 });
 
-it("has no construct in the scripts that evaluates text", () => {
-  for (const file of ["runner-metrics.sh", "job-started.sh", "job-completed.sh"]) {
-    expect(readFileSync(join(SCRIPTS, file), "utf8")).not.toMatch(/\beval\b|\bsh -c\b|\bxargs\b|<<(?!'END')/);
+it("evaluates no text in the shell but names of variables that it has checked", () => {
+  for (const file of SHIMS.filter((name) => name.endsWith(".sh"))) {
+    const script = readFileSync(join(PROGRAM, file), "utf8");
+    const evaluated = [...script.matchAll(/\beval\b.*/g)].map(([text]) => text);
+    const checked = `eval "value=\\$\{$name-}" #`;
+    expect(evaluated, file).toEqual(file === "runner-metrics.sh" ? [checked] : []);
+    expect(script).not.toMatch(/\bsh -c\b|\bxargs\b|<</);
   }
 });

@@ -1,13 +1,15 @@
 import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../cli/ticket.ts";
 import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import { needs } from "../tools.ts";
-import { BUCKET, DASH, installRunner, JOB, SCRIPTS } from "./fleet.ts";
+import { BUCKET, installRunner, JOB } from "./fleet.ts";
+import { ONE } from "./platforms.ts";
 import { acceptPosts } from "./post-policy.ts";
 import { startStub } from "./stub-server.ts";
 
@@ -18,8 +20,8 @@ const FILES = [
   "pre-job-metrics.json",
   "post-job-metrics.json",
 ] as const;
-/** What tests of the scripts need. */
-const RUNNER = { tags: [needs("runner-tools"), needs("dash")] };
+/** What tests of the program need. */
+const RUNNER = { tags: [needs("dash")] };
 const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
 
 let cleanUps: (() => void)[] = [];
@@ -45,7 +47,7 @@ async function startS3(now = Date.now) {
 
 /** A runner that has nothing but a ticket. */
 function ticketRunner(ticket: string) {
-  const runner = installRunner(DASH, {
+  const runner = installRunner(ONE, {
     RUNNER_METRICS_BUCKET: undefined,
     AWS_ACCESS_KEY_ID: undefined,
     AWS_SECRET_ACCESS_KEY: undefined,
@@ -67,15 +69,14 @@ async function post(fields: Readonly<Record<string, string>>, url: string, conte
 describe("a ticket", () => {
   it("is all that a runner needs: its four files are stored, from the spool and from memory", RUNNER, async () => {
     const { objects, request } = await startS3();
-    const { runner, settings } = ticketRunner(formatTicket(createTicket(request, CREDENTIALS)));
+    const { runner, settings } = ticketRunner(formatTicket(await createTicket(request, CREDENTIALS)));
     for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
     expect([...objects.keys()].sort()).toEqual(FILES.map((file) => `${BUCKET}/runners/large/runner-1/${file}`).sort());
     for (const file of FILES)
       expect(objects.get(`${BUCKET}/runners/large/runner-1/${file}`)).toBe(runner.spooled(file));
 
-    const full = ticketRunner(formatTicket(createTicket({ ...request, storage: "runner-2" }, CREDENTIALS)));
-    const script = `trap "" XFSZ; ulimit -f 0; exec dash ${full.runner.home}/runner-metrics.sh job-started`;
-    await full.runner.start(script, full.settings).finished;
+    const full = ticketRunner(formatTicket(await createTicket({ ...request, storage: "runner-2" }, CREDENTIALS)));
+    await full.runner.step("job-started", { ...full.settings, RUNNER_METRICS_SPOOL: "/dev/null/x" });
     expect(objects.get(`${BUCKET}/runners/large/runner-2/pre-job-metrics.json`)).toContain(
       '"repository":"acme/widgets"',
     );
@@ -83,7 +84,7 @@ describe("a ticket", () => {
 
   it("lets it do so where the last line has lost its end on the way", RUNNER, async () => {
     const { objects, request } = await startS3();
-    const { runner, settings } = ticketRunner(formatTicket(createTicket(request, CREDENTIALS)).trimEnd());
+    const { runner, settings } = ticketRunner(formatTicket(await createTicket(request, CREDENTIALS)).trimEnd());
     for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
     expect(objects.size).toBe(4);
   });
@@ -91,7 +92,7 @@ describe("a ticket", () => {
   it("fixes key, bucket, size and time: nothing else can be done with it", async () => {
     let now = Date.now();
     const { request } = await startS3(() => now);
-    const [start, installed] = createTicket(request, CREDENTIALS);
+    const [start, installed] = await createTicket(request, CREDENTIALS);
     if (!start || !installed) throw new Error("no ticket");
     const { fields, url } = start;
     expect(await post(fields, url, "1700000000\n")).toBe("204");
@@ -101,26 +102,24 @@ describe("a ticket", () => {
     expect(await post({ ...fields, key: installed.fields.key ?? "" }, url, "1")).toBe("403 condition failed: key");
     expect(await post({ ...fields, acl: "public-read" }, url, "1")).toBe("403 extra fields: acl");
     expect(await post(fields, url.replace(BUCKET, "other"), "1")).toBe("403 condition failed: bucket");
-    expect(await post({ ...fields, policy: installed.fields.policy ?? "" }, url, "1")).toBe(
+    expect(await post({ ...fields, Policy: installed.fields.Policy ?? "" }, url, "1")).toBe(
       "403 SignatureDoesNotMatch",
     );
     now += 3601 * 1000;
     expect(await post(fields, url, "1")).toBe("403 Policy expired");
   });
 
-  it("caps a file where the collector does, and so do the runner's scripts", async () => {
+  it("caps a file at the collector's limit", async () => {
     const { request } = await startS3();
-    for (const { fields } of createTicket(request, CREDENTIALS)) {
-      const { conditions } = JSON.parse(Buffer.from(fields.policy ?? "", "base64").toString());
+    for (const { fields } of await createTicket(request, CREDENTIALS)) {
+      const { conditions } = JSON.parse(Buffer.from(fields.Policy ?? "", "base64").toString());
       expect(conditions).toContainEqual(["content-length-range", 1, FILE_SIZE_BYTES_LIMIT]);
     }
-    const script = readFileSync(`${SCRIPTS}runner-metrics.sh`, "utf8");
-    expect(/^size_max=(\d+)/m.exec(script)?.[1]).toBe(String(FILE_SIZE_BYTES_LIMIT));
   });
 
   it("that has expired is told on the runner, and fails no hook", RUNNER, async () => {
-    const { request } = await startS3();
-    const ticket = createTicket(request, CREDENTIALS, new Date(Date.now() - 4000 * 1000));
+    const { request } = await startS3(() => Date.now() + 4_000_000);
+    const ticket = await createTicket(request, CREDENTIALS);
     const { runner, settings } = ticketRunner(formatTicket(ticket));
     expect(await runner.step("installed", settings)).toMatchObject({
       code: 0,
@@ -130,7 +129,7 @@ describe("a ticket", () => {
 
   it("that has no form for a file is told at once, by the file's name", RUNNER, async () => {
     const { objects, request } = await startS3();
-    const [, ...others] = createTicket(request, CREDENTIALS);
+    const [, ...others] = await createTicket(request, CREDENTIALS);
     const { runner, settings } = ticketRunner(formatTicket(others));
     const { code, stderr } = await runner.step("installation-start", settings);
     expect(code).toBe(0);
@@ -148,25 +147,28 @@ describe("a ticket", () => {
       "runner-installed.timestamp output /tmp/x",
       "\u0000\u0001$(id)",
     ];
-    const ticket = `${garbage.join("\n")}\n${formatTicket(createTicket(request, CREDENTIALS))}`;
+    const ticket = `${garbage.join("\n")}\n${formatTicket(await createTicket(request, CREDENTIALS))}`;
     const { runner, settings } = ticketRunner(ticket);
     expect(await runner.step("installed", settings)).toMatchObject({ code: 0, stderr: "" });
     expect(objects.size).toBe(1);
   });
 
-  it("goes to the bucket's own host on AWS, or by path where the bucket's name has dots", () => {
+  it("goes to the bucket's own host on AWS, or by path where the bucket's name has dots", async () => {
     const request = { flavor: "large", storage: "r", lifetimeSeconds: 60 };
-    const url = (bucket: string, region: string) => createTicket({ ...request, bucket, region }, CREDENTIALS)[0]?.url;
-    expect(url("metrics", "eu-central-1")).toBe("https://metrics.s3.eu-central-1.amazonaws.com");
-    expect(url("my.metrics", "eu-central-1")).toBe("https://s3.eu-central-1.amazonaws.com/my.metrics");
-    expect(url("metrics", "cn-north-1")).toBe("https://metrics.s3.cn-north-1.amazonaws.com.cn");
-    expect(url("metrics", "eusc-de-east-1")).toBe("https://metrics.s3.eusc-de-east-1.amazonaws.eu");
+    const url = async (bucket: string, region: string) =>
+      (await createTicket({ ...request, bucket, region }, CREDENTIALS))[0]?.url.replace(/\/$/, "");
+    expect(await url("metrics", "eu-central-1")).toBe("https://metrics.s3.eu-central-1.amazonaws.com");
+    expect(await url("my.metrics", "eu-central-1")).toBe("https://s3.eu-central-1.amazonaws.com/my.metrics");
+    expect(await url("metrics", "cn-north-1")).toBe("https://metrics.s3.cn-north-1.amazonaws.com.cn");
+    expect(await url("metrics", "eusc-de-east-1")).toBe("https://metrics.s3.eusc-de-east-1.amazonaws.eu");
   });
 
   it("is refused for names that no runner can have, all of them told", async () => {
     const { request } = await startS3();
     const wrong = { ...request, bucket: "B", flavor: "Large", storage: "../x", region: "", lifetimeSeconds: 0 };
-    expect(() => createTicket(wrong, CREDENTIALS)).toThrow(/bucket .*; flavor .*; runner .*; region .*; lifetime must/);
+    await expect(createTicket(wrong, CREDENTIALS)).rejects.toThrow(
+      /bucket .*; flavor .*; runner .*; region .*; lifetime must/,
+    );
   });
 });
 
@@ -252,7 +254,7 @@ if (emulator)
         endpoint,
         lifetimeSeconds: 3600,
       };
-      const ticket = createTicket(request, credentials);
+      const ticket = await createTicket(request, credentials);
       const { runner, settings } = ticketRunner(formatTicket(ticket));
       for (const step of STEPS) expect(await runner.step(step, settings)).toMatchObject({ code: 0, stderr: "" });
       for (const file of FILES) {
@@ -263,7 +265,8 @@ if (emulator)
       if (!start) throw new Error("no ticket");
       expect(await post(start.fields, start.url, "x".repeat(1025))).toMatch(/^400 .*EntityTooLarge/s);
       expect(await post({ ...start.fields, key: "runners/large/other/x" }, start.url, "1")).toMatch(/^403 /);
-      const expired = createTicket(request, credentials, new Date(Date.now() - 7200 * 1000))[0] ?? start;
+      const [expired = start] = await createTicket({ ...request, lifetimeSeconds: 1 }, credentials);
+      await sleep(2_000);
       expect(await post(expired.fields, expired.url, "1")).toMatch(/^403 .*expired/s);
     });
   });

@@ -1,0 +1,182 @@
+import {
+  POST_JOB_METRICS_FILE_NAME,
+  PRE_JOB_METRICS_FILE_NAME,
+  RUNNER_INSTALLATION_START_TS_FILE_NAME,
+  RUNNER_INSTALLED_TS_FILE_NAME,
+} from "../contract/runner-file-grammar.ts";
+
+/** The files of a life, in the order in which they are recorded and uploaded. */
+export const FILES = [
+  RUNNER_INSTALLATION_START_TS_FILE_NAME,
+  RUNNER_INSTALLED_TS_FILE_NAME,
+  PRE_JOB_METRICS_FILE_NAME,
+  POST_JOB_METRICS_FILE_NAME,
+] as const;
+export type FileName = (typeof FILES)[number];
+
+/** A moment by the three clocks that there are, in milliseconds. */
+export interface Instant {
+  readonly wall: number;
+  /** Since the machine started. */
+  readonly uptime: number;
+  /** S3's time, from the `Date` of its answer. */
+  readonly date?: number | undefined;
+}
+
+/** What GitHub's environment says about a job: enough to tell one job from another. */
+export interface JobIdentity {
+  readonly runId: string;
+  readonly attempt?: string;
+  readonly job?: string;
+  /** The runner's name at GitHub. */
+  readonly runner?: string;
+  /** GitHub's runner draws one for each job. */
+  readonly tracking?: string;
+}
+
+/** One line of a life's journal. */
+export type LifeRecord =
+  /** A file's content, as it is uploaded. `at`: when it was recorded, by the wall clock, in milliseconds. */
+  | { readonly record: FileName; readonly content: string; readonly at: number }
+  | { readonly job: JobIdentity }
+  /** Where the files go; the storage is empty until it is known. If that changes, earlier marks and acknowledgements are of another place. */
+  | { readonly storage: string; readonly slot?: number | undefined }
+  /** A request for the file is about to be made by this step; it may take effect without an answer. */
+  | { readonly sent: FileName; readonly by: string }
+  /** Nothing of that step's request is in the bucket. */
+  | { readonly unsent: FileName; readonly by: string }
+  /** S3 stored the file by a request that began at `at`. */
+  | { readonly ack: FileName; readonly at: Omit<Instant, "date"> & { readonly date?: number | string | undefined } }
+  /** The file is there by a request of ours whose answer was lost. It is no acknowledgement: nobody knows since when. */
+  | { readonly there: FileName }
+  /** A collector may have presumed this runner dead: from now on all files are sent again with each step. */
+  | { readonly gap: true }
+  /** A step waited for the upload, in milliseconds. */
+  | { readonly waited: number }
+  /** Said once. */
+  | { readonly told: string }
+  /** Everything is uploaded, or will never be. */
+  | { readonly done: true };
+
+/** One life of a runner: its journal, summed up. */
+export interface Life {
+  readonly files: Readonly<Partial<Record<FileName, { readonly content: string; readonly at: number }>>>;
+  readonly job: JobIdentity | undefined;
+  readonly storage: string | undefined;
+  readonly slot: number | undefined;
+  /** File -> steps whose request may have taken effect. */
+  readonly sent: ReadonlyMap<FileName, ReadonlySet<string>>;
+  /** Files that are known to have been in the bucket by our doing. */
+  readonly stored: ReadonlySet<FileName>;
+  readonly lastAck: Instant | undefined;
+  readonly repeats: boolean;
+  /** How long steps waited for uploads, in milliseconds: in all, and since the last file was recorded. */
+  readonly waited: number;
+  readonly waitedSinceRecord: number;
+  readonly told: ReadonlySet<string>;
+  readonly isDone: boolean;
+}
+
+const NO_LIFE: Life = {
+  files: {},
+  job: undefined,
+  storage: undefined,
+  slot: undefined,
+  sent: new Map(),
+  stored: new Set(),
+  lastAck: undefined,
+  repeats: false,
+  waited: 0,
+  waitedSinceRecord: 0,
+  told: new Set(),
+  isDone: false,
+};
+
+/** The life that a journal describes. */
+export function lifeOf(records: readonly LifeRecord[]): Life {
+  return records.reduce(add, NO_LIFE);
+}
+
+/** Parses one line of a journal; undefined for one that was cut off, or is not ours. */
+export function parseRecord(line: string): LifeRecord | undefined {
+  const value = parseJson(line);
+  if (typeof value !== "object" || value === null) return undefined;
+  const record = value as Readonly<Record<string, unknown>>;
+  const isValid = Object.entries(SHAPES).some(([name, check]) => name in record && check(record));
+  return isValid ? (value as LifeRecord) : undefined;
+}
+
+function add(life: Life, record: LifeRecord): Life {
+  if ("record" in record) {
+    // What was recorded first stands.
+    if (life.files[record.record]) return life;
+    const { content, at } = record;
+    return { ...life, files: { ...life.files, [record.record]: { content, at } }, waitedSinceRecord: 0 };
+  }
+  if ("job" in record) return life.job ? life : { ...life, job: record.job };
+  if ("storage" in record) {
+    const { storage, slot } = record;
+    const place = { storage: storage || undefined, slot };
+    // Now it is known where `installation-start.sh` has sent its file.
+    if (life.storage === undefined && slot === life.slot) return { ...life, ...place };
+    return { ...life, ...place, sent: new Map(), stored: new Set(), lastAck: undefined, repeats: false };
+  }
+  if ("sent" in record) {
+    const steps = new Set(life.sent.get(record.sent)).add(record.by);
+    return { ...life, sent: new Map(life.sent).set(record.sent, steps) };
+  }
+  if ("unsent" in record) {
+    const steps = new Set(life.sent.get(record.unsent));
+    steps.delete(record.by);
+    return { ...life, sent: new Map(life.sent).set(record.unsent, steps) };
+  }
+  if ("ack" in record) {
+    const { wall, uptime, date } = record.at;
+    // `installation-start.sh` notes it as S3 wrote it.
+    const lastAck = { wall, uptime, date: typeof date === "string" ? Date.parse(date) : date };
+    return { ...life, stored: new Set(life.stored).add(record.ack), lastAck };
+  }
+  if ("there" in record) return { ...life, stored: new Set(life.stored).add(record.there) };
+  if ("gap" in record) return { ...life, repeats: true };
+  if ("waited" in record) {
+    const { waited, waitedSinceRecord } = life;
+    return { ...life, waited: waited + record.waited, waitedSinceRecord: waitedSinceRecord + record.waited };
+  }
+  if ("told" in record) return { ...life, told: new Set(life.told).add(record.told) };
+  return { ...life, isDone: true };
+}
+
+type Shape = (record: Readonly<Record<string, unknown>>) => boolean;
+
+const isText = (value: unknown): value is string => typeof value === "string" && value.length <= 4096;
+const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+const isFile = (value: unknown): value is FileName => FILES.some((name) => name === value);
+
+const SHAPES: Readonly<Record<string, Shape>> = {
+  record: ({ record, content, at }) => isFile(record) && isText(content) && isNumber(at),
+  job: ({ job }) =>
+    typeof job === "object" && job !== null && "runId" in job && Object.values(job).every((value) => isText(value)),
+  storage: ({ storage, slot }) => isText(storage) && (slot === undefined || isNumber(slot)),
+  sent: ({ sent, by }) => isFile(sent) && isText(by),
+  unsent: ({ unsent, by }) => isFile(unsent) && isText(by),
+  ack: ({ ack, at }) => isFile(ack) && isInstant(at),
+  there: ({ there }) => isFile(there),
+  gap: ({ gap }) => gap === true,
+  waited: ({ waited }) => isNumber(waited) && waited >= 0,
+  told: ({ told }) => isText(told),
+  done: ({ done }) => done === true,
+};
+
+function isInstant(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { wall, uptime, date } = value as Readonly<Record<string, unknown>>;
+  return isNumber(wall) && isNumber(uptime) && (date === undefined || isNumber(date) || isText(date));
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
