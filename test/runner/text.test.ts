@@ -7,6 +7,7 @@ import { preJobMetrics } from "../../contract/runner-files.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { SHIMS } from "../../runner/build.ts";
+import { effort } from "../effort.ts";
 import { installRunner, launch, lifeIn, PROGRAM, type Runner, startCloud } from "./fleet.ts";
 import { describePlatforms, NODES, ONE, type Platform } from "./platforms.ts";
 
@@ -251,13 +252,13 @@ describePlatforms("whatever a job's environment holds, the hook on $name", NODES
   it("records it whole, or cut as documented, or not at all; never a broken file, never a command run", {
     timeout: 300_000,
   }, async () => {
-    const batch = fc.array(environment, { minLength: 40, maxLength: 40 });
+    const batch = fc.array(environment, { minLength: effort(10, 40), maxLength: effort(10, 40) });
     await fc.assert(
       fc.asyncProperty(batch, async (environments) => {
         const files = await recordJobs(platform, environments);
         for (const [index, given] of environments.entries()) check(given, files[index]);
       }),
-      { numRuns: Number(process.env.RUNNER_BATCHES ?? 3), endOnFailure: true },
+      { numRuns: Number(process.env.RUNNER_BATCHES ?? effort(1, 3)), endOnFailure: true },
     );
     expect(read(CANARY)).toBeUndefined();
   });
