@@ -4,7 +4,7 @@ import { SqsQueue } from "aws-cdk-lib/aws-events-targets";
 import { Queue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { EVENT_SOURCE, type MetricsEvent } from "../contract/events.ts";
-import { parseEvent } from "./parse-event.ts";
+import { parseEvent } from "../contract/parse-event.ts";
 
 export interface EventsToSqsProps {
   readonly bus: IEventBus;

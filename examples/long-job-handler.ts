@@ -1,4 +1,4 @@
-import { type Envelope, parseEvent } from "./parse-event.ts";
+import { type Envelope, parseEvent } from "../contract/parse-event.ts";
 
 /** Logs a long job. `repo` and `workflow` are untrusted text: log them as JSON, and never put them into HTML or a shell. */
 export async function handler(envelope: Envelope): Promise<void> {

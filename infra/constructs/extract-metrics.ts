@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Duration, type RemovalPolicy } from "aws-cdk-lib";
 import type { ISecurityGroup, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
 import type { IEventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
-import { Architecture, type Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
+import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
 import { type BundlingOptions, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
@@ -44,6 +45,9 @@ export const BUNDLING: BundlingOptions = {
   banner: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
 };
 
+/** The bundle in the npm package. The repository has none: there esbuild bundles the handler at synthesis. */
+const PREBUILT_BUNDLE = path("../../lambda/extract-metrics");
+
 /** Lambda's least `maxEventAge`; and the longest time that a run that could not start is worth waiting for. */
 const EVENT_AGE_SECONDS_MIN = 60;
 const EVENT_AGE_SECONDS_MAX = 3_600;
@@ -80,20 +84,14 @@ export class ExtractMetrics extends Construct {
     }
   }
 
-  private createFunction(props: ExtractMetricsProps): NodejsFunction {
+  private createFunction(props: ExtractMetricsProps): LambdaFunction {
     const { settings, deadLetterQueue, vpc, vpcSubnets, securityGroups } = props;
     const everySeconds = Object.values(settings.flavors).map(({ everyMinutes }) => 60 * everyMinutes);
     const ageSeconds = Math.min(EVENT_AGE_SECONDS_MAX, Math.max(EVENT_AGE_SECONDS_MIN, ...everySeconds));
-    return new NodejsFunction(this, "Function", {
+    const properties = {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
-      entry: path("../../functions/extract-metrics/handler.ts"),
-      handler: "handler",
-      projectRoot: path("../.."),
-      depsLockFilePath: path("../../package-lock.json"),
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      bundling: BUNDLING,
-      awsSdkConnectionReuse: false,
       environment: environmentFor(props),
       role: this.role,
       memorySize: settings.memoryMegabytes,
@@ -108,6 +106,19 @@ export class ExtractMetrics extends Construct {
       onFailure: { bind: () => ({ destination: deadLetterQueue.queueArn }) },
       ...(vpc && { vpc, ...(vpcSubnets && { vpcSubnets }), ...(securityGroups && { securityGroups }) }),
       ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
+    };
+    if (existsSync(PREBUILT_BUNDLE)) {
+      const code = Code.fromAsset(PREBUILT_BUNDLE);
+      return new LambdaFunction(this, "Function", { ...properties, code, handler: "index.handler" });
+    }
+    return new NodejsFunction(this, "Function", {
+      ...properties,
+      entry: path("../../functions/extract-metrics/handler.ts"),
+      handler: "handler",
+      projectRoot: path("../.."),
+      depsLockFilePath: path("../../package-lock.json"),
+      bundling: BUNDLING,
+      awsSdkConnectionReuse: false,
     });
   }
 }

@@ -6,7 +6,7 @@ import { EventsToFirehose } from "../../examples/events-to-firehose.ts";
 import { EventsToLambda } from "../../examples/events-to-lambda.ts";
 import { EventsToSqs, newEvents } from "../../examples/events-to-sqs.ts";
 import { handler } from "../../examples/long-job-handler.ts";
-import { parseEvent } from "../../examples/parse-event.ts";
+import { parseEvent } from "../../contract/parse-event.ts";
 import { createWorld } from "../harness.ts";
 import { createApp } from "./app.ts";
 

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE, type MetricsEvent } from "../contract/events.ts";
+import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE, type MetricsEvent } from "./events.ts";
 
 /** The fields of EventBridge's envelope that are used here. */
 export interface Envelope {

@@ -1,0 +1,22 @@
+/** `npm run build`: writes all that the npm package contains into dist/. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildRunner } from "../runner/build.ts";
+import { bundleCommandLine, bundleHandler } from "./bundle.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const DIST = join(ROOT, "dist");
+
+rmSync(DIST, { recursive: true, force: true });
+// The modules of `exports` and what they import, with their types.
+execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], {
+  cwd: ROOT,
+  stdio: "inherit",
+});
+await bundleHandler(join(DIST, "lambda/extract-metrics/index.mjs"));
+await bundleCommandLine(join(DIST, "bin"));
+chmodSync(join(DIST, "bin/runner-metrics.js"), 0o755);
+await buildRunner(join(DIST, "runner"));
+cpSync(join(ROOT, "docs/consume/events"), join(DIST, "schemas"), { recursive: true });

@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { BUNDLING } from "../infra/constructs/extract-metrics.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Bundles the Lambda handler as the stack does at synthesis: one file, which Lambda loads as `index.handler`. */
+export async function bundleHandler(outfile: string): Promise<void> {
+  const { minify = false, target = "", mainFields = [], banner = "" } = BUNDLING;
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["functions/extract-metrics/handler.ts"],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    minify,
+    target,
+    mainFields: [...mainFields],
+    banner: { js: banner },
+    logLevel: "warning",
+  });
+}
+
+/**
+ * Bundles the command line, so that who installs the package installs none of its dependencies. Each command's own dependencies are files
+ * that are loaded when the command runs. Optional peer dependencies stay outside.
+ */
+export async function bundleCommandLine(outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["cli/runner-metrics.ts"],
+    outdir,
+    bundle: true,
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+    platform: "node",
+    format: "esm",
+    // The oldest Node that the package supports.
+    target: "node20",
+    external: Object.keys(packageJson().peerDependencies),
+    mainFields: ["module", "main"],
+    // CommonJS dependencies require Node's own modules.
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    logLevel: "warning",
+  });
+}
+
+export interface PackageJson {
+  readonly version: string;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+}
+
+export function packageJson(): PackageJson {
+  return JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+}
