@@ -2,11 +2,11 @@ import { Stack } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { EventBus } from "aws-cdk-lib/aws-events";
 import { afterEach, expect, test, vi } from "vitest";
+import { parseEvent } from "../../contract/parse-event.ts";
 import { EventsToFirehose } from "../../examples/events-to-firehose.ts";
 import { EventsToLambda } from "../../examples/events-to-lambda.ts";
 import { EventsToSqs, newEvents } from "../../examples/events-to-sqs.ts";
 import { handler } from "../../examples/long-job-handler.ts";
-import { parseEvent } from "../../contract/parse-event.ts";
 import { createWorld } from "../harness.ts";
 import { createApp } from "./app.ts";
 
