@@ -4,7 +4,7 @@ import { chmodSync, cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildRunner } from "../runner/build.ts";
-import { bundleCommandLine, bundleHandler } from "./bundle.ts";
+import { bundleHandler, bundlePrograms } from "./bundle.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(ROOT, "dist");
@@ -16,7 +16,7 @@ execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "
   stdio: "inherit",
 });
 await bundleHandler(join(DIST, "lambda/extract-metrics/index.mjs"));
-await bundleCommandLine(join(DIST, "bin"));
+await bundlePrograms(join(DIST, "bin"));
 chmodSync(join(DIST, "bin/runner-metrics.js"), 0o755);
 await buildRunner(join(DIST, "runner"));
 cpSync(join(ROOT, "docs/consume/events"), join(DIST, "schemas"), { recursive: true });

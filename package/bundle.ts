@@ -24,13 +24,13 @@ export async function bundleHandler(outfile: string): Promise<void> {
 }
 
 /**
- * Bundles the command line, so that who installs the package installs none of its dependencies. Each command's own dependencies are files
- * that are loaded when the command runs. Optional peer dependencies stay outside.
+ * Bundles the command line and the module for tickets, so that the package brings none of their dependencies. What only some commands need
+ * is in files of its own, which are loaded when such a command runs. Optional peer dependencies stay outside.
  */
-export async function bundleCommandLine(outdir: string): Promise<void> {
+export async function bundlePrograms(outdir: string): Promise<void> {
   await build({
     absWorkingDir: ROOT,
-    entryPoints: ["cli/runner-metrics.ts"],
+    entryPoints: { "runner-metrics": "cli/runner-metrics.ts", ticket: "package/exports/ticket.ts" },
     outdir,
     bundle: true,
     splitting: true,

@@ -8,10 +8,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { S3Client } from "@aws-sdk/client-s3";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { filesOf } from "../e2e/acceptance.ts";
-import { putFiles } from "../e2e/fleet.ts";
+import { liveRunners } from "../e2e/fleet.ts";
 import { MINISTACK, startEmulator } from "../emulators.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -144,9 +142,7 @@ async function commandLine(nodes: readonly string[]): Promise<void> {
 async function deployAndCollect(): Promise<void> {
   const emulator = await startEmulator(MINISTACK, directory);
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-  const client = { endpoint: emulator.endpoint, region: REGION, credentials };
-  const s3 = new S3Client({ ...client, forcePathStyle: true });
-  const sqs = new SQSClient(client);
+  const sqs = new SQSClient({ endpoint: emulator.endpoint, region: REGION, credentials });
   try {
     const env = {
       AWS_ENDPOINT_URL: emulator.endpoint,
@@ -164,7 +160,7 @@ async function deployAndCollect(): Promise<void> {
     const bucket = values.find((value) => !value.startsWith("http"));
     assert(queueUrl && bucket);
     report("deployed", `bucket ${bucket}`);
-    await putFiles(s3, { bucket, flavor: "large", directory, env }, "r-1", filesOf(0));
+    await liveRunners({ bucket, flavor: "large", directory, env }, ["r-1"]);
     const message = await receive(sqs, queueUrl);
     const output = JSON.parse(await run([node24, "consumer.ts"], {}, message));
     assert.equal(output.runner_name, "r-1");
@@ -172,7 +168,6 @@ async function deployAndCollect(): Promise<void> {
     report("collected", "the schedule ran the packaged function, and the target of onRunnerStop received the event");
   } finally {
     emulator.stop();
-    s3.destroy();
     sqs.destroy();
   }
 }

@@ -7,6 +7,7 @@ const event = parseEvent(JSON.parse(readFileSync(0, "utf8")));
 if (event?.detailType !== "RunnerStop") throw new Error("not a RunnerStop");
 const stop: Detail<"RunnerStop"> = event.detail;
 const where = { bucket: "metrics", flavor: "large", storage: "r-1", region: "eu-central-1", lifetimeSeconds: 60 };
-const ticket = formatTicket(createTicket(where, { accessKeyId: "AKIATEST", secretAccessKey: "secret" }));
+const credentials = { accessKeyId: "AKIATEST", secretAccessKey: "secret" };
+const ticket = formatTicket(await createTicket(where, credentials));
 const { runner_name, repo, job_duration } = stop;
 console.log(JSON.stringify({ runner_name, repo, job_duration, schema: schema.type, lines: ticket.split("\n").length }));
