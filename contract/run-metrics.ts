@@ -93,6 +93,7 @@ export type MetricName =
 export const RUN_METRICS = {
   ...NAMED,
   ...family(OUTCOMES, outcomeMetric),
+  [outcomeMetric("extracted")]: { unit: "Count", meaning: OUTCOMES.extracted, always: true },
   [outcomeMetric("deferred")]: { unit: "Count", meaning: OUTCOMES.deferred, always: true },
   ...family(QUARANTINE_REASONS, quarantineMetric),
   ...family(DEFERRAL_REASONS, deferralMetric),

@@ -1,7 +1,7 @@
 /**
  * `npm run docs`: writes the pages that follow from the contract and the stack. A test compares them with what is checked in.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { App } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import * as z from "zod";
@@ -19,6 +19,8 @@ import {
 import { RUN_METRICS } from "../contract/run-metrics.ts";
 import { FILE_SIZE_BYTES_LIMIT, RUNNER_FILES } from "../contract/runner-files.ts";
 import { scheduleInput } from "../contract/schedule-input.ts";
+import { runbookReference } from "../infra/constructs/alarms.ts";
+import { ALARM_LIMITS } from "../infra/constructs/alarms-with-limits.ts";
 import { JOB_METRICS, type JobMetric } from "../infra/metrics.ts";
 import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
 import { parseSettings, stackSettings } from "../infra/settings.ts";
@@ -65,6 +67,12 @@ function settingsReference(): string {
     "## Each flavor",
     "",
     ...settingsTable(shapeOf(flavor)),
+    "",
+    "## Alarms of a flavor",
+    "",
+    "`alarms` of a flavor. Each alarm exists only if its limit is set ([what they mean](../operate/alarms.md)).",
+    "",
+    ...settingsTable(shapeOf(shapeOf(flavor).alarms)),
     "",
     "## GitHub",
     "",
@@ -190,8 +198,9 @@ function metricsReference(): string {
 
 function alarmsReference(): string {
   const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
-  const settings = { flavors: { FLAVOR: {} }, github: { owners: ["acme"] } };
-  const parsed = parseSettings(stackSettings, { ...settings, flavors: { flavor: { githubRunners: "acme" } } }, "docs");
+  const alarms = { queueSeconds: 300, lostPercent: 5, failedInstallations: 3, nothingExtractedHours: 4, busyHours: 8 };
+  const settings = { flavors: { flavor: { githubRunners: "acme", alarms } }, github: { owners: ["acme"] } };
+  const parsed = parseSettings(stackSettings, settings, "docs");
   const template = Template.fromStack(new RunnerMetricsStack(app, "Docs", { settings: parsed })).toJSON() as {
     Resources: Record<string, { Type: string; Properties: { AlarmDescription?: string } }>;
   };
@@ -199,16 +208,40 @@ function alarmsReference(): string {
     .filter(([, { Type }]) => Type === "AWS::CloudWatch::Alarm")
     .map(([id, { Properties }]) => {
       const [, name = id] = /Alarms(\w+?)(?:flavor)?[0-9A-F]{8}$/.exec(id) ?? [];
-      return `| \`${name}\` | ${Properties.AlarmDescription?.replaceAll("flavor flavor", "a flavor") ?? ""} |`;
+      const description = Properties.AlarmDescription?.replaceAll("flavor flavor", "a flavor") ?? "";
+      return { name, row: `| ${runbookLink(name)} | ${description.replace(` ${runbookReference(name)}`, "")} |` };
     });
+  const optional = Object.keys(ALARM_LIMITS);
   return page("Alarms", "infra/constructs/alarms.ts", [
     "Each alarm goes to ALARM for something that needs a person, and its e-mail says the same as this table. Most exist once for each flavor. The",
     "alarms about GitHub exist only if GitHub is configured. The log line `run` of the function has the summary of each run.",
     "",
+    "Each alarm notifies the topic when it goes to ALARM and when it goes back to OK.",
+    "",
     "| alarm | what happened, and what to do |",
     "|---|---|",
-    ...rows,
+    ...rows.filter(({ name }) => !optional.includes(name)).map(({ row }) => row),
+    "",
+    "## Alarms with limits of your own",
+    "",
+    "These are off unless you set their limits for a flavor ([settings](../use/settings.md#alarms-of-a-flavor)):",
+    "",
+    "```json",
+    `{ "flavors": { "large": { "alarms": ${JSON.stringify(alarms).replaceAll(/[{}:,]/g, (sign) => ({ "{": "{ ", "}": " }", ":": ": ", ",": ", " })[sign] ?? sign)} } } }`,
+    "```",
+    "",
+    "| alarm | what happened, with the limits above |",
+    "|---|---|",
+    ...rows.filter(({ name }) => optional.includes(name)).map(({ row }) => row),
+    "",
+    "[Notifications in a chat](notifications.md) shows how to send them to Slack or Microsoft Teams.",
   ]);
+}
+
+/** The runbook has a heading for each alarm. */
+function runbookLink(name: string): string {
+  const path = new URL("docs/operate/runbook.md", ROOT);
+  return existsSync(path) ? `[\`${name}\`](runbook.md#${name.toLowerCase()})` : `\`${name}\``;
 }
 
 function page(title: string, source: string, lines: readonly string[]): string {

@@ -25,6 +25,9 @@ export const JOB_METRICS = {
   JobDuration: madeOf("RunnerStop", { field: "job_duration" }),
   JobsByStatus: madeOf("RunnerStop", { dimension: "status" }),
   JobsByConclusion: madeOf("RunnerStop", { dimension: "job_conclusion" }),
+  LostRunners: madeOf("RunnerLost"),
+  FailedInstallations: madeOf("RunnerInstallFailed"),
+  UnusedRunners: madeOf("RunnerNeverUsed"),
 } as const satisfies Readonly<Record<string, JobMetric>>;
 
 export type JobMetricName = keyof typeof JOB_METRICS;
@@ -49,7 +52,7 @@ export function jobMetric(
 
 function madeOf<Type extends DetailType>(
   detailType: Type,
-  value: { readonly field: Field<Type> } | { readonly dimension: Field<Type> & JobMetric["dimension"] },
+  value: { readonly field?: Field<Type> } | { readonly dimension: Field<Type> & JobMetric["dimension"] } = {},
 ): JobMetric {
   return { event: EVENT_SCHEMAS[detailType].shape.event.value, ...value };
 }

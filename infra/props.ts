@@ -8,6 +8,35 @@ import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import type { SettingsInput, StackSettings } from "./settings.ts";
 
+/** Alarms of a flavor, each off unless set: only its users know the limits. */
+export interface FlavorAlarmsProps {
+  /**
+   * `QueueTime`: the 95th percentile of the queue time in 30 minutes. Needs `github`.
+   * @default - no alarm
+   */
+  readonly queueTime?: Duration | undefined;
+  /**
+   * `LostRunners`: lost runners in 6 hours, in per cent of the runners extracted, if those are at least 10.
+   * @default - no alarm
+   */
+  readonly lostPercent?: number | undefined;
+  /**
+   * `FailedInstallations`: failed installations in an hour.
+   * @default - no alarm
+   */
+  readonly failedInstallations?: number | undefined;
+  /**
+   * `NothingExtracted`: time in which no runner was extracted, although on average at least one was there. In whole hours, at most 24.
+   * @default - no alarm
+   */
+  readonly nothingExtracted?: Duration | undefined;
+  /**
+   * `BusyTooLong`: time since the oldest running job started. In whole hours, at most 24, and below `orphanAfter` unless `githubRunners` is set.
+   * @default - no alarm
+   */
+  readonly busy?: Duration | undefined;
+}
+
 /** A kind of runners, and how often they are collected. */
 export interface FlavorProps {
   /**
@@ -30,6 +59,11 @@ export interface FlavorProps {
    * @default false
    */
   readonly retired?: boolean | undefined;
+  /**
+   * Alarms with limits of your own.
+   * @default - none of them
+   */
+  readonly alarms?: FlavorAlarmsProps | undefined;
 }
 
 /** How GitHub is asked about jobs and runners. */
@@ -172,7 +206,7 @@ export interface RunnerMetricsProps {
    */
   readonly schemaRegistry?: boolean | undefined;
   /**
-   * Whether there is a dashboard.
+   * Whether there is a dashboard, with its queries saved in CloudWatch Logs Insights.
    * @default true
    */
   readonly dashboard?: boolean | undefined;
@@ -212,7 +246,7 @@ export interface RunnerMetricsProps {
    */
   readonly removalPolicy?: RemovalPolicy | undefined;
   /**
-   * Leaves out what MiniStack does not have: the archive, and the policy of the bus. Never for an AWS account.
+   * Leaves out what MiniStack does not have: the archive, the policy of the bus, and saved queries. Never for an AWS account.
    * @default false
    */
   readonly emulator?: boolean | undefined;
@@ -225,8 +259,9 @@ export function settingsOf(props: RunnerMetricsProps): SettingsInput {
   const { uncollectedRetention, quarantineRetention, archiveRetention, logRetention, ...same } = rest;
   return {
     ...same,
-    flavors: mapValues(flavors, ({ every, orphanAfter, ...flavor }) => ({
+    flavors: mapValues(flavors, ({ every, orphanAfter, alarms, ...flavor }) => ({
       ...flavor,
+      ...(alarms && { alarms: alarmSettingsOf(alarms) }),
       everyMinutes: every?.toMinutes(),
       orphanAfterSeconds: orphanAfter?.toSeconds(),
     })),
@@ -241,6 +276,15 @@ export function settingsOf(props: RunnerMetricsProps): SettingsInput {
   };
 }
 
+function alarmSettingsOf({ queueTime, nothingExtracted, busy, ...same }: FlavorAlarmsProps) {
+  return {
+    ...same,
+    queueSeconds: queueTime?.toSeconds(),
+    nothingExtractedHours: nothingExtracted?.toHours(),
+    busyHours: busy?.toHours(),
+  };
+}
+
 function githubSettingsOf({ secret, timeBudget, ...same }: GithubProps): SettingsInput["github"] {
   return { ...same, timeBudgetSeconds: timeBudget?.toSeconds() };
 }
@@ -252,8 +296,9 @@ export function propsOf(settings: StackSettings): RunnerMetricsProps {
   const { uncollectedRetentionDays, quarantineRetentionDays, archiveRetentionDays, logRetentionDays, ...same } = rest;
   return {
     ...same,
-    flavors: mapValues(flavors, ({ everyMinutes, orphanAfterSeconds, ...flavor }) => ({
+    flavors: mapValues(flavors, ({ everyMinutes, orphanAfterSeconds, alarms, ...flavor }) => ({
       ...flavor,
+      ...(alarms && { alarms: alarmPropsOf(alarms) }),
       every: Duration.minutes(everyMinutes),
       orphanAfter: Duration.seconds(orphanAfterSeconds),
     })),
@@ -266,6 +311,16 @@ export function propsOf(settings: StackSettings): RunnerMetricsProps {
     archiveRetention: Duration.days(archiveRetentionDays),
     logRetention: logRetentionDays,
     removalPolicy: removalPolicy === "destroy" ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+  };
+}
+
+function alarmPropsOf(settings: NonNullable<StackSettings["flavors"][string]["alarms"]>): FlavorAlarmsProps {
+  const { queueSeconds, nothingExtractedHours, busyHours, ...same } = settings;
+  return {
+    ...same,
+    queueTime: queueSeconds === undefined ? undefined : Duration.seconds(queueSeconds),
+    nothingExtracted: nothingExtractedHours === undefined ? undefined : Duration.hours(nothingExtractedHours),
+    busy: busyHours === undefined ? undefined : Duration.hours(busyHours),
   };
 }
 

@@ -134,6 +134,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
         deadLetterQueue,
         eventLog: this.eventLog.logGroup,
         alarms: alarms?.alarms ?? [],
+        savedQueries: !settings.emulator,
       });
     }
 

@@ -20,8 +20,40 @@ const ALARM_SECONDS_MAX = 86_400;
 
 const SECONDS_PER_DAY = 86_400;
 
+/** The longest period of an alarm. */
+const ALARM_HOURS_MAX = 24;
+
 /** A runner sends its files again only after 45 minutes without an upload: one that is presumed dead earlier may lose events. */
 const ORPHAN_AFTER_SECONDS_MIN = 3_600;
+
+/** Runners extracted in the period of the alarm `LostRunners`: with fewer, one lost runner would be a high rate. */
+export const LOST_RATE_RUNNERS_MIN = 10;
+
+const hours = () => z.int().min(1).max(ALARM_HOURS_MAX).optional();
+
+/** Alarms of a flavor that only its users can set limits for. */
+const flavorAlarms = z.strictObject({
+  queueSeconds: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("`QueueTime`: the 95th percentile of the queue time in 30 minutes, in seconds. Needs `github`"),
+  lostPercent: z
+    .number()
+    .gt(0)
+    .max(100)
+    .optional()
+    .describe(
+      `\`LostRunners\`: lost runners in 6 hours, in per cent of the runners extracted, if those are at least ${LOST_RATE_RUNNERS_MIN}`,
+    ),
+  failedInstallations: z.int().min(1).optional().describe("`FailedInstallations`: failed installations in an hour"),
+  nothingExtractedHours: hours().describe(
+    "`NothingExtracted`: hours in which no runner was extracted, although on average at least one was there",
+  ),
+  busyHours: hours().describe(
+    "`BusyTooLong`: hours since the oldest running job started. Must be below orphanAfterSeconds unless githubRunners is set",
+  ),
+});
 
 const flavor = z.strictObject({
   everyMinutes: z.int().min(1).max(1_440).default(5).describe("Minutes from one run to the next"),
@@ -39,6 +71,7 @@ const flavor = z.strictObject({
     .describe(
       "Whether the flavor is to be removed: it is still collected, but has no policies for its runners any more",
     ),
+  alarms: flavorAlarms.optional().describe("Further alarms, each off unless set"),
 });
 
 const github = z.strictObject({
@@ -113,7 +146,7 @@ const shape = {
     false,
     "Whether the event schemas are put into EventBridge's schema registry, which some regions do not have",
   ),
-  dashboard: isOn(true, "Whether there is a dashboard"),
+  dashboard: isOn(true, "Whether there is a dashboard, with its queries saved in Logs Insights"),
   alarms: isOn(true, "Whether there are alarms and a topic"),
   runnerRoles: isOn(
     true,
@@ -143,7 +176,7 @@ const shape = {
     .describe("Runs in a row with a problem until the alarms Deferred, NotDeleted, DeadlineReached and GithubRunners"),
   emulator: isOn(
     false,
-    "Leaves out what MiniStack does not have: the archive, and the policy of the bus. Never for an AWS account",
+    "Leaves out what MiniStack does not have: the archive, the policy of the bus, and saved queries. Never for an AWS account",
   ),
 };
 
@@ -275,11 +308,14 @@ function checkTogether(settings: Together, context: z.RefinementCtx): void {
   checkGithub(settings, context);
 }
 
-/** `githubRunners` needs `github`. */
+/** What only GitHub knows needs `github`. */
 function checkGithub({ flavors, github }: Together, { addIssue }: z.RefinementCtx): void {
-  for (const [name, { githubRunners }] of Object.entries(flavors)) {
-    if (!githubRunners || github) continue;
-    addIssue({ code: "custom", path: ["flavors", name, "githubRunners"], message: "needs github" });
+  for (const [name, { githubRunners, alarms }] of Object.entries(flavors)) {
+    if (github) continue;
+    const needsGithub = (...path: string[]) =>
+      addIssue({ code: "custom", path: ["flavors", name, ...path], message: "needs github" });
+    if (githubRunners) needsGithub("githubRunners");
+    if (alarms?.queueSeconds) needsGithub("alarms", "queueSeconds");
   }
 }
 
@@ -289,11 +325,17 @@ function checkTimes(times: Together, { addIssue }: z.RefinementCtx): void {
   if (times.timeoutSeconds !== undefined && times.timeoutSeconds >= shortestIntervalSeconds(flavors)) {
     problem(["timeoutSeconds"], "must be below the shortest interval, or runs overlap");
   }
-  for (const [name, { everyMinutes, orphanAfterSeconds }] of Object.entries(flavors)) {
+  for (const [name, { everyMinutes, orphanAfterSeconds, githubRunners, alarms }] of Object.entries(flavors)) {
     if (orphanAfterSeconds >= uncollectedRetentionDays * SECONDS_PER_DAY) {
       problem(
         ["flavors", name, "orphanAfterSeconds"],
         "must be below uncollectedRetentionDays, or orphans are deleted unread",
+      );
+    }
+    if (!githubRunners && alarms?.busyHours && alarms.busyHours * 3_600 >= orphanAfterSeconds) {
+      problem(
+        ["flavors", name, "alarms", "busyHours"],
+        "must be below orphanAfterSeconds, or the runner is presumed dead before",
       );
     }
     for (const alarm of ["noRunAlarmAfterIntervals", "deferredAlarmAfterRuns"] as const) {

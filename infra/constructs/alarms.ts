@@ -23,6 +23,7 @@ import {
 } from "../../contract/run-metrics.ts";
 import { runMetric } from "../metrics.ts";
 import type { Settings } from "../settings.ts";
+import { alarmsWithLimits } from "./alarms-with-limits.ts";
 
 export interface AlarmsProps {
   readonly settings: Pick<
@@ -116,6 +117,11 @@ const RUN_ALARMS: Readonly<Record<string, RunAlarm>> = {
   },
 };
 
+/** Where the runbook says what to do. It has a heading for each alarm, of the alarm's name. */
+export function runbookReference(alarmName: string): string {
+  return `See docs/operate/runbook.md#${alarmName.toLowerCase()}`;
+}
+
 /** Alarms for everything that needs a person, and the topic that they notify. */
 export class Alarms extends Construct {
   readonly topic: ITopic;
@@ -127,7 +133,11 @@ export class Alarms extends Construct {
     this.watchAll(props);
     const flavors = Object.keys(props.settings.flavors);
     for (const flavor of flavors) this.watchFlavor(flavor, props);
-    for (const alarm of this.alarms) alarm.addAlarmAction(new SnsAction(this.topic));
+    const notify = new SnsAction(this.topic);
+    for (const alarm of this.alarms) {
+      alarm.addAlarmAction(notify);
+      alarm.addOkAction(notify);
+    }
   }
 
   private createTopic(email: string | undefined): Topic {
@@ -199,13 +209,18 @@ export class Alarms extends Construct {
         .replace("OWNER", githubRunners ?? "");
       this.watch(`${name}-${flavor}`, runMetric(metricsNamespace, metric, flavor, statistics[after]), text);
     }
+    const ofFlavor = settings.flavors[flavor];
+    for (const alarm of ofFlavor ? alarmsWithLimits({ flavor, settings: ofFlavor, metricsNamespace }) : []) {
+      this.watch(`${alarm.name}-${flavor}`, alarm.metric, alarm.description, { threshold: alarm.threshold });
+    }
   }
 
   /** An alarm at the first one, unless the options say otherwise. */
-  private watch(id: string, metric: IMetric, alarmDescription: string, options: Partial<AlarmProps> = {}): void {
+  private watch(id: string, metric: IMetric, description: string, options: Partial<AlarmProps> = {}): void {
+    const [name = id] = id.split("-");
     const alarm = new Alarm(this, id, {
       metric,
-      alarmDescription,
+      alarmDescription: `${description} ${runbookReference(name)}`,
       threshold: 1,
       comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       evaluationPeriods: 1,

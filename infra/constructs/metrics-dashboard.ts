@@ -13,20 +13,22 @@ import {
   TextWidgetBackground,
 } from "aws-cdk-lib/aws-cloudwatch";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
-import type { ILogGroup } from "aws-cdk-lib/aws-logs";
+import { CfnQueryDefinition, type ILogGroup } from "aws-cdk-lib/aws-logs";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { EVENT_SCHEMAS } from "../../contract/events.ts";
 import { GITHUB_REASONS, namesOf, QUARANTINE_REASONS, VERIFICATIONS } from "../../contract/reasons.ts";
 import {
   githubReasonMetric,
+  liveMetric,
   type MetricName,
+  oldestMetric,
   outcomeMetric,
   quarantineMetric,
   verificationMetric,
 } from "../../contract/run-metrics.ts";
 import { postJobStatus } from "../../contract/runner-files.ts";
 import { JOB_METRICS, type JobMetricName, jobMetric, runMetric } from "../metrics.ts";
+import { QUERIES, type Query } from "../queries.ts";
 
 interface Size {
   readonly width: number;
@@ -42,6 +44,8 @@ export interface MetricsDashboardProps {
   readonly deadLetterQueue: IQueue;
   readonly eventLog: ILogGroup;
   readonly alarms: readonly Alarm[];
+  /** Whether the queries of the tables are saved in Logs Insights. */
+  readonly savedQueries: boolean;
 }
 
 /** Width of CloudWatch's grid. */
@@ -53,10 +57,51 @@ const QUARTER = { width: 6, height: 6 };
 /** CloudWatch's limit: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html */
 const ALARMS_PER_WIDGET_MAX = 100;
 
-const STOP = EVENT_SCHEMAS.RunnerStop.shape.event.value;
-const QUARANTINED = EVENT_SCHEMAS.MetricsQuarantined.shape.event.value;
+/** The questions of `runner-metrics report`, in its order. */
+const QUESTIONS = [
+  {
+    title: "Can I trust these numbers?",
+    text: "Every interval has a run, every run comes to its end, and nothing is left over. Quarantined files are in the bucket under `quarantine/`, each with a manifest. GitHub says whether runners did the jobs that they claim.",
+    answer: "trust",
+  },
+  {
+    title: "Do jobs start in time?",
+    text: "Queue time is GitHub's: from the creation of a job to its start. Without GitHub it is unknown. Jobs that were cancelled while they waited have no runner and do not count.",
+    answer: "starts",
+  },
+  {
+    title: "What do they wait for?",
+    text: "A job's queue time is provisioning + installation + pick-up. If queue time grows and installation does not, there are too few runners.",
+    answer: "waits",
+  },
+  {
+    title: "How long do they run, and how do they end?",
+    text: "Durations are seconds by the runner's clock. Clamped durations do not count.",
+    answer: "endings",
+  },
+  {
+    title: "Do machines die?",
+    text: "Lost: started a job and never reported its end. Failed installation: never installed. Unused: installed, and never had a job.",
+    answer: "deaths",
+  },
+  {
+    title: "What is wasted, and what does it cost?",
+    text: "Idle time and installation are what runners cost while they do not work.",
+    answer: "waste",
+  },
+  {
+    title: "How many runners do I need?",
+    text: "Busy runners as far as their uploads show, and the jobs that arrive in each hour.",
+    answer: "demand",
+  },
+  {
+    title: "Who uses them?",
+    text: "By minutes of jobs. Names are the runners' claims: untrusted text.",
+    answer: "users",
+  },
+] as const;
 
-/** Is it working? How long do jobs wait, and why? How long do they run, and how do they end? What was quarantined? */
+/** The questions that users have, in the order of the report, from the metrics and from the log of all events. */
 export class MetricsDashboard extends Construct {
   readonly name: string;
   private readonly props: MetricsDashboardProps;
@@ -64,40 +109,33 @@ export class MetricsDashboard extends Construct {
   constructor(scope: Construct, id: string, props: MetricsDashboardProps) {
     super(scope, id);
     this.props = props;
-    const sections = [
-      ...section(
-        "Is it working?",
-        "Every interval has a run, every run comes to its end, and nothing is left over.",
-        this.working(),
-      ),
-      ...section(
-        "How long do jobs wait, and why?",
-        "A job's queue time is provisioning + installation + pick-up. Where queue time grows and installation does not, there are too few runners. Idle time is what ready runners cost while they wait for a job.",
-        this.waiting(),
-      ),
-      ...section(
-        "How long do they run, and how do they end?",
-        "Durations are seconds by the runner's clock.",
-        this.running(),
-      ),
-      ...section(
-        "Who uses the runners?",
-        "By minutes of jobs. Names are the runners' claims: untrusted text.",
-        this.users(),
-      ),
-      ...section(
-        "What was quarantined?",
-        "The files are in the bucket under `quarantine/`, with a manifest each.",
-        this.quarantined(),
-      ),
-    ];
-    const ofGithub = section(
-      "What does GitHub say?",
-      "Whether runners did the jobs that they claim, why an answer is missing, and what asking costs of GitHub's limit.",
-      this.askedOfGithub(),
-    );
-    const dashboard = new Dashboard(this, "Dashboard", { widgets: [...sections, ...(props.github ? ofGithub : [])] });
+    const widgets = QUESTIONS.flatMap(({ title, text, answer }) => section(title, text, this[answer]()));
+    const dashboard = new Dashboard(this, "Dashboard", { widgets });
     this.name = dashboard.dashboardName;
+    if (props.savedQueries) this.saveQueries();
+  }
+
+  /** CloudWatch shows them under Logs Insights, in a folder with the name of the namespace. */
+  private saveQueries(): void {
+    const { metricsNamespace, eventLog } = this.props;
+    for (const [id, { title, lines }] of Object.entries<Query>(QUERIES)) {
+      new CfnQueryDefinition(this, `Query-${id}`, {
+        name: `${metricsNamespace}/${title}`,
+        queryString: lines.join("\n| "),
+        logGroupNames: [eventLog.logGroupName],
+      });
+    }
+  }
+
+  private trust(): IWidget[] {
+    const { github } = this.props;
+    const reasons = this.sums(namesOf(QUARANTINE_REASONS), quarantineMetric);
+    return [
+      ...this.working(),
+      graph("Quarantined by reason", HALF, reasons, { stacked: true }),
+      this.table(QUERIES.quarantined),
+      ...(github ? this.askedOfGithub() : []),
+    ];
   }
 
   private working(): IWidget[] {
@@ -118,15 +156,24 @@ export class MetricsDashboard extends Construct {
     ];
   }
 
-  private waiting(): IWidget[] {
+  private starts(): IWidget[] {
+    if (!this.props.github) return [];
     return [
-      this.durations("Queue time (s)", "QueueDuration"),
-      this.durations("Installation (s)", "InstallDuration"),
-      this.durations("Idle time of runners (s)", "IdleDuration"),
+      this.durations("Queue time (s)", "QueueDuration", [50, 90, 95]),
+      this.table(QUERIES.queueTime, THIRD),
+      this.table(QUERIES.slowStarts, THIRD),
     ];
   }
 
-  private running(): IWidget[] {
+  private waits(): IWidget[] {
+    return [
+      this.durations("Installation (s)", "InstallDuration"),
+      this.durations("Idle time of runners (s)", "IdleDuration"),
+      graph("Runners being installed", THIRD, this.ofEach(liveMetric("installing"), Stats.MAXIMUM)),
+    ];
+  }
+
+  private endings(): IWidget[] {
     const statuses = this.props.flavors.flatMap((flavor) =>
       postJobStatus.options.map((status) => {
         const options = { statistic: Stats.SUM, label: `${flavor} ${status}` };
@@ -134,37 +181,41 @@ export class MetricsDashboard extends Construct {
       }),
     );
     return [
-      this.durations("Job time (s)", "JobDuration"),
+      this.durations("Job time (s)", "JobDuration", [50, 90, 95]),
       graph("Jobs by status of the runner", THIRD, statuses, { stacked: true }),
       graph("Jobs by GitHub's conclusion", THIRD, [this.everySeries("JobsByConclusion")], { stacked: true }),
+      this.table(QUERIES.endings),
+    ];
+  }
+
+  private deaths(): IWidget[] {
+    const { flavors, metricsNamespace } = this.props;
+    const names = ["LostRunners", "FailedInstallations", "UnusedRunners"] as const;
+    const metrics = flavors.flatMap((flavor) =>
+      names.map((name) =>
+        jobMetric(metricsNamespace, name, { flavor }, { statistic: Stats.SUM, label: `${flavor} ${name}` }),
+      ),
+    );
+    return [graph("Runners without an end", HALF, metrics, { stacked: true }), this.table(QUERIES.lost)];
+  }
+
+  private waste(): IWidget[] {
+    return [
+      this.table(QUERIES.usage),
+      graph("Idle runners", HALF, this.ofEach(liveMetric("idle"), Stats.AVERAGE), { stacked: true }),
+    ];
+  }
+
+  private demand(): IWidget[] {
+    return [
+      graph("Busy runners", THIRD, this.ofEach(liveMetric("busy"), Stats.MAXIMUM), { stacked: true }),
+      graph("Age of the oldest running job (s)", THIRD, this.ofEach(oldestMetric("busy"), Stats.MAXIMUM)),
+      this.table(QUERIES.arrivals, THIRD),
     ];
   }
 
   private users(): IWidget[] {
-    const top = (title: string, field: string, name: string) =>
-      this.table(title, [
-        `filter detail.event = "${STOP}"`,
-        `stats count_distinct(detail.event_id) as jobs, sum(detail.job_duration) / 60 as minutes by ${field} as ${name}`,
-        "sort minutes desc",
-        "limit 20",
-      ]);
-    return [
-      top("Top repositories", "detail.repo", "repository"),
-      top("Top workflows", 'concat(detail.repo, " ", detail.workflow)', "workflow"),
-    ];
-  }
-
-  private quarantined(): IWidget[] {
-    const reasons = this.sums(namesOf(QUARANTINE_REASONS), quarantineMetric);
-    return [
-      graph("Quarantined by reason", HALF, reasons, { stacked: true }),
-      this.table("Latest in quarantine", [
-        `filter detail.event = "${QUARANTINED}"`,
-        "fields @timestamp, detail.flavor, detail.runner_name, detail.reason, detail.objects, detail.quarantine_prefix",
-        "sort @timestamp desc",
-        "limit 20",
-      ]),
-    ];
+    return [this.table(QUERIES.repositories), this.table(QUERIES.workflows)];
   }
 
   private askedOfGithub(): IWidget[] {
@@ -182,6 +233,7 @@ export class MetricsDashboard extends Construct {
         ofAll("GithubRateLimited", Stats.SUM, "refused"),
         ofAll("GithubRateLimitRemaining", Stats.MINIMUM, "left"),
       ]),
+      this.table(QUERIES.mismatches),
     ];
   }
 
@@ -202,9 +254,9 @@ export class MetricsDashboard extends Construct {
     );
   }
 
-  private durations(title: string, name: JobMetricName): GraphWidget {
+  private durations(title: string, name: JobMetricName, percentiles = [50, 90]): GraphWidget {
     const metrics = this.props.flavors.flatMap((flavor) =>
-      [50, 90].map((percentile) => {
+      percentiles.map((percentile) => {
         const options = { statistic: Stats.percentile(percentile), label: `${flavor} p${percentile}` };
         return jobMetric(this.props.metricsNamespace, name, { flavor }, options);
       }),
@@ -220,10 +272,10 @@ export class MetricsDashboard extends Construct {
     return new MathExpression({ expression, usingMetrics: {}, label: "" });
   }
 
-  private table(title: string, queryLines: string[]): LogQueryWidget {
+  private table({ title, lines }: Query, size = HALF): LogQueryWidget {
     const { logGroupName } = this.props.eventLog;
     const view = LogQueryVisualizationType.TABLE;
-    return new LogQueryWidget({ title, ...HALF, view, logGroupNames: [logGroupName], queryLines });
+    return new LogQueryWidget({ title, ...size, view, logGroupNames: [logGroupName], queryLines: [...lines] });
   }
 }
 

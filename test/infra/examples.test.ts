@@ -1,8 +1,10 @@
 import { Stack } from "aws-cdk-lib";
-import { Template } from "aws-cdk-lib/assertions";
+import { Match, Template } from "aws-cdk-lib/assertions";
 import { EventBus } from "aws-cdk-lib/aws-events";
+import { Topic } from "aws-cdk-lib/aws-sns";
 import { afterEach, expect, test, vi } from "vitest";
 import { parseEvent } from "../../contract/parse-event.ts";
+import { AlarmsToSlack } from "../../examples/alarms-to-slack.ts";
 import { EventsToFirehose } from "../../examples/events-to-firehose.ts";
 import { EventsToLambda } from "../../examples/events-to-lambda.ts";
 import { EventsToSqs, newEvents } from "../../examples/events-to-sqs.ts";
@@ -74,6 +76,23 @@ test("the example app synthesises: its roles get permissions, its rules select t
   const policies = JSON.stringify(ci?.findResources("AWS::IAM::Policy"));
   expect(policies).toContain("/runners/large/$" + "{aws:userid}/post-job-metrics.json");
   expect(policies).toContain("/quarantine/large/*");
+});
+
+test("the alarms can go to a Slack channel, where people can only read metrics", () => {
+  const stack = new Stack(createApp(), "Chat");
+  const topic = Topic.fromTopicArn(stack, "Topic", "arn:aws:sns:eu-central-1:123456789012:alarms");
+  new AlarmsToSlack(stack, "Alarms", { topic, slackWorkspaceId: "T0123456789", slackChannelId: "C0123456789" });
+  const readOnly = [
+    Match.objectLike({ "Fn::Join": ["", Match.arrayWith([":iam::aws:policy/CloudWatchReadOnlyAccess"])] }),
+  ];
+  const template = Template.fromStack(stack);
+  template.hasResourceProperties("AWS::Chatbot::SlackChannelConfiguration", {
+    SlackWorkspaceId: "T0123456789",
+    SlackChannelId: "C0123456789",
+    SnsTopicArns: ["arn:aws:sns:eu-central-1:123456789012:alarms"],
+    GuardrailPolicies: readOnly,
+  });
+  template.hasResourceProperties("AWS::IAM::Role", { ManagedPolicyArns: readOnly });
 });
 
 test("the three consumers can be deployed, and each takes the events that it is for", () => {

@@ -239,7 +239,7 @@ test("a permissions boundary and tags reach everything that can have them", () =
 describe("what is not wanted is left out:", () => {
   test.each<[keyof RunnerMetricsProps, string[]]>([
     ["alarms", ["AWS::CloudWatch::Alarm", "AWS::SNS::Topic"]],
-    ["dashboard", ["AWS::CloudWatch::Dashboard"]],
+    ["dashboard", ["AWS::CloudWatch::Dashboard", "AWS::Logs::QueryDefinition"]],
     ["instanceProfiles", ["AWS::IAM::InstanceProfile"]],
     ["runnerRoles", ["AWS::IAM::InstanceProfile"]],
     ["schemaRegistry", ["AWS::EventSchemas::Registry"]],

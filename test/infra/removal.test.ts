@@ -36,6 +36,7 @@ const GO_WITH_THE_STACK = [
   "AWS::Lambda::EventInvokeConfig",
   "AWS::Lambda::Function",
   "AWS::Logs::MetricFilter",
+  "AWS::Logs::QueryDefinition",
   "AWS::Scheduler::Schedule",
   "AWS::Scheduler::ScheduleGroup",
   "AWS::SNS::Subscription",
