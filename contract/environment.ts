@@ -67,6 +67,17 @@ const apiUrl = z
   .refine(isApiUrl, "must be an https URL such as https://api.github.com or https://HOST/api/v3")
   .transform((url) => url.replace(/\/$/, ""));
 
+/** Lambda's limit for all variables together is 4 KB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const CA_CERTIFICATES_MAX = 3_000;
+
+const caCertificates = z
+  .string()
+  .max(CA_CERTIFICATES_MAX, `must be at most ${CA_CERTIFICATES_MAX} characters: the root certificate is enough`)
+  .regex(
+    /^\s*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/,
+    "must be certificates in PEM and nothing else",
+  );
+
 const required = z.string({ error: "is required" }).min(1, "is required");
 
 /** The variables of the environment. The stack that deploys the function is typed by this schema. */
@@ -96,6 +107,9 @@ export const environment = z
     GITHUB_API_URL: apiUrl
       .default("https://api.github.com")
       .describe("The API of GitHub, GHE.com or Enterprise Server"),
+    GITHUB_CA_CERTIFICATES: caCertificates
+      .optional()
+      .describe("Certificates (PEM) of the private authority that signed Enterprise Server's certificate"),
     ...variablesOf(GITHUB_SETTINGS),
     GITHUB_MISMATCH: z
       .enum(["flag", "quarantine"])

@@ -48,6 +48,8 @@ export const GITHUB_REASONS = {
   "not-configured": "GitHub is not configured.",
   "owner-not-allowed": "The repository's owner is not in the list of owners to ask about.",
   "no-credentials": "The secret cannot be read, or GitHub does not accept what it holds.",
+  "unreadable-credentials": "The secret holds neither an App's id, installation and private key nor a token.",
+  "untrusted-certificate": "The certificate of GitHub's server is not trusted, or is for another host.",
   denied: "The credentials lack a permission.",
   "rate-limited": "GitHub's rate limit refused the call, or the call was not made to respect it.",
   timeout: "GitHub did not answer in time.",

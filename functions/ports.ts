@@ -126,6 +126,8 @@ export interface GithubConfig extends ValuesOf<typeof GITHUB_SETTINGS> {
   readonly secretId: string;
   /** Only repositories of these owners are asked about. */
   readonly owners: readonly string[];
+  /** PEM; trusted in addition to the public authorities. */
+  readonly caCertificates?: string | undefined;
 }
 
 /** Time as the run sees it, so that tests can own it. */

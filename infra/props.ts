@@ -81,6 +81,11 @@ export interface GithubProps {
    */
   readonly apiUrl?: string | undefined;
   /**
+   * Certificates (PEM) of the private authority that signed Enterprise Server's certificate, at most 3,000 characters.
+   * @default - only public authorities are trusted
+   */
+  readonly caCertificates?: string | undefined;
+  /**
    * How long one run may wait for GitHub in all.
    * @default Duration.seconds(60)
    */

@@ -85,6 +85,11 @@ const github = z.strictObject({
     .superRefine((url, context) => checkVariable("GITHUB_API_URL", url, context))
     .optional()
     .describe("API of GitHub Enterprise Server (`https://HOST/api/v3`) or GHE.com (`https://api.SUBDOMAIN.ghe.com`)"),
+  caCertificates: z
+    .string()
+    .superRefine((pem, context) => checkVariable("GITHUB_CA_CERTIFICATES", pem, context))
+    .optional()
+    .describe("Certificates (PEM) of the private authority that signed Enterprise Server's certificate"),
   ...numbersOf(GITHUB_SETTINGS),
   mismatch: z
     .enum(["flag", "quarantine"])

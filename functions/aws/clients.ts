@@ -1,6 +1,6 @@
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { S3Client } from "@aws-sdk/client-s3";
-import { type Connections, createConnections } from "./connections.ts";
+import { type Connections, createConnections } from "../connections.ts";
 import { createFastRead, type FastRead } from "./fast-read.ts";
 
 /** A run stops to wait for the answer to one request after this, in milliseconds. */
@@ -19,7 +19,7 @@ export interface Clients {
   readonly fastRead: FastRead;
   readonly eventBridge: EventBridgeClient;
   /** To be closed before each run. */
-  readonly connections: Pick<Connections, "close">;
+  readonly connections: Connections;
 }
 
 /** Clients for `concurrency` runners in progress. `usePathStyle` is for endpoints that are not AWS. Time-outs are in milliseconds. */

@@ -1,7 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { S3Client } from "@aws-sdk/client-s3";
-import type { Connections } from "./connections.ts";
+import type { Connections } from "../connections.ts";
 import { createReadSigner, type ReadRequest } from "./sign-read.ts";
 
 /** A HEAD or GET of an object. */

@@ -1,5 +1,6 @@
 import { SecretsProvider } from "@aws-lambda-powertools/parameters/secrets";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import type { Connections } from "../connections.ts";
 
 /** Without `throwOnRequestTimeout` the SDK only warns. */
 const TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 5_000, socketTimeout: 5_000, throwOnRequestTimeout: true };
@@ -7,9 +8,13 @@ const TIMEOUTS = { connectionTimeout: 1_000, requestTimeout: 5_000, socketTimeou
 /** How long a secret is cached, in seconds: a change takes effect after this time, or when GitHub refuses the old one. */
 const CACHE_SECONDS = 300;
 
-/** Reads the text of a secret from Secrets Manager; with `isFresh`, past the cache. */
-export function secretReader(secretId: string): (isFresh: boolean) => Promise<string | undefined> {
-  const awsSdkV3Client = new SecretsManagerClient({ requestHandler: TIMEOUTS, maxAttempts: 3 });
+/** Reads the text of a secret from Secrets Manager; with `isFresh`, past the cache. Its connections are closed before each run. */
+export function secretReader(
+  secretId: string,
+  { httpAgent, httpsAgent }: Pick<Connections, "httpAgent" | "httpsAgent">,
+): (isFresh: boolean) => Promise<string | undefined> {
+  const requestHandler = { ...TIMEOUTS, httpAgent, httpsAgent };
+  const awsSdkV3Client = new SecretsManagerClient({ requestHandler, maxAttempts: 3 });
   const provider = new SecretsProvider({ awsSdkV3Client });
   return async (isFresh) => {
     const secret = await provider.get(secretId, { maxAge: CACHE_SECONDS, forceFetch: isFresh });

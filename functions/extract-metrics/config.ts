@@ -38,6 +38,7 @@ function githubConfig(variables: Variables): { github?: GithubConfig } {
       secretId,
       owners: GITHUB_OWNERS,
       apiUrl: variables.GITHUB_API_URL,
+      caCertificates: variables.GITHUB_CA_CERTIFICATES,
       ...valuesOf(GITHUB_SETTINGS, variables),
     },
   };

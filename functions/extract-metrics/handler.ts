@@ -41,6 +41,7 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   if (input.githubRunners && !config.github) {
     throw new Error("Invalid schedule input: githubRunners: needs GITHUB_SECRET_ID and GITHUB_OWNERS");
   }
+  clients.connections.close();
   const deadline = startedAt + context.getRemainingTimeInMillis();
   const timeUp = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - REPORTING_MILLISECONDS));
   github ??= config.github && loadGithub(config.github);
@@ -67,7 +68,7 @@ async function loadGithub(config: GithubConfig): Promise<Github> {
     import("../github/github.ts"),
     import("../aws/secret.ts"),
   ]);
-  return createGithub(config, { clock, readSecret: secretReader(config.secretId) });
+  return createGithub(config, { clock, readSecret: secretReader(config.secretId, clients.connections) });
 }
 
 /** `arn:<partition>:lambda:<region>:<account>:function:<name>` */

@@ -1,20 +1,23 @@
 import { createSign } from "node:crypto";
 import * as z from "zod";
+import type { GithubReason } from "../../contract/reasons.ts";
 import type { Clock } from "../ports.ts";
 import { GithubFailure, reasonOf } from "./failure.ts";
 
 /** Permissions of a token, with the names of a GitHub App's permissions. */
 export type Permissions = Readonly<Record<string, "read">>;
 
+/** Text without the byte order mark and the blanks and line ends around it that editors and shells add. */
+const trimmed = z.coerce.string().transform((text) => text.trim());
+
 /** The content of the secret: a GitHub App's installation, or a token. */
 const secret = z.union([
   z.object({
-    app_id: z.coerce.string().regex(/^[A-Za-z0-9.]{1,40}$/),
-    installation_id: z.coerce.string().regex(/^[0-9]{1,19}$/),
-    // As GitHub gives it for download (PEM); line ends may have been escaped on the way into the secret.
-    private_key: z.string().transform((pem) => pem.replaceAll("\\n", "\n")),
+    app_id: trimmed.pipe(z.string().regex(/^[A-Za-z0-9.]{1,40}$/)),
+    installation_id: trimmed.pipe(z.string().regex(/^[0-9]{1,19}$/)),
+    private_key: z.string().transform(readPem),
   }),
-  z.object({ token: z.string().regex(/^[!-~]{1,1024}$/) }),
+  z.object({ token: trimmed.pipe(z.string().regex(/^[!-~]{1,1024}$/)) }),
 ]);
 type Secret = z.output<typeof secret>;
 type App = Extract<Secret, { app_id: string }>;
@@ -26,6 +29,9 @@ const installationToken = z.object({
 
 /** A token is not used in the last minutes before it expires, in milliseconds. */
 const EXPIRES_SOON_MILLISECONDS = 5 * 60_000;
+
+/** What other calls would meet as well. */
+const REFUSALS: readonly GithubReason[] = ["no-credentials", "unreadable-credentials", "denied"];
 
 /** Refused credentials are not tried again for this long, in milliseconds. */
 const REFUSED_MILLISECONDS = 60_000;
@@ -69,7 +75,7 @@ export function createCredentials(
         entry.validUntil = expiresAt - EXPIRES_SOON_MILLISECONDS;
       },
       (error) => {
-        const isRefused = ["no-credentials", "denied"].includes(reasonOf(error));
+        const isRefused = REFUSALS.includes(reasonOf(error));
         entry.validUntil = isRefused ? clock.now() + REFUSED_MILLISECONDS : 0;
       },
     );
@@ -95,9 +101,10 @@ export function createCredentials(
 
   async function parsedSecret(isFresh: boolean): Promise<Secret> {
     const text = await readSecret(isFresh).catch(() => undefined);
-    const parsed = secret.safeParse(parseJson(text));
+    if (text === undefined) throw new GithubFailure("no-credentials");
+    const parsed = secret.safeParse(parseJson(text.trim()));
     // A message of zod's may quote the secret.
-    if (!parsed.success) throw new GithubFailure("no-credentials");
+    if (!parsed.success) throw new GithubFailure("unreadable-credentials");
     return parsed.data;
   }
 }
@@ -126,13 +133,25 @@ function appToken({ app_id, private_key }: App, now: number): string {
   try {
     return `${unsigned}.${createSign("RSA-SHA256").update(unsigned).sign(private_key, "base64url")}`;
   } catch {
-    throw new GithubFailure("no-credentials");
+    throw new GithubFailure("unreadable-credentials");
   }
 }
 
-function parseJson(text: string | undefined): unknown {
+/**
+ * A key in PEM, as GitHub gives it for download. On the way into the secret its line ends may have become blanks or `\\n`, and the whole of
+ * it base64: what it says is certain all the same.
+ */
+function readPem(text: string): string {
+  const plain = text.includes("-----BEGIN") ? text : Buffer.from(text, "base64").toString();
+  const [, label, body = ""] = /-----BEGIN ([A-Z ]+)-----([^-]*)-----END \1-----/.exec(plain) ?? [];
+  if (label === undefined) return "";
+  const lines = body.replaceAll(/\\[rn]|\s/g, "").match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+}
+
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text ?? "");
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

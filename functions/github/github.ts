@@ -1,3 +1,4 @@
+import { createConnections } from "../connections.ts";
 import type { Clock, GithubConfig, GithubUsage, JobLookup, RunnerLookup } from "../ports.ts";
 import { createGithubApi } from "./api.ts";
 import { createCredentials } from "./credentials.ts";
@@ -5,6 +6,9 @@ import { type GithubMemory, guardedFetch } from "./guarded-fetch.ts";
 import { createJobLookup } from "./job-lookup.ts";
 import { createRunnerLookup } from "./runner-lookup.ts";
 import { createTimeBudget } from "./time-budget.ts";
+
+/** Calls to GitHub in progress at once; Octokit's own limit is 10. */
+const SOCKETS_MAX = 16;
 
 /** GitHub for the runs of one process, which share tokens and cached answers. */
 export interface Github {
@@ -32,13 +36,15 @@ export function createGithub(config: GithubConfig, options: GithubOptions): Gith
   const { clock, pauseMilliseconds } = options;
   const credentials = createCredentials(options.readSecret, clock);
   const memory: GithubMemory = { answers: new Map(), limitedUntil: 0 };
+  const connections = createConnections(SOCKETS_MAX, config.caCertificates);
   const owners = new Set(config.owners.map((owner) => owner.toLowerCase()));
 
   return {
     startRun(deadline) {
+      connections.close();
       const usage = { requests: 0, rateLimited: 0, statuses: {} };
       const budget = createTimeBudget(config.timeBudgetSeconds * 1_000, clock, deadline);
-      const fetch = guardedFetch({ ...config, ...options, signal: budget.signal, memory, usage });
+      const fetch = guardedFetch({ ...config, ...options, signal: budget.signal, connections, memory, usage });
       const api = createGithubApi(config.apiUrl, { fetch, budget, credentials, pauseMilliseconds });
       return {
         // The first page of every workflow run comes first: otherwise a few long runs would use up the calls.

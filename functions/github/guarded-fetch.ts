@@ -1,5 +1,7 @@
+import type { Connections } from "../connections.ts";
 import type { Clock, GithubUsage } from "../ports.ts";
 import { GithubFailure } from "./failure.ts";
+import { type Answer, sendRequest } from "./send-request.ts";
 
 /** Time-out of one call, including its body, in milliseconds. Octokit may then try again. */
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
@@ -27,6 +29,7 @@ export interface GuardOptions {
   readonly requestsMax: number;
   readonly callTimeoutMilliseconds?: number | undefined;
   readonly signal: AbortSignal;
+  readonly connections: Pick<Connections, "httpAgent" | "httpsAgent">;
   readonly clock: Pick<Clock, "now">;
   readonly memory: GithubMemory;
   /** Updated with each call. */
@@ -57,37 +60,25 @@ export function guardedFetch(options: GuardOptions): typeof fetch {
     const headers = new Headers(init.headers);
     if (cached) headers.set("if-none-match", cached.etag);
     const timeout = AbortSignal.timeout(options.callTimeoutMilliseconds ?? CALL_TIMEOUT_MILLISECONDS);
-    const response = await fetch(url, {
-      ...init,
+    const response = await sendRequest(url, {
+      method: init.method ?? "GET",
       headers,
-      redirect: "manual",
+      body: typeof init.body === "string" ? init.body : undefined,
       signal: AbortSignal.any([signal, timeout]),
+      connections: options.connections,
+      bodyBytesMax: BODY_BYTES_MAX,
     });
-    const { status } = response;
+    const { status, body } = response;
     usage.statuses[status] = (usage.statuses[status] ?? 0) + 1;
-    const isRedirect = status >= 300 && status < 400 && status !== 304;
-    const body = isRedirect ? "" : await readBody(response);
     if (isGet) noteRateLimit(response.headers, options);
-    const isLimited = isLimit(response, body);
+    const isLimited = isLimit(response);
     if (isLimited) noteLimit(response.headers, options);
-    if (isRedirect) throw new GithubFailure("redirected");
+    if (status >= 300 && status < 400 && status !== 304) throw new GithubFailure("redirected");
     if (status === 304 && cached) return answer(200, cached.body, response.headers);
     const etag = response.headers.get("etag");
     if (isGet && status === 200 && etag) addToCache(memory, url, { etag, body });
     return answer(isLimited ? 429 : status, body, response.headers);
   };
-}
-
-async function readBody(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw new GithubFailure("invalid-answer");
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 /** The headers of every answer describe GitHub's rate limit, also those of a refusal. */
@@ -103,7 +94,7 @@ function noteRateLimit(headers: Headers, { clock, memory, usage }: GuardOptions)
 
 /** GitHub uses 403 as well as 429 for its limits.
  * https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors */
-function isLimit({ status, headers }: Response, body: string): boolean {
+function isLimit({ status, headers, body }: Answer): boolean {
   const speaksOfLimit =
     headers.has("retry-after") || headers.get("x-ratelimit-remaining") === "0" || /rate limit/i.test(body);
   return status === 429 || (status === 403 && speaksOfLimit);

@@ -106,7 +106,21 @@ const RUN_ALARMS: Readonly<Record<string, RunAlarm>> = {
     metric: githubReasonMetric("no-credentials"),
     after: "once",
     needs: "github",
-    description: "The secret with GitHub's credentials can't be read, is empty, or its key or token was revoked.",
+    description: "The secret with GitHub's credentials can't be read, or its key or token was revoked.",
+  },
+  GithubSecretUnreadable: {
+    metric: githubReasonMetric("unreadable-credentials"),
+    after: "once",
+    needs: "github",
+    description:
+      "The secret with GitHub's credentials holds neither an App's app_id, installation_id and private_key nor a token, or it is empty.",
+  },
+  GithubCertificate: {
+    metric: githubReasonMetric("untrusted-certificate"),
+    after: "once",
+    needs: "github",
+    description:
+      "The certificate of GitHub's server is not trusted: set github.caCertificates for a private authority. Or it is for another host, or expired.",
   },
   GithubRunners: {
     metric: "GithubRunnersUnknown",

@@ -186,6 +186,7 @@ function environmentFor(props: ExtractMetricsProps): Record<string, string> {
     GITHUB_SECRET_ID: github && githubSecret?.secretArn,
     GITHUB_OWNERS: github?.owners.join(","),
     GITHUB_API_URL: github?.apiUrl,
+    GITHUB_CA_CERTIFICATES: github?.caCertificates,
     GITHUB_MISMATCH: github?.mismatch,
     ...(github
       ? environmentOf(GITHUB_SETTINGS, github)

@@ -244,10 +244,19 @@ describe("credentials", () => {
     ["no JSON", "ghp_abc"],
     ["neither an App nor a token", '{"pat": "ghp_abc"}'],
     ["a key that is none", '{"app_id": 1234, "installation_id": 5678, "private_key": "ssh-rsa AAAA"}'],
+    [
+      "a public key",
+      '{"app_id": 1, "installation_id": 5, "private_key": "-----BEGIN PUBLIC KEY-----\\nAAAA\\n-----END PUBLIC KEY-----"}',
+    ],
+    [
+      "a key that was cut",
+      '{"app_id": 1, "installation_id": 5, "private_key": "-----BEGIN RSA PRIVATE KEY-----\\nAAAA"}',
+    ],
+    ["nothing", ""],
     ["a token that would break the header", '{"token": "a\\r\\nb"}'],
   ])("a secret that holds %s: nobody is asked", async (_, secret) => {
     const { github, startRun } = await startGithubWorld({ secret: () => secret });
-    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "no-credentials" });
+    expect(await startRun().jobs.find(claimOf("r-1"))).toEqual({ unknown: "unreadable-credentials" });
     expect(github.requests).toEqual([]);
   });
 
@@ -267,17 +276,32 @@ describe("credentials", () => {
     expect(secretReads).toHaveLength(2);
   });
 
-  test("a private key whose line ends were escaped is read all the same", async () => {
+  test.each<[string, (pem: string) => string]>([
+    ["escaped line ends", (pem) => pem.replaceAll("\n", "\\n")],
+    ["escaped line ends of Windows", (pem) => pem.replaceAll("\n", "\\r\\n")],
+    ["line ends of Windows", (pem) => pem.replaceAll("\n", "\r\n")],
+    ["blanks for line ends", (pem) => pem.replaceAll("\n", " ")],
+    ["no line ends", (pem) => pem.replaceAll("\n", "")],
+    ["a byte order mark", (pem) => `\ufeff${pem}`],
+    ["base64 around it", (pem) => Buffer.from(pem).toString("base64")],
+    ["base64 in lines around it", (pem) => Buffer.from(pem).toString("base64").replaceAll(/.{76}/g, "$&\n")],
+  ])("G5 a private key with %s is read", async (_, change) => {
     let secret = "";
     const { github, startRun } = await startGithubWorld({ secret: () => secret });
     const app = JSON.parse(github.secret);
-    secret = JSON.stringify({
-      ...app,
-      app_id: Number(app.app_id),
-      private_key: app.private_key.replaceAll("\n", "\\n"),
-    });
+    secret = JSON.stringify({ ...app, app_id: Number(app.app_id), private_key: change(app.private_key) });
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
     expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+  });
+
+  test.each([
+    ["a line end after it", '{"token": "ghp_token\\n"}'],
+    ["blanks around it", '{"token": " ghp_token "}'],
+    ["a byte order mark before the JSON", '\ufeff{"token": "ghp_token"}\r\n'],
+  ])("G5 a token with %s is read", async (_, secret) => {
+    const { github, startRun } = await startGithubWorld({ secret: () => secret });
+    await startRun().jobs.find(claimOf("r-1"));
+    expect(github.requests[0]?.headers.authorization).toBe("Bearer ghp_token");
   });
 
   test.each<[string, number, string]>([

@@ -182,12 +182,12 @@ describe("no token, header or body of GitHub's is in any line of output", () => 
     }
   });
 
-  test.each(["ghp_plaintext", '{"token": "ghp_secret\\n"}', '{"app_id": "ghp_x"}'])(
+  test.each(["ghp_plaintext", '{"token": "ghp_two words"}', '{"app_id": "ghp_x"}'])(
     "a secret that is not right: %s",
     async (secret) => {
       secretsManager.secrets.set("github", secret);
       const { returned, output } = await invoke();
-      expect(returned).toMatchObject({ extracted: 1, jobMetricsUnknown: { "no-credentials": 1 } });
+      expect(returned).toMatchObject({ extracted: 1, jobMetricsUnknown: { "unreadable-credentials": 1 } });
       expect(output).not.toContain("ghp_");
     },
   );

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { rootCertificates } from "node:tls";
 
 /** Connections that requests of one run share. */
 export interface Connections {
@@ -13,10 +14,14 @@ export interface Connections {
   close(): void;
 }
 
-/** Connections that are kept open between requests, at most `maxSockets` to each host. */
-export function createConnections(maxSockets: number): Connections {
+/**
+ * Connections that are kept open between requests, at most `maxSockets` to each host. `caCertificates` (PEM) are trusted in addition to
+ * Node's own.
+ */
+export function createConnections(maxSockets: number, caCertificates?: string): Connections {
   const httpAgent = new HttpAgent({ keepAlive: true, maxSockets });
-  const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets });
+  const trusted = caCertificates === undefined ? {} : { ca: [...rootCertificates, caCertificates] };
+  const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets, ...trusted });
   return {
     httpAgent,
     httpsAgent,
