@@ -85,8 +85,8 @@ test.each([
   ["functions/domain", /^(functions\/domain|contract)\//],
   ["functions/storage", /^(functions\/(storage|domain)|contract)\/|^functions\/ports\.ts$/],
   ["functions/run", /^(functions\/(run|storage|domain)|contract)\/|^functions\/(ports|concurrency)\.ts$/],
-  ["functions/aws", /^(functions\/aws|contract)\/|^functions\/(ports|concurrency)\.ts$/],
-  ["functions/github", /^(functions\/(github|domain)|contract)\/|^functions\/ports\.ts$/],
+  ["functions/aws", /^(functions\/aws|contract)\/|^functions\/(ports|concurrency|connections)\.ts$/],
+  ["functions/github", /^(functions\/(github|domain)|contract)\/|^functions\/(ports|connections)\.ts$/],
 ])("%s imports only what lies below it", (folder, allowed) => {
   for (const file of within(folder)) {
     const own = (graph.get(file) ?? []).filter((target) =>
