@@ -6,9 +6,14 @@ import { missingTools, toolsAreRequired, toolTags } from "./test/tools.ts";
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     environment: "node",
+    projects: [
+      { extends: true, test: { name: "tests", include: ["test/**/*.test.ts"], exclude: ["test/infra/**"] } },
+      // Without isolation, the files that a worker runs share one copy of the CDK, which takes a second to load, and the stacks they made.
+      { extends: true, test: { name: "stack", include: ["test/infra/**/*.test.ts"], isolate: false } },
+    ],
     tags: toolTags,
+    globalSetup: ["test/temporary-files.ts"],
     setupFiles: toolsAreRequired && missingTools.size > 0 ? ["test/require-tools.ts"] : [],
     reporters: ["default", new SkippedTests()],
     // Long enough for a machine with much else to do: a test that hangs is found late, and no other fails.

@@ -1,6 +1,6 @@
 import { toolsAreRequired } from "./tools.ts";
 
-/** How much a test tries: `quick` in `npm test`, `full` in the gate, which sets `CI`. */
-export function effort(quick: number, full: number): number {
+/** What a test tries, or how much: `quick` in `npm test`, `full` in the gate, which sets `CI`. */
+export function effort<T>(quick: T, full: T): T {
   return toolsAreRequired ? full : quick;
 }

@@ -9,6 +9,9 @@ import type { TestTagDefinition } from "vitest/config";
 import { isInstalled, MOTO } from "./emulators.ts";
 import { hasNode } from "./runner-tools.ts";
 
+/** Whether missing tools fail the tests that need them, instead of skipping these tests. */
+export const toolsAreRequired = !["", "0", "false"].includes(process.env.CI ?? "");
+
 interface Tool {
   /** Programs that have to be on the PATH. */
   readonly commands?: readonly string[];
@@ -42,7 +45,9 @@ const TOOLS = {
   shellcheck: { commands: ["shellcheck"], install: "apt-get install shellcheck" },
   systemd: { commands: ["systemd-analyze"], install: "apt-get install systemd" },
   "aws-cli": { commands: ["aws"], install: "pip install awscli" },
-  moto: { isInstalled: () => isInstalled(MOTO), install: "npm run test:emulators moto" },
+  /** Not a tool: the tests that take more than their share of `npm test`'s minute. */
+  gate: { isInstalled: () => toolsAreRequired, install: "npm run test:all" },
+  moto: { isInstalled: () => isInstalled(MOTO), install: "npm run test:all -- emulators moto" },
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof TOOLS;
@@ -51,9 +56,6 @@ export type ToolName = keyof typeof TOOLS;
 export function needs(tool: ToolName): `needs-${ToolName}` {
   return `needs-${tool}`;
 }
-
-/** Whether missing tools fail the tests that need them, instead of skipping these tests. */
-export const toolsAreRequired = !["", "0", "false"].includes(process.env.CI ?? "");
 
 /** Tag -> how to install the tool, for all tools that this machine does not have. */
 export const missingTools: ReadonlyMap<string, string> = new Map(

@@ -1,5 +1,5 @@
 /**
- * `npm run test:emulators`: runs the contracts against moto and MiniStack, which need neither Docker nor an account, or against those
+ * `npm run test:all -- emulators`: runs the contracts against moto and MiniStack, which need neither Docker nor an account, or against those
  * that are named (moto, ministack, localstack). Installs them into `.venv/`; they listen on loopback only.
  */
 import { spawnSync } from "node:child_process";

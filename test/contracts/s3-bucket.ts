@@ -43,8 +43,10 @@ export interface ContractBucket {
 }
 
 /** Nothing is created until `create`. */
-export function contractBucket(s3: S3Client): ContractBucket {
-  const name = `contract-${Date.now().toString(36)}-${process.pid}`;
+export function contractBucket(
+  s3: S3Client,
+  name = `contract-${Date.now().toString(36)}-${process.pid}`,
+): ContractBucket {
   const bucket: ContractBucket = {
     name,
     create: () => s3.send(new CreateBucketCommand({ Bucket: name })),

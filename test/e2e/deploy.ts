@@ -1,5 +1,5 @@
 /**
- * Deploys the stack to an emulator with the CDK's own command line, and lets a schedule do the rest: `npm run test:e2e`.
+ * Deploys the stack to an emulator with the CDK's own command line, and lets a schedule do the rest: `npm run test:all -- e2e`.
  * Needs Python for the emulator, and nothing else: no Docker, no account.
  */
 import assert from "node:assert/strict";

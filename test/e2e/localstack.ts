@@ -1,5 +1,5 @@
 /**
- * The contracts, the tickets, whose policies it enforces, and a run from upload to queue, on LocalStack: `npm run test:localstack`. Takes the one at
+ * The contracts, the tickets, whose policies it enforces, and a run from upload to queue, on LocalStack: `npm run test:all -- localstack`. Takes the one at
  * `AWS_ENDPOINT_URL` or on its usual port (`docker compose up localstack`); with `--host` starts one from PyPI, without Docker.
  * The handler runs here, in a process of its own: on the host, LocalStack runs no Lambda functions.
  */

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Summary } from "../../functions/run/summary.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
 import { BUCKET, BUS, FILES } from "../harness.ts";
+import { needs } from "../tools.ts";
 
 const INVOKE = fileURLToPath(new URL("invoke.ts", import.meta.url));
 
@@ -168,7 +169,8 @@ test("A41 a missing bus ends in an error that names it, and deletes nothing", as
   expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
 });
 
-test("an endpoint that nobody serves ends in one clear error", async () => {
+// The SDK tries three times, and so does the run.
+test("an endpoint that nobody serves ends in one clear error", { tags: [needs("gate")] }, async () => {
   const { threw } = await invoke({ flavor: "large" }, { AWS_ENDPOINT_URL: "http://127.0.0.1:1" });
   expect(threw).toContain("ECONNREFUSED");
 });

@@ -1,8 +1,8 @@
 /**
  * Fuzzing at length.
  *
- *     npm run fuzz                         1,000,000 bodies and 1,000,000 keys
- *     npm run fuzz -- --runs N --seed N    so many, from that seed
+ *     npm run test:all -- fuzz                         1,000,000 bodies and 1,000,000 keys
+ *     npm run test:all -- fuzz --runs N --seed N    so many, from that seed
  */
 import { parseArgs } from "node:util";
 import { createRandom } from "../simulation/random.ts";

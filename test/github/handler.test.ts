@@ -5,6 +5,7 @@ import type { Summary } from "../../functions/run/summary.ts";
 import { type GithubFault, type LocalGithub, startLocalGithub } from "../../local/github.ts";
 import { type LocalSecretsManager, startLocalSecretsManager } from "../../local/secrets-manager.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
+import { effort } from "../effort.ts";
 import { BUCKET, BUS, FILES } from "../harness.ts";
 import { REPOSITORY, RUN_ID } from "./github-world.ts";
 
@@ -169,7 +170,12 @@ describe("no token, header or body of GitHub's is in any line of output", () => 
     ...[201, 401, 422, 500].map((status) => ["POST", String(status), withCanary(status)] as const),
   ];
 
-  test.each(faults)("%s: %s", async (on, _, fault) => {
+  // Each is a process of its own, which takes more than a second.
+  const tried = effort(
+    faults.filter(([, name]) => ["answered", "403", "422"].includes(name)),
+    faults,
+  );
+  test.each(tried)("%s: %s", async (on, _, fault) => {
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
     github.setRunners("acme", [{ name: "another" }]);
     github.failWith(({ method }) => (method === on ? fault : undefined));

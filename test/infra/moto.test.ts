@@ -112,7 +112,8 @@ describe("on an emulator that enforces policies,", { tags: needs("moto") }, () =
     "events:DescribeEventBus",
     "events:PutEvents",
   ];
-  test.each(PRIVILEGES)("without %s it does not", async (privilege) => {
+  // `privileges.test.ts` compares the same with the calls of a run; moto takes seconds for each.
+  test.each(PRIVILEGES)("without %s it does not", { tags: [needs("gate")] }, async (privilege) => {
     const less = lambdaRole
       .map((statement) => ({ ...statement, Action: statement.Action.filter((action) => action !== privilege) }))
       .filter(({ Action }) => Action.length > 0);

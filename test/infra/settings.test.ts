@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
 import { RunnerMetrics } from "../../infra/runner-metrics.ts";
 import { parseSettings, stackSettings, timeoutSeconds } from "../../infra/settings.ts";
+import { needs } from "../tools.ts";
 import { createApp, outputDirectory } from "./app.ts";
 
 const flavors = { large: {} };
@@ -125,7 +126,7 @@ test("someone else's app checks the construct's settings too", () => {
   expect(() => new RunnerMetrics(stack, "Other", { flavors })).not.toThrow();
 });
 
-test("the stock app takes its settings from the command line too, and says what is wrong with them, and no more", () => {
+test("the stock app takes its settings from the command line too, and says what is wrong with them, and no more", { tags: [needs("gate")] }, () => {
   const synth = (settings: string) =>
     spawnSync(process.execPath, ["infra/app.ts"], {
       env: {

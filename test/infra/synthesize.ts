@@ -25,8 +25,14 @@ export function createStack(settings: object = {}): { app: App; stack: RunnerMet
   return { app, stack };
 }
 
+const templates = new Map<string, Template>();
+
+/** The template of a stack with these settings. Tests share it and do not change it: each takes a second to make. */
 export function synthesize(settings?: object): Template {
-  return Template.fromStack(createStack(settings).stack as Stack);
+  const key = JSON.stringify(settings ?? {});
+  const template = templates.get(key) ?? Template.fromStack(createStack(settings).stack as Stack);
+  templates.set(key, template);
+  return template;
 }
 
 /** All resources of a type, by logical id. */

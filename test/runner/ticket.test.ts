@@ -237,7 +237,7 @@ describe("the command", () => {
   });
 });
 
-// `npm run test:localstack` sets it: no other emulator checks POST policies.
+// `npm run test:all -- localstack` sets it: no other emulator checks POST policies.
 const emulator = process.env.TICKET_ENDPOINT;
 if (emulator)
   describe("on an emulator that checks POST policies, a ticket", RUNNER, () => {

@@ -1,8 +1,13 @@
-/** A twentieth of `npm run test:scale`. */
+/** A twentieth of `npm run test:all -- scale`. */
 
 import { expect, it } from "vitest";
+import { effort } from "../effort.ts";
 import { playMonth } from "../simulation/month.ts";
 import { collect } from "./scale.ts";
+
+const BACKLOG = effort(1_000, 5_000);
+const HOURS = effort(6, 24);
+const RUNNERS = effort(10, 40);
 
 it("a flood of 50,000 objects costs honest runners one page of a run", async () => {
   const { runs, runners, requests, junkLeft } = await collect({ junk: 50_000, runners: 500 }, 2);
@@ -15,13 +20,13 @@ it("a flood of 50,000 objects costs honest runners one page of a run", async () 
   });
 });
 
-it("a backlog of 5,000 runners is done in one run, each event once", async () => {
-  const { runs, runners, again, filesLeft } = await collect({ junk: 0, runners: 5_000 }, 2);
-  expect({ runs, runners, again, filesLeft }).toEqual({ runs: 1, runners: 5_000, again: 0, filesLeft: 0 });
+it(`a backlog of ${BACKLOG} runners is done in one run, each event once`, async () => {
+  const { runs, runners, again, filesLeft } = await collect({ junk: 0, runners: BACKLOG }, 2);
+  expect({ runs, runners, again, filesLeft }).toEqual({ runs: 1, runners: BACKLOG, again: 0, filesLeft: 0 });
 });
 
-it("a day at one run a minute, with faults, breaks no guarantee", async () => {
-  const { violations, runs, runners } = await playMonth(1, { days: 1, runners: 40 });
+it(`${HOURS} hours at one run a minute, with faults, breaks no guarantee`, async () => {
+  const { violations, runs, runners } = await playMonth(1, { days: HOURS / 24, runners: RUNNERS });
   expect(violations).toEqual([]);
-  expect({ runs: runs >= 1_440, runners }).toEqual({ runs: true, runners: 40 });
+  expect({ runs: runs >= HOURS * 60, runners }).toEqual({ runs: true, runners: RUNNERS });
 });

@@ -1,10 +1,10 @@
 /**
  * The simulator's command line.
  *
- *     npm run simulate                           20,000 seeds, from 1 on
- *     npm run simulate -- --seeds N --from N     so many, from there on
- *     npm run simulate -- --seed N               one, with its history
- *     npm run simulate -- --small-worlds         every fault and every pair of faults, in each small world
+ *     npm run test:all -- simulate                           20,000 seeds, from 1 on
+ *     npm run test:all -- simulate --seeds N --from N     so many, from there on
+ *     npm run test:all -- simulate --seed N               one, with its history
+ *     npm run test:all -- simulate --small-worlds         every fault and every pair of faults, in each small world
  *
  * Ends with status 1 on a violation, or where something that can go wrong never did.
  */

@@ -1,8 +1,8 @@
 /**
  * Plants each bug in turn and plays seeds until a guarantee is violated.
  *
- *     npm run test:mutants              every mutant
- *     npm run test:mutants -- TEXT      those whose name holds TEXT
+ *     npm run test:all -- mutants              every mutant
+ *     npm run test:all -- mutants TEXT      those whose name holds TEXT
  *
  * Ends with status 1 if one survives 3,000 seeds. No file is changed: a loader gives the mutant's text in its place.
  */
