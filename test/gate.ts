@@ -77,7 +77,9 @@ function runStage({ title, command, env, isVitest = false }: Stage, args: readon
     stdio: "inherit",
     env: { ...process.env, ...env },
   });
-  console.log(`=== ${title}: ${status === 0 ? "passed" : "FAILED"} in ${Math.round((performance.now() - began) / 1000)} s`);
+  console.log(
+    `=== ${title}: ${status === 0 ? "passed" : "FAILED"} in ${Math.round((performance.now() - began) / 1000)} s`,
+  );
   const counts = isVitest ? countTests(report, status) : { passed: 0, failed: 0, skipped: 0 };
   rmSync(directory, { recursive: true, force: true });
   return isVitest ? counts : { ...counts, [status === 0 ? "passed" : "failed"]: 1 };

@@ -3,15 +3,17 @@ import type { EventBus } from "../../functions/ports.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
 import type { Fault, FaultRequest } from "../../local/faults.ts";
 import { BUS, createWorld, FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
+import { IMPATIENT_MILLISECONDS, startLocalWorld } from "../local-world.ts";
 
 describe("over HTTP", () => {
   let world: Awaited<ReturnType<typeof startLocalWorld>>;
-  beforeEach(async () => {
-    world = await startLocalWorld();
+  const start = async (timeoutMilliseconds?: number) => {
+    world = await startLocalWorld(timeoutMilliseconds);
     world.upload("a");
     world.upload("b");
-  });
+  };
+  const startImpatient = () => world.close().then(() => start(IMPATIENT_MILLISECONDS));
+  beforeEach(() => start());
   afterEach(() => world.close());
 
   const ids = () => world.events().map(({ detail }) => detail.event_id);
@@ -59,6 +61,7 @@ describe("over HTTP", () => {
   test.each(lost)(
     "A40 %s of every PutEvents deletes nothing, and what comes again has the same ids",
     async (_, fault) => {
+      if (fault.kind === "stall") await startImpatient();
       failing(fault, ({ operation }) => operation === "PutEvents");
       expect(await world.run()).toMatchObject({ extracted: 0, deferred: 2, deferralReasons: { unpublished: 2 } });
       expect(world.keys("runners/")).toHaveLength(8);
@@ -95,6 +98,7 @@ describe("over HTTP", () => {
   test.each(["ListObjectsV2", "CopyObject", "DeleteObjects", "PutEvents", "PutObject"])(
     "A18 the answer to %s that stalls in its body ends in time, and loses nothing",
     async (stalled) => {
+      await startImpatient();
       world.upload("a", { "pre-job-metrics.json": "{" });
       failing({ kind: "stalled-body" }, ({ operation }) => operation === stalled);
       const summary = await world.run();

@@ -3,7 +3,7 @@ import type { ObjectStore } from "../../functions/ports.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
 import type { Fault } from "../../local/faults.ts";
 import { BUCKET, createWorld, FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
+import { IMPATIENT_MILLISECONDS, startLocalWorld } from "../local-world.ts";
 
 const EVIL = "runners/large/evil";
 const PRE = `${EVIL}/pre-job-metrics.json`;
@@ -315,11 +315,12 @@ test("A19 two bodies with one ETag have two ids", async () => {
 
 describe("over HTTP", () => {
   let world: Awaited<ReturnType<typeof startLocalWorld>>;
-  beforeEach(async () => {
-    world = await startLocalWorld();
+  const start = async (timeoutMilliseconds?: number) => {
+    world = await startLocalWorld(timeoutMilliseconds);
     world.upload("evil");
     world.upload("honest");
-  });
+  };
+  beforeEach(() => start());
   afterEach(() => world.close());
 
   test("A14 headers that an uploader may set are neither believed nor repeated", async () => {
@@ -392,6 +393,10 @@ describe("over HTTP", () => {
     ["an answer that never comes", { kind: "stall" }],
   ];
   test.each(faults)("A18 %s defers that runner, and loses nothing", async (name, fault) => {
+    if (fault.kind === "stall" || fault.kind === "stalled-body") {
+      await world.close();
+      await start(IMPATIENT_MILLISECONDS);
+    }
     world.faults.use(({ operation, key }) => (operation === "GetObject" && key === PRE ? fault : undefined));
     const summary = await world.run();
     expect(violatedInvariants(summary)).toEqual([]);

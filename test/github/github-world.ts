@@ -44,7 +44,7 @@ export async function startGithubWorld(
     apiUrl: github.apiUrl,
     secretId: "github",
     owners: ["acme"],
-    timeBudgetSeconds: 10,
+    timeBudgetSeconds: 600,
     requestsMax: 500,
     ...changes,
   };

@@ -126,7 +126,9 @@ test("someone else's app checks the construct's settings too", () => {
   expect(() => new RunnerMetrics(stack, "Other", { flavors })).not.toThrow();
 });
 
-test("the stock app takes its settings from the command line too, and says what is wrong with them, and no more", { tags: [needs("gate")] }, () => {
+test("the stock app takes its settings from the command line too, and says what is wrong with them, and no more", {
+  tags: [needs("gate")],
+}, () => {
   const synth = (settings: string) =>
     spawnSync(process.execPath, ["infra/app.ts"], {
       env: {
