@@ -1,5 +1,5 @@
 /**
- * The npm package as a user gets it: `npm run test:package`. Packs it, installs it into a new app outside of the repository, checks types,
+ * The npm package as a user gets it: `npm run test:all -- package`. Packs it, installs it into a new app outside of the repository, checks types,
  * synthesises on Node 20 and 24, deploys to an emulator, and lets runners upload. Needs npm's registry, and Python for the emulator.
  */
 import assert from "node:assert/strict";
