@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { quarantineCommand } from "./commands/quarantine.ts";
 import { reportCommand } from "./commands/report.ts";
 import { ticketCommand } from "./commands/ticket.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -34,7 +35,7 @@ export function createProgram(): Command {
     .description("Metrics of self-hosted GitHub Actions runners, from the command line")
     .version(packageJson.version)
     .addHelpText("after", `\n${exitCodesHelp()}`);
-  for (const command of [ticketCommand(), reportCommand()]) program.addCommand(command);
+  for (const command of [quarantineCommand(), ticketCommand(), reportCommand()]) program.addCommand(command);
   reportErrors(program);
   return program;
 }

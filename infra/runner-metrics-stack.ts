@@ -43,6 +43,7 @@ export class RunnerMetricsStack extends Stack {
   private outputs(): Record<string, string | undefined> {
     const { bucket, eventBus, metricsNamespace, alarmTopic, extractMetrics, eventLog, githubSecret, dashboard } =
       this.runnerMetrics;
+    const { deadLetterQueue, schedules, operatorAccess } = this.runnerMetrics;
     const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => {
       const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
       return {
@@ -57,9 +58,14 @@ export class RunnerMetricsStack extends Stack {
       MetricsNamespace: metricsNamespace,
       AlarmTopicArn: alarmTopic?.topicArn,
       FunctionName: extractMetrics.function.functionName,
+      FunctionLogGroupName: extractMetrics.logGroup.logGroupName,
       EventLogGroupName: eventLog.logGroup.logGroupName,
+      ScheduleGroupName: schedules.groupName,
+      DeadLetterQueueUrl: deadLetterQueue.queueUrl,
       DashboardUrl: dashboard && this.dashboardUrl(dashboard.name),
       GithubSecretArn: githubSecret?.secretArn,
+      OperatorReadPolicyArn: operatorAccess.readPolicy.managedPolicyArn,
+      OperatorActPolicyArn: operatorAccess.actPolicy.managedPolicyArn,
       ...Object.assign({}, ...access),
     };
   }

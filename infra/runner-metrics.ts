@@ -5,6 +5,7 @@ import type { IKey } from "aws-cdk-lib/aws-kms";
 import { Bucket, type IBucket } from "aws-cdk-lib/aws-s3";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
+import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import type { Construct } from "constructs";
 import { QUARANTINE_PREFIX } from "../contract/object-keys.ts";
 import { METRICS_NAMESPACE } from "../contract/run-metrics.ts";
@@ -18,6 +19,7 @@ import { GithubSecret } from "./constructs/github-secret.ts";
 import { MetricsBucket } from "./constructs/metrics-bucket.ts";
 import { MetricsDashboard } from "./constructs/metrics-dashboard.ts";
 import { MetricsEventBus } from "./constructs/metrics-event-bus.ts";
+import { OperatorAccess } from "./constructs/operator-access.ts";
 import { RunnerAccess } from "./constructs/runner-access.ts";
 import { Schedules } from "./constructs/schedules.ts";
 import { type OwnEvents, ownEvents } from "./own-events.ts";
@@ -62,6 +64,9 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly eventBus: IEventBus;
   readonly metricsNamespace: string;
   readonly extractMetrics: ExtractMetrics;
+  /** Holds failed runs, and events that were not logged. */
+  readonly deadLetterQueue: IQueue;
+  readonly schedules: Schedules;
   readonly eventLog: EventLog;
   /** The topic of the alarms; absent without alarms. */
   readonly alarmTopic?: ITopic | undefined;
@@ -70,6 +75,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly dashboard?: MetricsDashboard | undefined;
   /** Policies and roles for runners, by flavor. Retired flavors have none. */
   readonly runnerAccess: Readonly<Record<string, RunnerAccess>>;
+  /** Policies for people who operate the stack. */
+  readonly operatorAccess: OperatorAccess;
   protected readonly events: OwnEvents;
   private readonly flavors: readonly string[];
   private readonly encryptionKey: IKey | undefined;
@@ -98,6 +105,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
     if (settings.schemaRegistry) new EventSchemas(this, "EventSchemas");
 
     const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;
+    this.deadLetterQueue = deadLetterQueue;
     this.githubSecret =
       props.github && (props.github.secret ?? new GithubSecret(this, "Github", { removalPolicy }).secret);
     this.extractMetrics = new ExtractMetrics(this, "ExtractMetrics", {
@@ -113,7 +121,11 @@ export class RunnerMetrics extends RunnerMetricsBase {
       securityGroups: props.securityGroups,
     });
     const { function: collector, role } = this.extractMetrics;
-    new Schedules(this, "Schedules", { flavors: settings.flavors, target: collector, deadLetterQueue });
+    this.schedules = new Schedules(this, "Schedules", {
+      flavors: settings.flavors,
+      target: collector,
+      deadLetterQueue,
+    });
     this.eventLog = new EventLog(this, "EventLog", {
       ...common,
       bus: this.eventBus,
@@ -141,6 +153,14 @@ export class RunnerMetrics extends RunnerMetricsBase {
     storage.protect(this.collectorRoleArn(props), this.flavors);
     if (!settings.emulator) eventBus.reserveFor(role);
     this.runnerAccess = this.createRunnerAccess(settings);
+    this.operatorAccess = new OperatorAccess(this, "OperatorAccess", {
+      bucket: this.bucket,
+      encryptionKey,
+      function: collector,
+      deadLetterQueue,
+      functionLog: this.extractMetrics.logGroup,
+      eventLog: this.eventLog.logGroup,
+    });
     this.node.addValidation({ validate: () => this.clashes() });
   }
 

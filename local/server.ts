@@ -8,6 +8,7 @@ import { readRequest } from "./http.ts";
 import { createRequestLog, type RequestLog } from "./request-log.ts";
 import { createS3Model, type S3Model } from "./s3.ts";
 import { s3Call } from "./s3-http.ts";
+import { isSts, sts } from "./sts.ts";
 
 /** A running server, and all that a test may want to look at or to change in it. */
 export interface LocalAws {
@@ -28,7 +29,7 @@ export interface LocalAwsOptions {
   readonly now?: () => number;
 }
 
-/** Serves S3 and EventBridge from memory, on loopback only. Credentials are not asked for, signatures not verified. */
+/** Serves S3, EventBridge and the caller's identity from memory, on loopback only. Credentials are not asked for, signatures not verified. */
 export async function startLocalAws({ port = 0, now = Date.now }: LocalAwsOptions = {}): Promise<LocalAws> {
   const s3 = createS3Model({ now });
   const eventBridge = createEventBridgeModel({ now });
@@ -38,6 +39,7 @@ export async function startLocalAws({ port = 0, now = Date.now }: LocalAwsOption
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = await readRequest(message);
     if (isControl(request)) return send(response, control({ s3, requests }, request));
+    if (isSts(request)) return send(response, sts(request));
     const isEvents = "x-amz-target" in request.headers;
     const call = isEvents ? eventBridgeCall(eventBridge, request) : s3Call({ model: s3, now }, request);
     return answer(response, { call, fault: faults.next(call), requests });

@@ -196,5 +196,12 @@ function printUploadInstructions(): void {
   say("    node runner/dist/runner-metrics.js $step");
   say("  done");
   say("  )");
+  say("The quarantine, from another terminal:");
+  say("  (");
+  say(`  export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=us-east-1`);
+  say("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
+  say(`  npm run -s runner-metrics -- quarantine list --bucket ${NAME}`);
+  say(`  npm run -s runner-metrics -- quarantine show --bucket ${NAME} corrupt`);
+  say("  )");
   say(`Events appear here within ${WATCH_SECONDS} s; unverified, since the local GitHub knows nothing of these jobs.`);
 }

@@ -5,6 +5,7 @@ import {
   quarantineName,
   quarantinePrefix,
 } from "../../contract/object-keys.ts";
+import type { NotCopied, QuarantinedObject, QuarantineManifest } from "../../contract/quarantine-manifest.ts";
 import type { Corrupt } from "../domain/corrupt.ts";
 import type { Quarantine } from "../domain/issue-events.ts";
 import type { ListedObject, Refusal } from "../ports.ts";
@@ -27,20 +28,20 @@ export async function moveToQuarantine(
   const { store, flavor, maxObjectsPerRunner } = storageManager;
   const id = quarantineId(listing.objects);
   const prefix = quarantinePrefix(flavor, listing.name, id);
-  const evidence = [];
+  const evidence: QuarantinedObject[] = [];
   for (const [index, object] of listing.objects.entries()) {
     const result = await tryCopy(object, index < maxObjectsPerRunner);
     if (result === "gone" || result === "changed") return { kind: "deferred", reason: "changed" };
     if (result === "denied") return { kind: "deferred", reason: "denied" };
     evidence.push({ ...described(object), ...result });
   }
-  const manifest = {
+  const manifest: QuarantineManifest = {
     schema_version: 1,
     flavor,
     storage: listing.name,
     reason,
     ...(file && { file }),
-    ...(problems && { problems }),
+    ...(problems && { problems: [...problems] }),
     quarantined_at: new Date(listing.listedAt).toISOString(),
     objects: evidence,
   };
@@ -62,10 +63,7 @@ export async function moveToQuarantine(
 }
 
 /** Where an object's copy is, or why there is none; or why it can't be copied now. */
-type CopyResult =
-  | { readonly copied_to: string }
-  | { readonly not_copied: "too-large" | "too-many" | "unreadable" }
-  | Exclude<Refusal, "unreadable">;
+type CopyResult = { readonly copied_to: string } | { readonly not_copied: NotCopied } | Exclude<Refusal, "unreadable">;
 
 function described({ key, size, etag, lastModified, storageClass }: ListedObject) {
   return { key, size, etag, last_modified: new Date(lastModified).toISOString(), storage_class: storageClass };

@@ -45,7 +45,7 @@ export class MetricsBucket extends Construct {
     }
   }
 
-  /** Adds the statements to the policy of the bucket. Only the role of the collector may write the quarantine of the flavors. */
+  /** Adds the statements to the policy of the bucket. Only the role of the collector may write what is quarantined. */
   protect(collectorRoleArn: string, flavors: readonly string[]): void {
     const { existing, manageBucketPolicy, encryptionKey, removalPolicy } = this.props;
     if (existing && !manageBucketPolicy) return;
@@ -53,8 +53,13 @@ export class MetricsBucket extends Construct {
       ...denials(this.bucket, encryptionKey),
       deny(
         "DenyOthersToWriteIntoQuarantine",
-        // Not all of the quarantine: another stack may collect other flavors from the same bucket.
-        flavors.map((flavor) => this.bucket.arnForObjects(`${QUARANTINE_PREFIX}${flavor}/*`)),
+        // Not all of the quarantine: another stack may collect other flavors from the same bucket. And not `actions/`, where
+        // operators who have the permission record what they did.
+        flavors.flatMap((flavor) =>
+          ["objects/*", "renamed/*", "manifest.json"].map((written) =>
+            this.bucket.arnForObjects(`${QUARANTINE_PREFIX}${flavor}/*/${written}`),
+          ),
+        ),
         { ArnNotEquals: { "aws:PrincipalArn": collectorRoleArn } },
       ),
       ...(existing ? denyOldTls(this.bucket) : []),

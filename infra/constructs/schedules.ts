@@ -27,11 +27,14 @@ const RETRIES_MAX = 2;
 
 /** One schedule for each flavor, which runs the function with that flavor's payload. */
 export class Schedules extends Construct {
+  readonly groupName: string;
+
   constructor(scope: Construct, id: string, { flavors, target, deadLetterQueue }: SchedulesProps) {
     super(scope, id);
     // Named by CloudFormation: `ScheduleGroup` makes up a name that is the same for two stacks with one construct tree.
     const group = new CfnScheduleGroup(this, "Group");
     group.applyRemovalPolicy(RemovalPolicy.DESTROY);
+    this.groupName = group.ref;
     const scheduleGroup = ScheduleGroup.fromScheduleGroupName(this, "NamedGroup", group.ref);
     const role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("scheduler.amazonaws.com", {

@@ -258,7 +258,7 @@ describe("what is not wanted is left out:", () => {
   test("without roles of runners, the policies are there for roles of one's own", () => {
     const { stack, metrics } = withMetrics(createApp(), "Theirs", () => ({ runnerRoles: false }));
     const template = Template.fromStack(stack);
-    template.resourceCountIs("AWS::IAM::ManagedPolicy", 2);
+    template.resourceCountIs("AWS::IAM::ManagedPolicy", 4);
     expect(JSON.stringify(template.toJSON())).not.toContain("ec2.amazonaws.com");
     expect(metrics.runnerAccess.large?.instanceRole).toBeUndefined();
   });

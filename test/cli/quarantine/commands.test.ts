@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { BUCKET, FILES } from "../../harness.ts";
+import { startLocalWorld } from "../../local-world.ts";
+import { runnerMetrics } from "../command-line.ts";
+
+let world: Awaited<ReturnType<typeof startLocalWorld>>;
+beforeAll(async () => {
+  world = await startLocalWorld();
+});
+afterAll(() => world.close());
+
+const cli = (...args: string[]) => runnerMetrics(world.endpoint, ["quarantine", ...args, "--bucket", BUCKET]);
+
+const HOSTILE = "\u001b[2J\u202e\r\n\u0000<b>";
+
+test("a quarantine is listed, explained, released with the same ids, and dropped, against S3 over HTTP", async () => {
+  world.upload("evil", {
+    ...FILES,
+    "pre-job-metrics.json": `{"repository": ${JSON.stringify(HOSTILE)}, "x": "${"\u009b31m"}"}`,
+  });
+  await world.run();
+
+  const listed = await cli("list");
+  expect(listed).toMatchObject({ code: 0, stderr: "" });
+  expect(listed.stdout).toMatch(
+    /^quarantined \(UTC\).*\n\d{4}-\d\d-\d\d \d\d:\d\d +large +invalid-schema +kept +[0-9a-f]{8} +evil\n$/,
+  );
+
+  const shown = await cli("show", "evil");
+  expect(shown.code).toBe(0);
+  expect(shown.stdout).toMatch(/^[ -~\n]+$/);
+  expect(shown.stdout).toContain("the next run quarantines it again: invalid-schema");
+  expect(shown.stdout).toContain("\\u009b31m");
+  for (const line of shown.stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+
+  const refused = await cli("release", "evil");
+  expect(refused).toMatchObject({ code: 3 });
+  expect(refused.stdout).toContain("Use --anyway");
+  expect(world.keys("runners/")).toEqual([]);
+
+  const released = await cli("release", "evil", "--anyway", "--json");
+  expect(released).toMatchObject({ code: 0, stderr: "" });
+  expect(JSON.parse(released.stdout)).toMatchObject([{ storage: "evil", result: "released" }]);
+  expect(world.keys("runners/")).toHaveLength(4);
+
+  const dropped = await cli("drop", "evil");
+  expect(dropped).toMatchObject({ code: 0, stderr: "" });
+  expect(world.keys("quarantine/").filter((key) => key.includes("/objects/"))).toEqual([]);
+  expect(JSON.parse((await cli("list", "--json")).stdout)).toMatchObject([{ state: "dropped", copies: 0 }]);
+  expect(await cli("release", "evil", "--anyway")).toMatchObject({ code: 3 });
+});
+
+test("what is not there, and a wrong command line, are one line on stderr", async () => {
+  expect(await cli("show", "nobody\u001b[2J")).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "runner-metrics: there is no quarantine nobody\\u001b[2J\n",
+  });
+  expect(await cli("release")).toMatchObject({ code: 2, stdout: "" });
+  expect(await cli("list", "--reason", "no-such-reason")).toMatchObject({ code: 2, stdout: "" });
+  expect(await cli("list", "--newer-than", "yesterday")).toMatchObject({ code: 2, stdout: "" });
+});
