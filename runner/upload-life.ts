@@ -51,14 +51,20 @@ export type UploadResult =
  * again with each step, before its own and after the last one, since a collector may have deleted them. `by` names this step among those
  * that run at once.
  */
-export function* uploadLife(life: Life, by: string, now: () => Instant): Generator<Act, UploadResult, Reply> {
+export function* uploadLife(
+  life: Life,
+  by: string,
+  now: () => Instant,
+  gapMilliseconds = GAP_MILLISECONDS,
+): Generator<Act, UploadResult, Reply> {
   let current = life;
   if (current.isDone) return { kind: "stored" };
   const toSend = filesToSend(current);
   if (toSend.every((file) => current.stored.has(file)) && !toSend.includes(POST_JOB_METRICS_FILE_NAME)) {
     return { kind: "stored" };
   }
-  if (!current.repeats && current.lastAck && isGap(current.lastAck, now())) current = yield* note({ gap: true });
+  if (!current.repeats && current.lastAck && isGap(current.lastAck, now(), gapMilliseconds))
+    current = yield* note({ gap: true });
 
   const earlier = toSend.filter((file) => file !== POST_JOB_METRICS_FILE_NAME);
   for (let areSent = false; !areSent; ) {
@@ -109,7 +115,7 @@ export function* uploadLife(life: Life, by: string, now: () => Instant): Generat
         const { lastAck } = current;
         yield* note({ ack: file, at: { ...result.sentAt, date: result.answeredAt.date } });
         const { answeredAt } = result;
-        if (lastAck && isGap(lastAck, { ...answeredAt, date: answeredAt.date ?? Number.NaN })) {
+        if (lastAck && isGap(lastAck, { ...answeredAt, date: answeredAt.date ?? Number.NaN }, gapMilliseconds)) {
           yield* note({ gap: true });
         }
         return { kind: "sent", isNew: true };
@@ -155,9 +161,9 @@ export function mayMove({ stored, sent }: Life): boolean {
 }
 
 /** Whether so much time may have passed between two moments that a collector presumed the runner dead. */
-export function isGap(earlier: Instant, later: Instant): boolean {
+export function isGap(earlier: Instant, later: Instant, gapMilliseconds = GAP_MILLISECONDS): boolean {
   const differences = [later.wall - earlier.wall, later.uptime - earlier.uptime];
   // The moment before a request has no date of S3's yet.
   if (later.date !== undefined) differences.push(later.date - (earlier.date ?? Number.NaN));
-  return !differences.every((difference) => difference > -BACKWARDS_MILLISECONDS_MAX && difference < GAP_MILLISECONDS);
+  return !differences.every((difference) => difference > -BACKWARDS_MILLISECONDS_MAX && difference < gapMilliseconds);
 }

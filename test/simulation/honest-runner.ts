@@ -1,4 +1,7 @@
-/** A runner as the runner's side (`runner/`) makes it: four files in order, each step sending what went before again. */
+/** A runner with the protocol of the runner's side (`runner/upload-life.ts`): the real one, on clocks and answers that are made up. */
+
+import { type Instant, type LifeRecord, lifeOf } from "../../runner/life.ts";
+import { type PutResult, uploadLife } from "../../runner/upload-life.ts";
 
 import {
   type Body,
@@ -33,8 +36,14 @@ export interface Life {
   readonly wakesAt: OperationKind | undefined;
   /** It sends all at once, up to its last file; and the others again only when a run is reading that. */
   readonly isTorn: boolean;
-  /** Seconds that its clock is ahead of S3's, at each step. */
+  /** Seconds that its clock is ahead of S3's, at each step: it is set forward and back. */
   readonly skews: readonly number[];
+  /** Whether its machine restarts before a step: the uptime begins again. */
+  readonly restarts: readonly boolean[];
+  /** Milliseconds after which it tries the upload of a step once more, before the next step. */
+  readonly retries: readonly (number | undefined)[];
+  /** Milliseconds between two acknowledgements after which it sends all again: three quarters of what makes an orphan, as 45 minutes are of an hour. */
+  readonly gap: number;
 }
 
 /** A life that mostly ends within so many milliseconds, while runs come and go. `isLate`: it is given up before its end. */
@@ -65,37 +74,74 @@ export function drawLife(
     wakesAt: isTorn ? "list" : random.chance(0.7) ? random.pick(WAKING) : undefined,
     isTorn,
     skews: files.map(() => (random.chance(0.1) ? random.integer(-500, 500) : 0)),
+    restarts: files.map(() => random.chance(0.05)),
+    retries: files.map(() => (random.chance(0.2) ? random.integer(0, orphanAfterSeconds * 900) : undefined)),
+    gap: orphanAfterSeconds * 750,
   };
 }
 
 const WAKING: readonly OperationKind[] = ["head", "get", "list", "list", "delete", "delete"];
 
-/** Sends each file at its time, and after the last one those before it once more. Ends with whether it knows that all is stored. */
+/** Records each file at its time and uploads what is not uploaded. Ends with whether it knows that all is stored. */
 export function* live(life: Life, name: string, now: () => number): Generator<Act, boolean, SendResult> {
   const recorded: { send: FileName; body: Body }[] = [];
+  const journal: LifeRecord[] = [];
   let acts = 0;
-  function* send(files: typeof recorded): Generator<Act, boolean, SendResult> {
-    for (const file of files) {
+  let skew = 0;
+  let startedAt = now() - 60_000;
+  let isTearing = life.isTorn;
+  const clocks = (): Instant => ({ wall: now() + skew * 1000, uptime: now() - startedAt });
+
+  function* upload(by: string): Generator<Act, boolean, SendResult> {
+    const protocol = uploadLife(lifeOf(journal), by, clocks, life.gap);
+    let next = protocol.next();
+    while (!next.done) {
+      if (next.value.kind === "note") {
+        journal.push(next.value.record);
+        next = protocol.next(lifeOf(journal));
+        continue;
+      }
+      const { file } = next.value;
+      const known = recorded.find(({ send }) => send === file);
+      if (!known) throw new Error(`${file} is not recorded`);
+      if (isTearing && file !== POST && lifeOf(journal).stored.has(POST)) {
+        isTearing = false;
+        yield { wait: 20_000, wakesAt: "head" };
+      }
       acts += 1;
-      if (acts > life.actsMax || (yield file) === "failed") return false;
+      if (acts > life.actsMax) return false;
+      const sentAt = clocks();
+      next = protocol.next(answered(yield known, sentAt));
     }
-    return true;
+    return next.value.kind === "stored";
   }
 
-  let areAllSent = false;
+  /** Nobody knows whether a request without an answer took effect. */
+  function answered(result: SendResult, sentAt: Instant): PutResult {
+    if (result === "there") return { kind: "there" };
+    if (result === "stored") return { kind: "stored", sentAt, answeredAt: { ...clocks(), date: now() } };
+    return { kind: "failed", reason: "no answer", isLasting: false, mayBeStored: true };
+  }
+
+  let isStored = false;
   for (const [index, file] of life.files.entries()) {
     yield { wait: life.pauses[index] ?? 0, wakesAt: index > 0 ? life.wakesAt : undefined };
-    const body = bodyOf(file, name, now() / 1000 + (life.skews[index] ?? 0), recorded);
+    skew = life.skews[index] ?? 0;
+    if (life.restarts[index]) startedAt = now();
+    const body = bodyOf(file, name, now() / 1000 + skew, recorded);
     recorded.push({ send: file, body });
-    areAllSent = yield* send(recorded);
+    journal.push({ record: file, content: "", at: now() });
+    isStored = yield* upload(file);
+    const retry = life.retries[index];
+    if (isStored || retry === undefined || acts > life.actsMax) continue;
+    yield { wait: retry, wakesAt: undefined };
+    isStored = yield* upload(`${file} again`);
   }
-  if (life.isTorn) yield { wait: 20_000, wakesAt: "head" };
-  for (let attempt = 1; attempt <= TRIES_AT_THE_END_MAX && acts <= life.actsMax; attempt++) {
-    if (areAllSent && (yield* send(recorded.slice(0, -1)))) return true;
+  for (let attempt = 1; attempt <= TRIES_AT_THE_END_MAX && !isStored && acts <= life.actsMax; attempt++) {
     yield { wait: 1_000, wakesAt: undefined };
-    areAllSent = yield* send(recorded);
+    isStored = yield* upload(`end ${attempt}`);
   }
-  return false;
+  return isStored;
 }
 
 const TRIES_AT_THE_END_MAX = 4;
