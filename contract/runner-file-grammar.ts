@@ -21,7 +21,8 @@ export const REPOSITORY = /^[A-Za-z0-9_-]{1,39}\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,10
 /** GitHub's id of a workflow run. */
 export const WORKFLOW_RUN_ID = /^[0-9]+$/;
 
-const TIMESTAMP = /^[\t-\r ]*(\+?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)[\t-\r ]*$/;
+/** UNIX seconds as text: what `parseTimestamp` accepts. */
+export const TIMESTAMP = /^[\t-\r ]*(\+?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)[\t-\r ]*$/;
 
 /** UNIX seconds from `[+]digits[.digits][e[+-]digits]` with ASCII white space around it, or undefined. Never negative, always finite. */
 export function parseTimestamp(text: string): number | undefined {

@@ -32,19 +32,19 @@ const timestamp = z
 
 /** Content of `pre-job-metrics.json`: what a runner records when its job starts. */
 export const preJobMetrics = z.object({
-  timestamp,
-  workflow: text,
-  workflow_run_id: z.union([z.string().regex(WORKFLOW_RUN_ID), z.int().nonnegative().transform(String)]),
-  repository: z.string().regex(REPOSITORY),
-  event: text,
-  /** Key of the job in the workflow file (`GITHUB_JOB`). */
-  job: text.optional(),
-  /** From 1 (`GITHUB_RUN_ATTEMPT`). */
-  run_attempt: z.int().min(1).optional(),
-  /** Content of the installed file of the same life. */
-  installed_timestamp: timestamp.optional(),
-  /** Version of the program that wrote the file. */
-  program: text.optional(),
+  timestamp: timestamp.describe("UNIX seconds at which the job started"),
+  workflow: text.describe("Name of the workflow"),
+  workflow_run_id: z
+    .union([z.string().regex(WORKFLOW_RUN_ID), z.int().nonnegative().transform(String)])
+    .describe("GitHub's id of the workflow run"),
+  repository: z.string().regex(REPOSITORY).describe("owner/name"),
+  event: text.describe("Event that triggered the workflow, such as push"),
+  job: text.optional().describe("Key of the job in the workflow file (GITHUB_JOB)"),
+  run_attempt: z.int().min(1).optional().describe("From 1 (GITHUB_RUN_ATTEMPT)"),
+  installed_timestamp: timestamp
+    .optional()
+    .describe("UNIX seconds in runner-installed.timestamp of the same life. If they differ, there is no idle"),
+  program: text.optional().describe("Name and version of the program that wrote the file"),
 });
 export type PreJobMetrics = z.infer<typeof preJobMetrics>;
 
@@ -58,13 +58,13 @@ export type CodeInformation = z.infer<typeof codeInformation>;
 
 /** Content of `post-job-metrics.json`: what a runner records when its job has ended. */
 export const postJobMetrics = z.object({
-  timestamp,
-  status: postJobStatus,
-  status_info: codeInformation.nullish(),
-  /** The `timestamp` of the pre-job file of the same life. */
-  job_timestamp: timestamp.optional(),
-  /** Version of the program that wrote the file. */
-  program: text.optional(),
+  timestamp: timestamp.describe("UNIX seconds at which the job ended"),
+  status: postJobStatus.describe("How it ended, as the runner knows it"),
+  status_info: codeInformation.nullish().describe("Exit code of the runner, or HTTP status of the policy check"),
+  job_timestamp: timestamp
+    .optional()
+    .describe("timestamp of the pre-job file of the same life. If they differ, this file belongs to another life"),
+  program: text.optional().describe("Name and version of the program that wrote the file"),
 });
 export type PostJobMetrics = z.infer<typeof postJobMetrics>;
 

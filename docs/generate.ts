@@ -17,7 +17,16 @@ import {
   VERIFICATIONS,
 } from "../contract/reasons.ts";
 import { RUN_METRICS } from "../contract/run-metrics.ts";
-import { FILE_SIZE_BYTES_LIMIT, RUNNER_FILES } from "../contract/runner-files.ts";
+import { FORBIDDEN_CHARACTERS, TIMESTAMP } from "../contract/runner-file-grammar.ts";
+import {
+  FILE_SIZE_BYTES_LIMIT,
+  POST_JOB_METRICS_FILE_NAME,
+  PRE_JOB_METRICS_FILE_NAME,
+  postJobMetrics,
+  preJobMetrics,
+  RUNNER_FILES,
+  type RunnerFileName,
+} from "../contract/runner-files.ts";
 import { scheduleInput } from "../contract/schedule-input.ts";
 import { runbookReference } from "../infra/constructs/alarms.ts";
 import { ALARM_LIMITS } from "../infra/constructs/alarms-with-limits.ts";
@@ -47,6 +56,12 @@ export function generatedFiles(): Record<string, string> {
     "docs/consume/events.md": eventReference(DETAIL_TYPES),
     "docs/use/settings.md": settingsReference(),
     "docs/use/files.md": filesReference(),
+    ...Object.fromEntries(
+      Object.entries(fileSchemas()).map(([name, schema]) => [
+        `docs/use/files/${name}.schema.json`,
+        `${JSON.stringify(schema, null, 2)}\n`,
+      ]),
+    ),
     "docs/operate/reasons.md": reasonsReference(),
     "docs/operate/metrics.md": metricsReference(),
     "docs/operate/alarms.md": alarmsReference(),
@@ -116,22 +131,85 @@ function meaningOf(schema: z.ZodType | undefined): string {
 }
 
 function filesReference(): string {
+  const schemas = fileSchemas();
   const rows = Object.entries(RUNNER_FILES).map(
     ([name, { content, meaning }]) =>
-      `| \`${name}\` | ${content === "json" ? "JSON" : "UNIX seconds as text"} | ${meaning} |`,
+      `| [\`${name}\`](files/${name}.schema.json) | ${content === "json" ? "JSON" : "UNIX seconds as text"} | ${meaning} |`,
   );
+  const fields = (["pre-job-metrics.json", "post-job-metrics.json"] as const).flatMap((name) => {
+    const { properties = {}, required = [] } = schemas[name];
+    return ["", `## ${name}`, "", ...table(Object.entries(properties), required)];
+  });
+  const limit = FILE_SIZE_BYTES_LIMIT.toLocaleString("en");
   return page("Files of a runner", "contract/runner-files.ts", [
-    "A runner uploads these files to `runners/<flavor>/<storage>/`, each once (`If-None-Match: *`), in this order. A file has at most",
-    `${FILE_SIZE_BYTES_LIMIT.toLocaleString("en")} bytes. It is UTF-8 without a byte order mark. An empty file counts as absent. PowerShell 5.1 writes UTF-16 or a byte order`,
-    "mark by default, and some locales a decimal comma: such files are quarantined.",
+    "The [program for runners](runner.md) writes these files. This page is for other writers. Each file has a JSON Schema; those of the",
+    "`.timestamp` files describe the whole content as one string. `checkFiles` in `cli/check-files.ts` reports what the collector would decide about",
+    "the files of a directory.",
     "",
     "| file | content | meaning |",
     "|---|---|---|",
     ...rows,
     "",
-    "A timestamp is a non-negative decimal number, `[+]digits[.digits][e[+-]digits]`, with ASCII white space around it; in JSON a number or such a",
-    "string. It must not be later than the upload plus 24 hours. Unknown keys in the JSON files are ignored.",
+    "- **Key**: `runners/<flavor>/<storage>/<file>`. `<storage>` is new for each life of a runner.",
+    `- **Size**: at most ${limit} bytes. An empty file counts as absent. A file that has only blanks is corrupt.`,
+    "- **Encoding**: UTF-8 without a byte order mark. PowerShell 5.1 writes UTF-16 or a byte order mark by default.",
+    "- **Upload**: with `If-None-Match: *`, in the order of the table, each file once. Upload `post-job-metrics.json` only when the other files are",
+    "  stored: it makes the storage ready, and a run may collect it at once.",
+    "- **Long pauses**: a runner that has not uploaded for `orphanAfterSeconds` (at least an hour) is presumed dead, and its files are collected.",
+    "  After a pause of 45 minutes or more, upload the earlier files again before each later one, and all of them after the last one until every",
+    "  answer is 412.",
+    "- **Timestamps**: UNIX seconds, `[+]digits[.digits][e[+-]digits]`, with ASCII white space around; in JSON a non-negative number or such a",
+    "  string. No decimal comma, no milliseconds. Not later than the upload plus 24 hours. In `runner-installation-start.timestamp`, 0 counts as absent.",
+    "- **Texts** contain no control characters (C0, DEL, C1), no characters that change the reading direction, and no lone surrogates.",
+    "- **Other fields** in the JSON files are ignored. One corrupt file makes the whole storage corrupt: it is quarantined.",
+    ...fields,
   ]);
+}
+
+/** JSON Schema of each file's content: a JSON document, or a text as one string. */
+export function fileSchemas(): Record<RunnerFileName, JsonSchema> {
+  const timestampFile = (name: RunnerFileName) => ({
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: name,
+    description: `${RUNNER_FILES[name].meaning} UNIX seconds as text, at most ${FILE_SIZE_BYTES_LIMIT} bytes of UTF-8 without a byte order mark.`,
+    type: "string",
+    contentMediaType: "text/plain",
+    maxLength: FILE_SIZE_BYTES_LIMIT,
+    pattern: TIMESTAMP.source,
+  });
+  const jsonFile = (name: RunnerFileName, schema: z.ZodType) => ({
+    title: name,
+    description: `${RUNNER_FILES[name].meaning} At most ${FILE_SIZE_BYTES_LIMIT} bytes of UTF-8 without a byte order mark.`,
+    ...(withPatterns(z.toJSONSchema(schema, { io: "input" })) as JsonSchema),
+  });
+  return {
+    "runner-installation-start.timestamp": timestampFile("runner-installation-start.timestamp"),
+    "runner-installed.timestamp": timestampFile("runner-installed.timestamp"),
+    [PRE_JOB_METRICS_FILE_NAME]: jsonFile(PRE_JOB_METRICS_FILE_NAME, preJobMetrics),
+    [POST_JOB_METRICS_FILE_NAME]: jsonFile(POST_JOB_METRICS_FILE_NAME, postJobMetrics),
+  };
+}
+
+/** What zod checks by code: the grammar of texts and of timestamps. Lone surrogates are no code points of a text. */
+function withPatterns(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withPatterns);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const { type, pattern, enum: values } = schema as JsonSchema & { pattern?: string; enum?: unknown };
+  if (type === "string" && pattern === undefined && values === undefined) {
+    return { ...schema, pattern: `^${FORBIDDEN_CHARACTERS.source.replace("[", "[^\\ud800-\\udfff")}*$` };
+  }
+  if (Array.isArray(type)) {
+    // The only fields with two types: timestamps.
+    const { type: _, ...others } = schema as JsonSchema;
+    return {
+      ...others,
+      anyOf: [
+        { type: "number", minimum: 0 },
+        { type: "string", pattern: TIMESTAMP.source },
+      ],
+    };
+  }
+  return Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, withPatterns(value)]));
 }
 
 function reasonsReference(): string {
@@ -250,9 +328,10 @@ function page(title: string, source: string, lines: readonly string[]): string {
 
 interface JsonSchema {
   readonly description?: string;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly JsonSchema[];
   readonly items?: JsonSchema;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
@@ -303,12 +382,14 @@ function table(fields: readonly [string, JsonSchema][], required: readonly strin
 function typeOf(field: JsonSchema): string {
   if (field.const !== undefined) return `\`${JSON.stringify(field.const)}\``;
   if (field.enum) return field.enum.map((value) => `\`${value}\``).join(", ");
+  if (field.anyOf) return field.anyOf.map(typeOf).join(" or ");
   if (field.items) return `list of ${typeOf(field.items)}`;
   if (field.properties) return `{ ${Object.entries(field.properties).map(([name, of]) => `${name}: ${typeOf(of)}`)} }`;
-  return field.type ?? "";
+  return [field.type ?? ""].flat().join(" or ");
 }
 
 if (import.meta.main) {
-  mkdirSync(new URL("docs/consume/events/", ROOT), { recursive: true });
+  for (const folder of ["docs/consume/events/", "docs/use/files/"])
+    mkdirSync(new URL(folder, ROOT), { recursive: true });
   for (const [path, content] of Object.entries(generatedFiles())) writeFileSync(new URL(path, ROOT), content);
 }
