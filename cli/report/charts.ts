@@ -8,13 +8,18 @@ export interface DrawnChart {
   readonly narrow: string;
 }
 
-/** Draws a chart as SVG. Colors and patterns are defined by the page; all text is escaped. */
-export async function drawChart(drawing: Drawing): Promise<DrawnChart> {
-  return { wide: await draw(drawing, WIDTHS.wide), narrow: await draw(drawing, WIDTHS.narrow) };
+/** Draws a chart as SVG, alone or next to another one. Colors and patterns are defined by the page; all text is escaped. */
+export async function drawChart(drawing: Drawing, isAlone: boolean): Promise<DrawnChart> {
+  return {
+    wide: await draw(drawing, isAlone ? WIDTHS.alone : WIDTHS.pair),
+    narrow: await draw(drawing, WIDTHS.narrow),
+  };
 }
 
 /** In pixels, of the whole chart. */
-const WIDTHS = { wide: 720, narrow: 318 } as const;
+const WIDTHS = { alone: 1_000, pair: 505, narrow: 318 } as const;
+
+const NARROW = 400;
 
 /** Series differ in color and pattern. Names are those of the page's style and patterns. */
 export const SERIES = [1, 2, 3, 4, 5].map((number) => ({
@@ -33,6 +38,11 @@ const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"];
 
 async function draw(drawing: Drawing, width: number): Promise<string> {
   const [{ compile }, vega] = await Promise.all([import("vega-lite"), import("vega")]);
+  // Without a canvas Vega takes all characters for as wide as they are high.
+  const { textMetrics } = vega as unknown as {
+    textMetrics: { width: (item: { fontSize?: number }, text: unknown) => number };
+  };
+  textMetrics.width = ({ fontSize = 12 }, text) => textWidth(String(text ?? ""), fontSize);
   vega.expressionFunction("inUnit", (value: number, unit: Unit) => axisLabel(value, unit));
   vega.expressionFunction("asDay", (day: string) => formatDay(day).slice(4));
   const specification = { ...COMMON, width, ...specificationOf(drawing, width) } as unknown as TopLevelSpec;
@@ -44,6 +54,18 @@ async function draw(drawing: Drawing, width: number): Promise<string> {
   } finally {
     view.finalize();
   }
+}
+
+/** In pixels, for the widest of the page's fonts. */
+function textWidth(text: string, fontSize: number): number {
+  return Array.from(text).reduce((sum, character) => sum + widthOf(character), 0) * fontSize;
+}
+
+function widthOf(character: string): number {
+  if (/[ijlftI.,:;'|!()\- ]/.test(character)) return 0.36;
+  if (/[mwMW@%÷]/.test(character)) return 0.95;
+  if (/[A-Z]/.test(character)) return 0.7;
+  return (character.codePointAt(0) ?? 0) < 0x2000 ? 0.62 : 1;
 }
 
 const COMMON = {
@@ -98,7 +120,7 @@ function specificationOf(drawing: Drawing, width: number): object {
 }
 
 function bars({ unit, series, rows, max }: Of<"bars">, width: number): object {
-  const isNarrow = width < 500;
+  const isNarrow = width < NARROW;
   const values = rows.flatMap(({ name, values }) =>
     values.map((value, index) => ({ name: shorten(name, isNarrow), series: series[index] ?? "", order: index, value })),
   );
@@ -111,10 +133,10 @@ function bars({ unit, series, rows, max }: Of<"bars">, width: number): object {
     field: "name",
     type: "nominal",
     sort: null,
-    axis: { title: null, labelColor: "var(--text)", labelLimit: isNarrow ? 118 : 230, ticks: false, domain: false },
+    axis: { title: null, labelColor: "var(--text)", labelLimit: isNarrow ? 140 : 260, ticks: false, domain: false },
   };
   return {
-    height: { step: series.length > 1 ? 30 : 26 },
+    height: { step: 30 },
     layer: [
       {
         data: { values },
@@ -124,8 +146,8 @@ function bars({ unit, series, rows, max }: Of<"bars">, width: number): object {
           x: {
             field: "value",
             type: "quantitative",
-            scale: { domain: [0, (largest || 1) * (isNarrow ? 1.32 : 1.14)], nice: false },
-            axis: valueAxis(largest, unit, isNarrow ? 3 : 6),
+            scale: { domain: [0, (largest || 1) * roomForLabel(width)], nice: false },
+            axis: valueAxis(largest, unit, ticksIn(width)),
           },
           ...seriesFill(series, width),
           order: { field: "order" },
@@ -171,9 +193,9 @@ function lines(drawing: Of<"lines">, width: number): object {
   const { unit, series, points, xTitle, xType, isLogarithmic, target } = drawing;
   const ys = points.map(({ y }) => y);
   const largest = drawing.max ?? Math.max(0, ...ys, target ?? 0);
-  const least = Math.max(1, Math.min(...ys.filter((y) => y > 0)));
+  const least = LOGARITHMIC_SECONDS.findLast((step) => step <= Math.min(...ys)) ?? 1;
   const scale = isLogarithmic
-    ? { type: "symlog", constant: 1, domain: [0, largest || 1] }
+    ? { type: "log", clamp: true, domain: [least, Math.max(largest, least * 2)], nice: false }
     : { domain: [0, largest || 1] };
   const xs = points.map(({ x }) => x);
   const x =
@@ -183,10 +205,10 @@ function lines(drawing: Of<"lines">, width: number): object {
           field: "x",
           type: "quantitative",
           scale: { nice: false, zero: false, padding: 8 },
-          axis: { title: xTitle, tickMinStep: 1, format: "d", grid: false, tickCount: width < 500 ? 6 : 12 },
+          axis: { title: xTitle, tickMinStep: 1, format: "d", grid: false, tickCount: width < NARROW ? 6 : 12 },
         };
   const domain = series;
-  const legend = { columns: width < 500 ? 2 : 5, symbolSize: 90 };
+  const legend = { columns: width < NARROW ? 2 : 5, symbolSize: 90 };
   return {
     height: 220,
     layer: [
@@ -225,7 +247,7 @@ function lines(drawing: Of<"lines">, width: number): object {
 }
 
 function waterfall({ unit, parts, total }: Of<"waterfall">, width: number): object {
-  const isNarrow = width < 500;
+  const isNarrow = width < NARROW;
   let before = 0;
   const values = parts.map(({ name, value }, order) => {
     const from = before;
@@ -250,8 +272,8 @@ function waterfall({ unit, parts, total }: Of<"waterfall">, width: number): obje
           x: {
             field: "from",
             type: "quantitative",
-            scale: { domain: [0, (before || 1) * (isNarrow ? 1.4 : 1.16)], nice: false },
-            axis: valueAxis(before, unit, isNarrow ? 3 : 6),
+            scale: { domain: [0, (before || 1) * roomForLabel(width)], nice: false },
+            axis: valueAxis(before, unit, ticksIn(width)),
           },
           x2: { field: "to" },
           fill: {
@@ -282,9 +304,9 @@ function week({ cells }: Of<"week">, width: number): object {
   const day = { field: "day", type: "nominal", scale: { domain: WEEKDAYS }, axis: { ...CELL_AXIS, labelAngle: 0 } };
   const hour = { field: "hour", type: "nominal", scale: { domain: hours }, axis: { ...CELL_AXIS, labelAngle: 0 } };
   // Hours go down where there is no room for 24 columns.
-  const [x, y] = width < 500 ? [{ ...day, axis: { ...day.axis, orient: "top" } }, hour] : [hour, day];
+  const [x, y] = width < NARROW ? [{ ...day, axis: { ...day.axis, orient: "top" } }, hour] : [hour, day];
   return {
-    height: { step: width < 500 ? 17 : 24 },
+    height: { step: width < NARROW ? 17 : 24 },
     data: { values },
     layer: [
       {
@@ -305,6 +327,15 @@ function week({ cells }: Of<"week">, width: number): object {
   };
 }
 
+/** The longest bar leaves room for its number. */
+function roomForLabel(width: number): number {
+  return width < NARROW ? 1.4 : width < WIDTHS.alone ? 1.24 : 1.1;
+}
+
+function ticksIn(width: number): number {
+  return width < NARROW ? 3 : width < WIDTHS.alone ? 4 : 8;
+}
+
 const CELL_AXIS = { title: null, ticks: false, domain: false, labelPadding: 4 };
 
 function seriesFill(series: readonly string[], width: number): object {
@@ -312,7 +343,7 @@ function seriesFill(series: readonly string[], width: number): object {
     field: "series",
     type: "nominal",
     scale: { domain: series, range: SERIES.map(({ fill }) => fill) },
-    legend: series.length > 1 ? { columns: width < 500 ? 2 : 5, symbolType: "square", symbolStrokeWidth: 0 } : null,
+    legend: series.length > 1 ? { columns: width < NARROW ? 2 : 5, symbolType: "square", symbolStrokeWidth: 0 } : null,
   };
   return { fill };
 }
@@ -320,7 +351,7 @@ function seriesFill(series: readonly string[], width: number): object {
 function dayAxis(days: readonly string[], width: number): object {
   const mondays = days.filter((day) => new Date(`${day}T12:00:00Z`).getUTCDay() === 1);
   const marked = mondays.length > 0 ? mondays : days.slice(0, 1);
-  const every = Math.ceil(marked.length / (width < 500 ? 4 : 9));
+  const every = Math.ceil(marked.length / (width < NARROW ? 4 : width < WIDTHS.alone ? 6 : 12));
   return {
     field: "day",
     type: "ordinal",
@@ -342,11 +373,11 @@ function valueAxis(largest: number, unit: Unit, count: number, least?: number): 
   const values =
     least === undefined
       ? steps(largest, unit, count)
-      : [0, ...LOGARITHMIC_SECONDS.filter((value) => value >= least / 10 && value <= largest)];
+      : LOGARITHMIC_SECONDS.filter((value) => value >= least && value <= largest);
   return { title: null, values, labelExpr: `inUnit(datum.value, '${unit}')`, domain: false, ticks: false };
 }
 
-const LOGARITHMIC_SECONDS = [1, 10, 60, 600, 3_600, 36_000, 360_000];
+const LOGARITHMIC_SECONDS = [1, 10, 30, 60, 300, 900, 3_600, 14_400, 43_200, 172_800, 1_728_000];
 
 const SECONDS_STEPS = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400,
@@ -370,5 +401,5 @@ function axisLabel(value: number, unit: Unit): string {
 }
 
 function shorten(name: string, isNarrow: boolean): string {
-  return visible(name, isNarrow ? 20 : 44);
+  return visible(name, isNarrow ? 22 : 40);
 }

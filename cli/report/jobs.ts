@@ -9,6 +9,10 @@ import type { ReportOptions } from "./options.ts";
  */
 export const CLOCK_WINDOW_SECONDS = { before: 40 * 86_400, after: 86_400 } as const;
 
+/** SQL that says whether a time of a row with `published` is in this window. */
+export const isPlausible = (timestamp: string) =>
+  `${timestamp} BETWEEN published - ${CLOCK_WINDOW_SECONDS.before} AND published + ${CLOCK_WINDOW_SECONDS.after}`;
+
 /**
  * Makes the tables that all answers are computed from. Values that were clamped to 0 are no measurements: they are NULL here.
  *
@@ -31,9 +35,6 @@ const SAME_JOB = `concat_ws(chr(31), flavor, runner_name, repo, workflow_run_id,
 
 // Times are decimals of seconds; their differences are exact to less than a microsecond.
 const milliseconds = (seconds: string) => `round((${seconds}) * 1000)`;
-
-const CLOCK_OK = (timestamp: string) =>
-  `${timestamp} BETWEEN published - ${CLOCK_WINDOW_SECONDS.before} AND published + ${CLOCK_WINDOW_SECONDS.after}`;
 
 const STATEMENTS = [
   // Starts and ends of one job have the same `same_job` and `began`; `place` tells apart what has both in common.
@@ -101,12 +102,12 @@ const STATEMENTS = [
      LEFT JOIN install_pairs ip ON ip.start_id = s.event_id
      LEFT JOIN installs i ON i.event_id = ip.install_id)`,
   `ALTER TABLE jobs ADD COLUMN clock_ok BOOLEAN`,
-  `UPDATE jobs SET clock_ok = coalesce(${CLOCK_OK("start_time")}, false)`,
+  `UPDATE jobs SET clock_ok = coalesce(${isPlausible("start_time")}, false)`,
   `ALTER TABLE jobs ADD COLUMN local_start TIMESTAMP`,
   `UPDATE jobs SET local_start = timezone($timeZone, to_timestamp(start_time)) WHERE clock_ok`,
 
   `CREATE TABLE dead AS SELECT event, flavor, published, timestamp, cause,
      CASE event WHEN 'runner_install_failed' THEN ${measured("installation_age")} ELSE ${measured("installed_age")} END AS age,
-     ended_at, timezone($timeZone, to_timestamp(least(coalesce(ended_at, timestamp), published))) AS local_time
+     ended_at
    FROM events WHERE event IN ('runner_install_failed', 'runner_never_used')`,
 ];

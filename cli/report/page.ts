@@ -57,7 +57,8 @@ export function periodText({ period: { from, until, firstEvent, lastEvent, timeZ
 }
 
 function text(value: string): string {
-  return escapeHtml(visible(value, TEXT_MAX));
+  // A number stays on the line of its unit.
+  return escapeHtml(visible(value, TEXT_MAX).replaceAll(/(?<=\d) (?=(?:%|s|min|h|d)(?![\p{L}\d]))/gu, "\u00a0"));
 }
 
 /** Sentences are ours; the names in them are cut before. */
@@ -70,12 +71,12 @@ function renderTile({ id, question, headline }: Section): string {
 async function renderSection(section: Section, number: number, timeZone: string): Promise<string> {
   const { id, question, headline, summary, charts, tables, definitions, caveats } = section;
   const figures: string[] = [];
-  for (const chart of charts) figures.push(await renderFigure(chart, timeZone));
+  for (const chart of charts) figures.push(await renderFigure(chart, charts.length === 1, timeZone));
   return `<section id="${id}" aria-labelledby="${id}-title">
 <h2 id="${id}-title"><span class="number">${number}</span> ${text(question)}</h2>
 <div class="answer"><p class="headline"><strong>${text(headline.value)}</strong><span>${text(headline.label)}</span></p>
-<p class="summary">${text(summary)}</p></div>
-<div class="charts">
+<div class="summary">${summary.map((line) => `<p>${text(line)}</p>`).join("")}</div></div>
+<div class="charts${charts.length > 1 ? " pairs" : ""}">
 ${figures.join("\n")}
 </div>
 ${tables.map((table) => renderTable(table, table.title, timeZone)).join("\n")}
@@ -87,9 +88,9 @@ function list(items: readonly string[]): string {
   return `<ul>${items.map((item) => `<li>${text(item)}</li>`).join("")}</ul>`;
 }
 
-async function renderFigure({ title, drawing, table }: Chart, timeZone: string): Promise<string> {
+async function renderFigure({ title, drawing, table }: Chart, isAlone: boolean, timeZone: string): Promise<string> {
   const isEmpty = table.rows.length === 0;
-  const { wide, narrow } = isEmpty ? { wide: "", narrow: "" } : await drawChart(drawing);
+  const { wide, narrow } = isEmpty ? { wide: "", narrow: "" } : await drawChart(drawing, isAlone);
   const picture = isEmpty
     ? `<p class="empty">There is nothing to show.</p>`
     : `<div role="img" aria-label="${text(`${title}. The table below has the numbers.`)}"><div class="wide">${wide}</div><div class="narrow">${narrow}</div></div>`;

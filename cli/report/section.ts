@@ -4,8 +4,8 @@ export interface Section {
   readonly id: string;
   readonly question: string;
   readonly headline: Headline;
-  /** What follows from the numbers, in a sentence or two. */
-  readonly summary: string;
+  /** What follows from the numbers: a few lines of one or two sentences. */
+  readonly summary: readonly string[];
   readonly charts: readonly Chart[];
   /** Tables without a chart. */
   readonly tables: readonly Table[];

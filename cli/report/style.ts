@@ -41,6 +41,7 @@ h2 .number { flex: none; color: var(--muted); font-weight: 500; font-variant-num
 .headline strong { display: block; font-size: 40px; line-height: 1.15; letter-spacing: -0.02em; }
 .headline span { display: block; color: var(--muted); font-size: 14px; line-height: 1.4; }
 .summary { flex: 1 1 380px; margin: 0; overflow-wrap: anywhere; }
+.summary p { margin: 0 0 3px; }
 .charts { display: grid; grid-template-columns: minmax(0, 1fr); gap: 22px; margin-top: 18px; }
 figure { margin: 0; min-width: 0; }
 figcaption { font-weight: 600; font-size: 15px; margin-bottom: 8px; overflow-wrap: anywhere; }

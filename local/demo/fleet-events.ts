@@ -10,8 +10,9 @@ import type { JobAnswer } from "../../functions/domain/verify-job.ts";
 import { endOf, type RunnerLife } from "./fleet.ts";
 import { filesOf } from "./fleet-files.ts";
 
-/** How long after the end of a life a run collects it, in seconds: of a runner that reported its end, and of one that did not. */
-const COLLECTED_AFTER_SECONDS = { reported: 150, silent: 86_400 } as const;
+/** A run every five minutes collects runners that reported their end, and others a day after. */
+const RUN_EVERY_SECONDS = 300;
+const SILENT_SECONDS = 86_400;
 
 /** A line of the archive, before it is written. */
 export interface ArchivedEvent {
@@ -26,7 +27,8 @@ export interface ArchivedEvent {
 /** The events of a life, as a run publishes and archives them: made by the rules that the function uses. */
 export function eventsOf(life: RunnerLife, bucket = "demo"): ArchivedEvent[] {
   const isReported = life.job?.ended !== undefined;
-  const seconds = endOf(life) + (isReported ? COLLECTED_AFTER_SECONDS.reported : COLLECTED_AFTER_SECONDS.silent);
+  const ready = endOf(life) + (isReported ? 0 : SILENT_SECONDS);
+  const seconds = Math.floor(ready / RUN_EVERY_SECONDS + 1) * RUN_EVERY_SECONDS + 4;
   const resources = [`arn:aws:s3:::${bucket}/runners/${life.flavor}/${life.runner}/`];
   return detailsOf(life, seconds * 1000).map(({ detailType, detail }) => ({
     source: EVENT_SOURCE,

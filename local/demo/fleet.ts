@@ -101,8 +101,8 @@ const FLAVORS: readonly Flavor[] = [
   {
     name: "small",
     shareOfJobs: 0.62,
-    warm: 3,
-    most: 14,
+    warm: 2,
+    most: 12,
     bootSeconds: 24,
     installationSeconds: 31,
     spotInterruptions: 0.004,
@@ -118,8 +118,8 @@ const FLAVORS: readonly Flavor[] = [
   {
     name: "large",
     shareOfJobs: 0.33,
-    warm: 2,
-    most: 9,
+    warm: 1,
+    most: 8,
     bootSeconds: 38,
     installationSeconds: 74,
     spotInterruptions: 0.022,
@@ -149,6 +149,9 @@ const FLAVORS: readonly Flavor[] = [
 const WORKING_HOURS = [1, 1, 6, 1, 1, 2, 8, 30, 62, 88, 100, 92, 58, 76, 96, 90, 70, 44, 20, 10, 6, 4, 2, 1];
 const WEEKEND_SHARE = 0.07;
 
+/** A push starts this many jobs more than one, on average. */
+const MORE_JOBS = 1.6;
+
 interface Arrival {
   readonly queued: number;
   readonly work: Workflow;
@@ -161,10 +164,13 @@ function arrivalsOf(flavor: Flavor, from: number, days: number, jobs: number, ra
   }));
   const perWeight = jobs / hours.reduce((sum, { weight }) => sum + weight, 0);
   const arrivals = hours.flatMap(({ begins, weight }) =>
-    Array.from({ length: poisson(weight * perWeight, random) }, () => ({
-      queued: Math.floor(begins + random() * HOUR),
-      work: choose(flavor.workflows, random),
-    })),
+    Array.from({ length: poisson((weight * perWeight) / (1 + MORE_JOBS), random) }, () => {
+      const queued = Math.floor(begins + random() * HOUR);
+      const work = choose(flavor.workflows, random);
+      const more = work.event === "schedule" ? 0 : poisson(MORE_JOBS, random);
+      const others = flavor.workflows.filter(({ repository }) => repository === work.repository);
+      return [work, ...Array.from({ length: more }, () => choose(others, random))].map((work) => ({ queued, work }));
+    }).flat(),
   );
   return arrivals.sort((a, b) => a.queued - b.queued);
 }

@@ -1,4 +1,5 @@
 import type { Database } from "../database.ts";
+import { isPlausible } from "../jobs.ts";
 import { quote } from "../load.ts";
 import type { ReportOptions } from "../options.ts";
 
@@ -7,7 +8,7 @@ export interface DeathAnswers {
   /** The first row is all flavors together and has no `flavor`. */
   readonly byFlavor: readonly DeathRow[];
   readonly byCause: readonly { readonly kind: DeathKind; readonly cause: string; readonly count: number }[];
-  /** By the local day on which the machine ended or, if that is unknown, on which the job began (lost) or the end was detected. */
+  /** By the local day on which the machine ended or, if that is unknown, on which the job began, the installation began, or the runner was detected. */
   readonly byDay: readonly { readonly day: string; readonly kind: DeathKind; readonly count: number }[];
 }
 
@@ -43,7 +44,7 @@ export async function deathAnswers(database: Database, { timeZone }: ReportOptio
     ),
     byDay: await database.rows(
       `SELECT timezone(${quote(timeZone)}, to_timestamp(time))::DATE::VARCHAR AS day, kind, count(*) AS count
-       FROM (${DEATHS}) WHERE time BETWEEN published - 40 * 86400 AND published + 86400 GROUP BY ALL ORDER BY day, kind`,
+       FROM (${DEATHS}) WHERE ${isPlausible("time")} GROUP BY ALL ORDER BY day, kind`,
     ),
   };
 }
@@ -52,7 +53,7 @@ const DEATHS = `
   SELECT 'lost' AS kind, coalesce(cause, 'unknown') AS cause, coalesce(ended_at, start_time) AS time, published FROM jobs WHERE lost
   UNION ALL
   SELECT CASE event WHEN 'runner_install_failed' THEN 'install-failed' ELSE 'never-used' END, coalesce(cause, 'unknown'),
-    coalesce(ended_at, timestamp), published FROM dead`;
+    coalesce(ended_at, CASE WHEN event = 'runner_install_failed' THEN timestamp - age END, timestamp), published FROM dead`;
 
 const BY_FLAVOR = `
   WITH rows AS (

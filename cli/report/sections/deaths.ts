@@ -31,10 +31,13 @@ export function deathsSection({ deaths, period }: Answers): Section {
       label: "of jobs were lost with their machine",
     },
     summary: all
-      ? `${plural(all.lost, "job was", "jobs were")} lost, ${plural(all.installFailed, "installation")} failed, and ${plural(all.neverUsed, "runner was", "runners were")} never used. ${failures(all)} ${
-          worstDay.count > 0 ? `The worst day was ${formatDay(worstDay.day)}, with ${worstDay.count}.` : ""
-        }`
-      : "There is no runner in this period.",
+      ? [
+          `${plural(all.lost, "job was", "jobs were")} lost, ${plural(all.installFailed, "installation")} failed, and ${plural(all.neverUsed, "runner was", "runners were")} never used.${
+            worstDay.count > 0 ? ` The worst day was ${formatDay(worstDay.day)}, with ${worstDay.count} of these.` : ""
+          }`,
+          failures(all),
+        ]
+      : ["There is no runner in this period."],
     charts: [
       {
         title: "Runners that did not do or end a job, by day",
@@ -133,5 +136,5 @@ const KINDS: readonly (readonly [DeathKind, string])[] = [
 function failures({ infrastructureFailures, codeFailures, lostMinutes, lostWithKnownEnd }: DeathRow): string {
   const lost =
     lostWithKnownEnd > 0 ? ` Lost jobs took ${format(lostMinutes, "minutes")} of machine time with them.` : "";
-  return `Of the failures, ${plural(infrastructureFailures, "is", "are")} the infrastructure's and ${codeFailures} the code's.${lost}`;
+  return `${plural(infrastructureFailures, "job")} failed because of the infrastructure and ${plural(codeFailures, "job")} because of the code.${lost}`;
 }

@@ -20,8 +20,8 @@ export function poolSection({ pool }: Answers): Section {
     },
     summary:
       byFlavor.length === 0
-        ? "There is no job with a known duration in this period."
-        : byFlavor.slice(0, 6).map(advice).join(" "),
+        ? ["There is no job with a known duration in this period."]
+        : byFlavor.slice(0, FLAVORS_DRAWN).map(advice),
     charts: byFlavor.slice(0, FLAVORS_DRAWN).flatMap((row) => [weekChart(row), curveChart(row, pool)]),
     tables: [
       tableOf("pool_by_flavor", "Runners by flavor", byFlavor, [

@@ -12,12 +12,16 @@ export function queueSection({ queue }: Answers): Section {
   const within = (row: QueueRow) => (row.known > 0 ? row.within60 / row.known : undefined);
   const summary =
     known === 0 || !all
-      ? "No queue time is known. Only GitHub knows when a job was created: configure the GitHub App or token of the collector to see this answer."
-      : `Half of the jobs start within ${formatSeconds(all.p50 ?? 0)}, and ${formatShare(within(all) ?? 0)} within a minute. ${
-          all.late === 0 ? "None" : plural(all.late, "job")
-        } waited more than ${formatSeconds(queue.lateSeconds)}; the longest wait was ${formatSeconds(all.max ?? 0)}.${
-          blind.length > 0 ? ` GitHub's data is missing for ${blind.map(({ flavor }) => flavor).join(", ")}.` : ""
-        }`;
+      ? [
+          "No queue time is known. Only GitHub knows when a job was created: configure GitHub in the stack to see this answer.",
+        ]
+      : [
+          `Half of the jobs start within ${formatSeconds(all.p50 ?? 0)}, and ${formatShare(within(all) ?? 0)} within a minute.`,
+          `${all.late === 0 ? "None" : plural(all.late, "job")} waited more than ${formatSeconds(queue.lateSeconds)}; the longest wait was ${formatSeconds(all.max ?? 0)}.`,
+          ...(blind.length > 0
+            ? [`GitHub's data is missing for ${blind.map(({ flavor }) => flavor).join(", ")}.`]
+            : []),
+        ];
   return {
     id: "queue",
     question: "Do jobs start in time?",

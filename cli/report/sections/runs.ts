@@ -21,16 +21,16 @@ export function runsSection({ runs, groups }: Answers): Section {
       label: "success ÷ (success + failure), by GitHub's conclusion",
     },
     summary: [
-      ...ended.map(
-        ({ flavor, p50 = 0, p95 = 0 }) =>
-          `${flavor}: half run for less than ${formatSeconds(p50)}, 95 % for less than ${formatSeconds(p95)}.`,
-      ),
+      ...ended
+        .slice(0, FLAVORS_TOLD)
+        .map(
+          ({ flavor, p50 = 0, p95 = 0 }) =>
+            `${flavor}: half of the jobs take less than ${formatSeconds(p50)}, 95 % less than ${formatSeconds(p95)}.`,
+        ),
       rate === undefined
         ? "How jobs ended is not known: only GitHub has their conclusions."
-        : `${plural(failure, "job")} failed; ${plural(other, "job")} ended in another way, for example cancelled, and count as neither.`,
-    ]
-      .slice(-5)
-      .join(" "),
+        : `${plural(failure, "job")} failed. ${plural(other, "job")} ended in another way, for example cancelled, and count${other === 1 ? "s" : ""} as neither.`,
+    ],
     charts: [
       {
         title: "Median duration by day",
@@ -103,6 +103,9 @@ export function runsSection({ runs, groups }: Answers): Section {
     ],
   };
 }
+
+/** Sentences about more are in the table only. */
+const FLAVORS_TOLD = 5;
 
 function endings(runs: Answers["runs"], { flavor, success, failure, otherConclusion, jobs }: GroupRow): number[] {
   const lost = runs.byStatus.find((row) => row.flavor === flavor && row.status === "lost")?.count ?? 0;

@@ -14,7 +14,7 @@ export function trustSection({ trust }: Answers): Section {
   const part = (row: Coverage | undefined, count: number | undefined) =>
     row && row.jobs > 0 && count !== undefined ? count / row.jobs : undefined;
   const parts: [string, number | undefined][] = [
-    ["Start and end of installation", part(all, all?.withInstallation)],
+    ["Installation start, end", part(all, all?.withInstallation)],
     ["Start of the job", part(all, all?.withStart)],
     ["End of the job", part(all, all?.withEnd)],
     ["All four times", share],
@@ -30,12 +30,13 @@ export function trustSection({ trust }: Answers): Section {
     },
     summary:
       jobs === 0
-        ? "There is no job in this period."
-        : `${plural(jobs, "job")} in ${plural(trust.events, "event")}. ${lagSentence(trust.lag)} ${
+        ? ["There is no job in this period."]
+        : [
+            `${plural(jobs, "job")} in ${plural(trust.events, "event")}. ${lagSentence(trust.lag)}`,
             quarantined === 0
               ? "Nothing was quarantined."
-              : `${plural(quarantined, "upload")} went to quarantine and ${quarantined === 1 ? "is" : "are"} not counted here.`
-          }`,
+              : `${plural(quarantined, "upload")} went to quarantine and ${quarantined === 1 ? "is" : "are"} in no other number.`,
+          ],
     charts: [
       {
         title: "Share of jobs for which a value is known",

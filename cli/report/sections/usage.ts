@@ -16,12 +16,15 @@ export function usageSection({ groups }: Answers): Section {
     question: "Who uses them?",
     headline: { value: repositories.toLocaleString("en-US"), label: "repositories ran jobs on these runners" },
     summary: first
-      ? `${plural(workflows, "workflow")} with ${plural(jobs, "job")} in ${plural(repositories, "repository", "repositories")}. ${visible(first.repository ?? "", 60)} used most: ${format(first.runnerHours, "hours")} in ${plural(first.jobs, "job")}. ${
-          slowest
-            ? `The slowest job is ${visible(slowest.job ?? slowest.workflow ?? "", 60)} of ${visible(slowest.repository ?? "", 60)}: p95 ${formatSeconds(slowest.p95 ?? 0)}.`
-            : ""
-        }`
-      : "There is no job in this period.",
+      ? [
+          `${plural(workflows, "workflow")} with ${plural(jobs, "job")} in ${plural(repositories, "repository", "repositories")}. ${visible(first.repository ?? "", 60)} used most: ${format(first.runnerHours, "hours")} for ${plural(first.jobs, "job")}.`,
+          ...(slowest
+            ? [
+                `The slowest job is ${visible(slowest.job ?? slowest.workflow ?? "", 60)} of ${visible(slowest.repository ?? "", 60)}: p95 ${formatSeconds(slowest.p95 ?? 0)}.`,
+              ]
+            : []),
+        ]
+      : ["There is no job in this period."],
     charts: [
       {
         title: "Runner hours by repository",

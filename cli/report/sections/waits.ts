@@ -24,8 +24,11 @@ export function waitsSection({ waits }: Answers): Section {
       label: "of jobs had to wait for a new machine",
     },
     summary: all
-      ? `The mean wait is ${formatSeconds(all.queue)}. Most of it is ${SPOKEN[largest.name] ?? "unknown"}: ${formatSeconds(largest.value)}. ${plural(all.duringInstallation, "more job")} waited for a runner whose installation had already started.`
-      : "This needs GitHub's queue time, which is known of no job in this period.",
+      ? [
+          `The mean wait is ${formatSeconds(all.queue)}. Most of it is ${SPOKEN[largest.name] ?? "unknown"}: ${formatSeconds(largest.value)}.`,
+          `${plural(all.duringInstallation, "job")} waited for a runner whose installation had already started.`,
+        ]
+      : ["This needs GitHub's queue time, which is known of no job in this period."],
     charts: [
       {
         title: "Mean wait of a job, in parts",

@@ -18,12 +18,13 @@ export function wasteSection({ waste, groups }: Answers): Section {
       label: "of runner hours went into jobs that ended",
     },
     summary: all
-      ? `${format(totalHours(all), "hours")} of runners: ${format(all.jobHours, "hours")} in jobs, ${format(all.idleHours, "hours")} idle before a job, ${format(all.installationHours, "hours")} in installations, ${format(all.unusedHours, "hours")} on runners that were never used. ${
+      ? [
+          `${format(totalHours(all), "hours")} of runners: ${format(all.jobHours, "hours")} in jobs, ${format(all.idleHours, "hours")} idle before a job, ${format(all.installationHours, "hours")} in installations, ${format(all.unusedHours, "hours")} on runners that were never used.`,
           isPriced
             ? `With prices for ${formatShare(priced ?? 0)} of the hours: ${format(all.dollars, "dollars")}, of which ${format(all.wastedDollars, "dollars")} did not go into jobs that ended.`
-            : "No flavor has a price: give pricePerHour to see dollars."
-        }`
-      : "There is no runner in this period.",
+            : "No flavor has a price: give --price-per-hour to see dollars.",
+        ]
+      : ["There is no runner in this period."],
     charts: [
       {
         title: "Runner hours by flavor",
