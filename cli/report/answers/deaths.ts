@@ -66,7 +66,7 @@ const BY_FLAVOR = `
     FROM jobs
     UNION ALL BY NAME SELECT flavor, 0 AS job, true AS installed FROM installs
     UNION ALL BY NAME SELECT flavor, 0 AS job, event = 'runner_install_failed' AS failed, event = 'runner_never_used' AS unused FROM dead)
-  SELECT flavor, sum(job) AS jobs, count(*) FILTER (lost) AS lost, count(*) FILTER (installed) AS installed,
+  SELECT flavor, coalesce(sum(job), 0) AS jobs, count(*) FILTER (lost) AS lost, count(*) FILTER (installed) AS installed,
     count(*) FILTER (failed) AS installFailed, count(*) FILTER (unused) AS neverUsed,
     coalesce(sum(known_seconds), 0) / 60 AS lostMinutes, count(known_seconds) AS lostWithKnownEnd,
     coalesce(sum(at_most_seconds), 0) / 60 AS lostMinutesAtMost,
