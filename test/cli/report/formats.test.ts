@@ -75,7 +75,7 @@ describe("A39: hostile text stays text", () => {
     expect(answers.groups.workflows.map(({ workflow }) => workflow).sort()).toEqual([...HOSTILE].sort());
 
     const page = await render(answers, "html");
-    expect(page.match(/<script|<img|<iframe|<link|<object|(?:href|src)=(?!"#)/gi)).toBeNull();
+    expect(page.match(/<(?:script|img|iframe|link|object)|<[^>]*\s(?:href|src|on\w+)=(?!"#)/gi)).toBeNull();
     expect(page.match(/<\/svg>/g)?.length).toBe(page.match(/<svg /g)?.length);
     expect(page.match(/<style>/g)).toHaveLength(1);
     expect(page).not.toMatch(HIDDEN);
