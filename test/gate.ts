@@ -34,6 +34,8 @@ const STAGES: Readonly<Record<string, Stage>> = {
   simulate: { title: "20,000 simulated worlds", command: ["node", "test/simulation/main.ts"] },
   mutants: { title: "planted bugs", command: ["node", "test/simulation/run-mutants.ts"] },
   package: { title: "the package, as a user installs it", command: ["node", "test/package/main.ts"] },
+  template: { title: "the release's template on MiniStack", command: ["node", "test/package/deploy-template.ts"] },
+  release: { title: "the same release from two clones", command: ["node", "test/package/reproducible.ts"] },
   e2e: { title: "deploy and run on MiniStack", command: ["node", "test/e2e/deploy.ts"] },
   localstack: {
     title: "contracts, tickets and a run on LocalStack",
