@@ -37,7 +37,7 @@ export async function publishEntries(
     for (const [entry, result] of sent) results.set(entry, result);
   }
   return entries.map((entry) => {
-    const result = results.get(entry) ?? MISSING;
+    const result = results.get(entry) ?? MISSING_RESULT;
     return result === "accepted" ? result : { code: result.code };
   });
 }
@@ -76,7 +76,7 @@ async function send(call: readonly EventEntry[], options: SendOptions): Promise<
   for (let attempt = 1; unsent.length > 0; attempt++) {
     const answer = await putOrFail(unsent, options);
     unsent.forEach((entry, index) => {
-      results.set(entry, answer[index] ?? MISSING);
+      results.set(entry, answer[index] ?? MISSING_RESULT);
     });
     unsent = unsent.filter((entry) => isRetryable(results.get(entry)));
     if (attempt === ATTEMPTS_MAX) break;
@@ -85,7 +85,8 @@ async function send(call: readonly EventEntry[], options: SendOptions): Promise<
   return results;
 }
 
-const MISSING: PutResult = { code: "MissingResult", retryable: true };
+/** EventBridge did not say what became of an entry. */
+export const MISSING_RESULT: PutResult = { code: "MissingResult", retryable: true };
 const TOO_LATE: PutResult = { code: "DeadlineReached", retryable: false };
 
 /**
