@@ -96,7 +96,7 @@ export const environment = z
       .string()
       .regex(/^arn:[^:]+:kms:[^:]+:[0-9]{12}:key\//, "must be the ARN of a key, and not of an alias")
       .optional()
-      .describe("ARN of the bucket's own KMS key, if it has one"),
+      .describe("ARN of the KMS key that encrypts the bucket, if it has one"),
     GITHUB_SECRET_ID: z
       .string()
       .min(1)

@@ -11,7 +11,7 @@ export const OUTCOMES = {
   excluded: "The schedule input or GitHub says that its runner is alive or not meant.",
   notReady: "Its runner has not finished; nothing was requested.",
   deferred: "It could not be finished in this run; its files are in place for the next one.",
-  vanished: "Its files were gone when they were to be read: another run was faster.",
+  vanished: "Its files were gone before they could be read: another run was faster.",
 } as const;
 export type Outcome = keyof typeof OUTCOMES;
 
@@ -22,7 +22,7 @@ export const QUARANTINE_REASONS = {
   "too-many-objects": "The storage holds more objects than MAX_OBJECTS_PER_RUNNER.",
   "file-too-large": "A metrics file is larger than 1,024 bytes. It was not read.",
   "unreadable-object":
-    "A metrics file cannot be read with any permission of ours: archived, or encrypted with a key of the uploader's.",
+    "A metrics file cannot be read with any permission of ours: archived, or encrypted with the uploader's key.",
   "invalid-encoding": "A metrics file is not UTF-8, or starts with a byte order mark.",
   "invalid-json": "A job file is not a JSON document, or is nested 1,000 deep.",
   "invalid-schema": "A job file lacks a field, or a field has the wrong type or form.",

@@ -24,7 +24,7 @@ interface RunMetric {
   readonly meaning: string;
   /** Written in every run, also where it is 0. Others are written only if not 0, since CloudWatch charges for each series. */
   readonly always?: true;
-  /** Without the dimension `flavor`: the log says which flavor it was, and all flavors share one alarm, or one limit of GitHub's. */
+  /** Without the dimension `flavor`: the log says which flavor it was, and all flavors share one alarm, or one GitHub rate limit. */
   readonly ofAllFlavors?: true;
 }
 

@@ -253,7 +253,7 @@ function metricsReference(): string {
     return `| \`${name}\` | \`${event}\` | ${value} | ${["flavor", ...(dimension ? [dimension] : [])].map((one) => `\`${one}\``).join(", ")} |`;
   });
   return page("Metrics", "contract/run-metrics.ts and infra/metrics.ts", [
-    "All metrics are in the CloudWatch namespace `RunnerMetrics`. No text of a runner's is ever a dimension.",
+    "All metrics are in the CloudWatch namespace `RunnerMetrics`. No text from a runner is ever a dimension.",
     "",
     "## Runs",
     "",

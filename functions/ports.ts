@@ -141,7 +141,7 @@ export interface Clock {
 export interface RunConfig extends ValuesOf<typeof RUN_SETTINGS> {
   readonly bucketName: string;
   readonly eventBusName: string;
-  /** ARN of the bucket's own KMS key, if it has one. */
+  /** ARN of the KMS key that encrypts the bucket, if it has one. */
   readonly kmsKeyArn?: string | undefined;
   /** Our AWS account, if known: an object encrypted with a key of another account is unreadable because of its uploader. */
   readonly accountId?: string | undefined;

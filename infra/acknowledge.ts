@@ -3,7 +3,7 @@ import type { IConstruct } from "constructs";
 
 /**
  * Says to cdk-nag, and to the reader, why a policy in `scope` names many resources at once. Only at synthesis it is known how the ARN
- * appears in the template. This bookkeeping never fails: an ARN that it can't read stays a finding of whoever uses cdk-nag.
+ * appears in the template. This bookkeeping never fails: an ARN that it can't read stays a finding for the user of cdk-nag.
  */
 export function acknowledgeWildcard(scope: IConstruct, resource: string, reason: string): void {
   scope.node.addValidation({

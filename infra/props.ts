@@ -45,7 +45,7 @@ export interface FlavorProps {
    */
   readonly every?: Duration | undefined;
   /**
-   * A runner that uploads nothing for so long is presumed dead. At least one hour.
+   * A runner that uploads nothing for this long is presumed dead. At least one hour.
    * @default Duration.hours(24)
    */
   readonly orphanAfter?: Duration | undefined;
@@ -55,7 +55,7 @@ export interface FlavorProps {
    */
   readonly githubRunners?: string | undefined;
   /**
-   * Whether the flavor is to be removed: it is still collected, but the stack has no policies for its runners any more.
+   * Whether the flavor is being removed: it is still collected, but the stack has no policies for its runners any more.
    * @default false
    */
   readonly retired?: boolean | undefined;

@@ -257,7 +257,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
     });
   }
 
-  /** Buckets of one account and region are told apart by it. */
+  /** Buckets of one account and region differ by it. */
   private resolvedBucketName(): unknown {
     const owner = Stack.of(this.bucket);
     const name = owner.resolve(this.bucket.bucketName);

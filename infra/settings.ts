@@ -69,7 +69,7 @@ const flavor = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Whether the flavor is to be removed: it is still collected, but has no policies for its runners any more",
+      "Whether the flavor is being removed: it is still collected, but has no policies for its runners any more",
     ),
   alarms: flavorAlarms.optional().describe("Further alarms, each off unless set"),
 });

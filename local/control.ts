@@ -2,7 +2,7 @@ import type { HttpReply, HttpRequest } from "./http.ts";
 import type { RequestLog } from "./request-log.ts";
 import type { S3Model, S3Object } from "./s3.ts";
 
-/** Beside the two services, for those who run the server as a process of its own. No bucket's name begins with `_`. */
+/** Next to the two services, for those who run the server as a process of its own. No bucket's name begins with `_`. */
 const CONTROL_PATH = "/_local/";
 
 /** One line of `POST /_local/objects`. */
@@ -20,7 +20,7 @@ export function isControl({ path }: HttpRequest): boolean {
 
 /**
  * - `GET /_local/requests`: how many requests of each operation there were, as JSON
- * - `DELETE /_local/requests`: counts anew
+ * - `DELETE /_local/requests`: counts from zero
  * - `POST /_local/objects`: plants the objects of the body, one `PlantedObject` in JSON a line
  */
 export function control({ s3, requests }: { s3: S3Model; requests: RequestLog }, request: HttpRequest): HttpReply {

@@ -1,6 +1,6 @@
 import type { Call, HttpReply } from "./http.ts";
 
-/** What a hook is told of a request. */
+/** What a hook gets to see of a request. */
 export interface FaultRequest extends Pick<Call, "service" | "operation" | "bucket" | "key" | "keys"> {
   /** Which request of this operation on this bucket and key it is since the hook was set; the first is 1. */
   readonly attempt: number;
@@ -41,7 +41,7 @@ export type FaultHook = (request: FaultRequest) => Fault | undefined;
 
 /** What goes wrong. Without a hook nothing does. */
 export interface Faults {
-  /** Replaces the hook, and starts counting attempts anew. */
+  /** Replaces the hook, and starts counting attempts from zero. */
   use(hook: FaultHook): void;
   clear(): void;
   /** Asks the hook. */

@@ -23,7 +23,7 @@ export interface Fleet {
 /** A step in a runner's life, as the program names it. */
 type Step = "installation-start" | "installed" | "job-started" | "job-completed";
 
-/** What a runner is told of its job by GitHub. */
+/** What GitHub tells a runner about its job. */
 export interface Job {
   readonly workflow: string;
   readonly repository: string;
@@ -67,7 +67,7 @@ function byProgram({ bucket, flavor, endpoint }: Fleet, spool: string): Recorder
   };
 }
 
-/** An object under the flavor's prefix, whoever may want it there. */
+/** An object under the flavor's prefix, not necessarily a runner's. */
 export async function put({ s3, bucket, flavor }: Fleet, path: string, body: string): Promise<void> {
   await s3.send(new PutObjectCommand({ Bucket: bucket, Key: `runners/${flavor}/${path}`, Body: body }));
 }
@@ -91,7 +91,7 @@ const STORIES: readonly FleetMember[] = [
   { runner: "flooding", story: "hostile: uploads 500 files of junk" },
 ];
 
-/** What GitHub knows of the jobs of this fleet: by workflow run, the runner, how long its job was queued, and how it ended. */
+/** What GitHub knows about the jobs of this fleet: by workflow run, the runner, how long its job was queued, and how it ended. */
 export const GITHUB_JOBS = {
   "7000000001": { runner: "finished-1", queuedSeconds: 42, conclusion: "success" },
   "7000000002": { runner: "finished-2", queuedSeconds: 7, conclusion: "failure" },
@@ -102,7 +102,7 @@ export const GITHUB_JOBS = {
 /** Names of the runners that do a job from beginning to end. */
 export const FINISHED = STORIES.map(({ runner }) => runner).filter((runner) => runner.startsWith("finished"));
 
-/** So long must an orphan be silent here, in seconds; in earnest it is a day. */
+/** How long an orphan is silent here, in seconds; by default it is a day. */
 export const ORPHAN_AFTER_SECONDS = 3;
 
 /** Lets the fleet live. Tells each story as it begins. */
@@ -150,6 +150,6 @@ export async function live(fleet: Fleet, record: Recorder, tell: (member: FleetM
   });
   await Promise.all(lanes);
   await sleep(1_000);
-  // Last, so that they are not taken for orphans.
+  // Last, so that they do not count as orphans.
   await Promise.all([begin("running", 39, job("CI", "7000000005")), begin("idle", 37)]);
 }

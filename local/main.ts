@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { startLocalAws } from "./server.ts";
 
-/** `node local/main.ts [--port N]`: serves until it is told to stop, and prints `{"endpoint": "…"}` when it is ready. */
+/** `node local/main.ts [--port N]`: serves until it gets a signal to stop, and prints `{"endpoint": "…"}` when it is ready. */
 const { values } = parseArgs({ options: { port: { type: "string", default: "0" } } });
 const local = await startLocalAws({ port: Number(values.port) });
 console.log(JSON.stringify({ endpoint: local.endpoint }));

@@ -64,5 +64,5 @@ export function printVerifications(events: readonly ReceivedEvent[], summary: Su
       `${runner_name.padEnd(12)} ${styleText("red", reason)}: GitHub says that it did no job of the run that it claims`,
     );
   }
-  say(`${summary.github?.requests} calls; ${summary.github?.rateLimit?.remaining} left of this hour's.`);
+  say(`${summary.github?.requests} calls; ${summary.github?.rateLimit?.remaining} left in this hour.`);
 }

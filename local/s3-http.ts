@@ -28,7 +28,7 @@ interface Target {
 
 type Run = Call["run"];
 
-/** Parts of S3 that are not here: whoever asks for one is told so, instead of getting something else. */
+/** Parts of S3 that are not here: a client that asks for one gets an error, instead of getting something else. */
 const SUBRESOURCES_MISSING = [
   ..."accelerate acl analytics attributes cors encryption intelligent-tiering inventory legal-hold lifecycle".split(
     " ",

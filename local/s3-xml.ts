@@ -57,7 +57,7 @@ export function postXml(bucket: string, { key, etag }: S3Object): string {
   return `${HEADER}<PostResponse>${element("Bucket", bucket)}${element("Key", key)}${element("ETag", etag)}</PostResponse>`;
 }
 
-/** Body of DeleteObjects' answer. With `quiet`, only what went wrong is told. */
+/** Body of DeleteObjects' answer. With `quiet`, only failures are listed. */
 export function deleteXml(
   targets: readonly DeleteTarget[],
   results: readonly (S3Error | undefined)[],

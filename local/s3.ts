@@ -126,7 +126,7 @@ const AFTER_PREFIX = "\u00ff";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 
-/** Makes an empty S3. `now` gives milliseconds since the epoch, and is all that S3 knows of time. */
+/** Makes an empty S3. `now` gives milliseconds since the epoch, and is the only clock that S3 has. */
 export function createS3Model({ now = Date.now }: { now?: () => number } = {}): S3Model {
   const buckets = new Map<string, Bucket>();
   const wholeSecond = (): number => Math.floor(now() / 1000) * 1000;

@@ -48,7 +48,7 @@ export async function startLocalAws({ port = 0, now = Date.now }: LocalAwsOption
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (message, response) => {
     response.on("error", () => response.destroy());
     serve(message, response).catch((error: unknown) => {
-      // The client is told, so that a defect here shows up in the test that met it.
+      // The client gets the error, so that a defect here shows up in the test that met it.
       if (!response.headersSent) response.writeHead(500);
       response.end(String(error));
     });

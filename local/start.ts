@@ -128,7 +128,7 @@ function acceptedEvents({ events }: Summary): number {
   return Object.values(events).reduce((sum, { accepted }) => sum + accepted, 0);
 }
 
-/** GitHub, too, knows of the fleet's jobs. */
+/** GitHub also has the fleet's jobs. */
 function doJobs(): void {
   const startedAt = Date.now();
   for (const [runId, { runner, queuedSeconds, conclusion }] of Object.entries(GITHUB_JOBS)) {

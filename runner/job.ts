@@ -16,7 +16,7 @@ export interface Job {
 const EVENT_BYTES_MAX = 128;
 const JOB_BYTES_MAX = 128;
 
-/** An id of GitHub's, with room to grow. */
+/** An id from GitHub, with room to grow. */
 const RUN_ID = /^[0-9]{1,20}$/;
 const RUN_ATTEMPT = /^[1-9][0-9]{0,8}$/;
 const IDENTITY_LENGTH_MAX = 256;

@@ -7,7 +7,7 @@ import { ownSpool } from "./owner.ts";
 import { type Environment, limitsOf, spoolDirectory } from "./settings.ts";
 import { takeStep } from "./steps.ts";
 
-/** Of `run`'s end, once it was asked to stop: whoever asked kills us soon. */
+/** Of `run`'s end, once it was asked to stop: the service manager soon kills us. */
 const FINAL_MILLISECONDS_WHEN_STOPPED = 5_000;
 
 /** The shim keeps variables under these names that would change Node; the command gets them back. */

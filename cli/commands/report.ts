@@ -13,7 +13,7 @@ export function reportCommand(): Command {
     .description("answer eight questions about the runners from the archive of events, as one web page or as data")
     .option("--bucket <name>", "bucket of the metrics (this or --folder is required)")
     .option("--folder <path>", "a folder with a copy of the archive, instead of a bucket")
-    .option("--endpoint <url>", "S3's endpoint (default: that of AWS's own settings, such as AWS_ENDPOINT_URL_S3)")
+    .option("--endpoint <url>", "S3's endpoint (default: from AWS's own settings, such as AWS_ENDPOINT_URL_S3)")
     .option("--last <period>", "how far back: days (28d), weeks (4w) or hours (12h)", "28d")
     .option("--from <time>", "first moment, as 2026-11-01 or ISO 8601, instead of --last")
     .option("--until <time>", "moment after the last one (default: now)")
@@ -24,7 +24,7 @@ export function reportCommand(): Command {
     .option("--late <seconds>", "a job that waits longer than this is late", String(REPORT_DEFAULTS.lateSeconds))
     .option(
       "--target-share <share>",
-      "share of jobs that the pool shall start in time",
+      "share of jobs that the pool should start in time",
       String(REPORT_DEFAULTS.targetShare),
     )
     .option("--target-seconds <seconds>", "what in time means for the pool", String(REPORT_DEFAULTS.targetSeconds))

@@ -22,8 +22,8 @@ function postCommand(): Command {
   return withNames(new Command("post"))
     .description("print a ticket for RUNNER_METRICS_TICKET, signed with this machine's AWS credentials")
     .option("--lifetime <seconds>", "how long it can be used", String(SECONDS_PER_DAY))
-    .option("--region <region>", "region of the bucket (default: that of AWS's own settings, such as AWS_REGION)")
-    .option("--endpoint <url>", "S3's endpoint (default: that of AWS's own settings, such as AWS_ENDPOINT_URL_S3)")
+    .option("--region <region>", "region of the bucket (default: from AWS's own settings, such as AWS_REGION)")
+    .option("--endpoint <url>", "S3's endpoint (default: from AWS's own settings, such as AWS_ENDPOINT_URL_S3)")
     .action(async (options: PostOptions, command: Command) => {
       const request = { ...prefixOf(options, command), ...(await signerOf(options)) };
       const { credentials, ...where } = request;

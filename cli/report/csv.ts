@@ -19,7 +19,7 @@ export function renderCsv(sections: readonly Section[]): string {
 }
 
 /**
- * A cell that no spreadsheet takes for a formula: such text gets an apostrophe in front.
+ * A cell that no spreadsheet evaluates as a formula: such text gets an apostrophe in front.
  * https://owasp.org/www-community/attacks/CSV_Injection
  */
 function csvCell(value: Exclude<Cell, undefined>): string {

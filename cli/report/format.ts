@@ -43,7 +43,7 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(parts / per)} ${large}${rest > 0 ? ` ${rest} ${small}` : ""}`;
 }
 
-/** Never 100 % for less than all, nor 0 % for more than none. */
+/** Never 100 % for less than all, never 0 % for more than none. */
 export function formatShare(share: number): string {
   const percent = share * 100;
   if (percent === 0 || percent === 100) return `${percent} %`;

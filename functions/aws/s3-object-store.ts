@@ -55,7 +55,7 @@ export function s3ObjectStore(
       try {
         return objectHead(await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key })), doing);
       } catch (error) {
-        // The answer to a HEAD has no body, hence no code.
+        // The answer to a HEAD has no body and so no code.
         if (httpStatus(error) === 403) return "denied";
         if (httpStatus(error) === 400) return reasonOfBadHead(client, bucket, key, error);
         return refusal(error, doing);
@@ -100,7 +100,7 @@ export function s3ObjectStore(
             CopySourceIfMatch: etag,
             // What an uploader wrote into the headers is no evidence that anyone needs.
             MetadataDirective: "REPLACE",
-            // To copy tags takes privileges of its own, and without them a tagged object would be denied to us for ever.
+            // To copy tags takes privileges of its own, and without them a tagged object would be denied to us forever.
             TaggingDirective: "REPLACE",
             ContentType: "application/octet-stream",
           }),

@@ -22,7 +22,7 @@ export function httpStatus(error: unknown): number | undefined {
 
 /**
  * Translates an error of the SDK. An answer of the service or a network failure becomes a `ServiceError`, whose message contains the
- * resource and AWS's code, and no text of a runner's. Anything else is a bug and is returned unchanged.
+ * resource and AWS's code, and no text from a runner. Anything else is a bug and is returned unchanged.
  */
 export function toServiceError(error: unknown, doing: string): unknown {
   if (!isSdkError(error)) return error;

@@ -1,7 +1,7 @@
 import type { QuarantineReason } from "../../contract/reasons.ts";
 import type { RunnerFileName } from "../../contract/runner-files.ts";
 
-/** A storage that is not trustworthy. Holds no text of the runner's. */
+/** A storage that is not trustworthy. Contains no text from the runner. */
 export interface Corrupt {
   readonly kind: "corrupt";
   readonly reason: QuarantineReason;

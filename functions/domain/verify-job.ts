@@ -67,8 +67,7 @@ export function verificationOf(answer: JobAnswer): Verification {
 
 /**
  * Decides about a runner's claim from the jobs of the workflow run that it names. The claim is verified if one of them has the runner's
- * name, and a mismatch if none has, unless GitHub may still have to name the runner or its list is incomplete. Values are those of the
- * runner's own job; if it is ambiguous which one that is, there are none. `now` in milliseconds since the epoch, by S3's clock.
+ * name, and a mismatch if none has, unless GitHub may still have to name the runner or its list is incomplete. Values come from the runner's own job; if it is ambiguous which one that is, there are none. `now` in milliseconds since the epoch, by S3's clock.
  */
 export function verifyJob({ jobs, unknown }: WorkflowRunJobs, metrics: RunnerMetrics, now: number): JobAnswer {
   const own = jobs.filter(({ runner_name }) => runner_name === runnerName(metrics.storage));

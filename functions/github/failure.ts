@@ -1,7 +1,7 @@
 import { RequestError } from "@octokit/request-error";
 import type { GithubReason } from "../../contract/reasons.ts";
 
-/** GitHub was not called, or its answer was rejected, for a reason of ours. Contains no text of GitHub's. */
+/** GitHub was not called, or its answer was rejected, for a reason of ours. Contains no text from GitHub. */
 export class GithubFailure extends Error {
   // Octokit passes on an error with this name. It treats any other as a server error and tries again.
   override readonly name = "AbortError";

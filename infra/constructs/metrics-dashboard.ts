@@ -61,7 +61,7 @@ const ALARMS_PER_WIDGET_MAX = 100;
 const QUESTIONS = [
   {
     title: "Can I trust these numbers?",
-    text: "Every interval has a run, every run comes to its end, and nothing is left over. Quarantined files are in the bucket under `quarantine/`, each with a manifest. GitHub says whether runners did the jobs that they claim.",
+    text: "Every interval has a run, every run finishes, and nothing is left over. Quarantined files are in the bucket under `quarantine/`, each with a manifest. GitHub says whether runners did the jobs that they claim.",
     answer: "trust",
   },
   {

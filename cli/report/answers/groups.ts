@@ -21,7 +21,7 @@ export interface GroupRow {
   readonly lost: number;
   readonly success: number;
   readonly failure: number;
-  /** Jobs with another conclusion of GitHub's. */
+  /** Jobs with another conclusion. */
   readonly otherConclusion: number;
   /** success ÷ (success + failure); absent if there is neither. */
   readonly successRate?: number;

@@ -89,7 +89,7 @@ export function trustSection({ trust }: Answers): Section {
       ...(trust.githubUnknown.length === 0
         ? []
         : [
-            tableOf("github_unknown", "Why a value of GitHub's is missing", trust.githubUnknown, [
+            tableOf("github_unknown", "Why a value from GitHub is missing", trust.githubUnknown, [
               ["reason", "Reason", "text", ({ reason }) => reason],
               ["count", "Events", "count", ({ count }) => count],
               ["meaning", "What it means", "text", ({ reason }) => meaningOf(GITHUB_REASONS, reason)],
