@@ -14,7 +14,7 @@ export interface ConnectionOptions {
 export function withConnection(command: Command): Command {
   return command
     .option("--stack <name>", "name of the stack", "RunnerMetrics")
-    .option("--region <region>", "region of the stack (default: that of AWS's own settings, such as AWS_REGION)")
+    .option("--region <region>", "region of the stack (default: from AWS's own settings, such as AWS_REGION)")
     .option("--profile <name>", "profile of AWS's configuration (default: AWS_PROFILE)")
     .option("--json", "print JSON");
 }

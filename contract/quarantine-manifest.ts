@@ -8,7 +8,7 @@ import { RUNNER_FILES } from "./runner-files.ts";
 export const NOT_COPIED = {
   "too-large": "It is larger than 1 MiB.",
   "too-many": "The storage holds more objects than MAX_OBJECTS_PER_RUNNER, and this one is over that number.",
-  unreadable: "Nobody but its uploader can read it: archived, or encrypted with a key of the uploader's.",
+  unreadable: "Nobody but its uploader can read it: archived, or encrypted with the uploader's key.",
 } as const;
 export type NotCopied = keyof typeof NOT_COPIED;
 
