@@ -1,7 +1,11 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { deadLettersCommand } from "./commands/dead-letters.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
 import { reportCommand } from "./commands/report.ts";
+import { runnerCommand } from "./commands/runner.ts";
+import { runCommand, runsCommand } from "./commands/runs.ts";
+import { statusCommand } from "./commands/status.ts";
 import { ticketCommand } from "./commands/ticket.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
@@ -35,7 +39,17 @@ export function createProgram(): Command {
     .description("Metrics of self-hosted GitHub Actions runners, from the command line")
     .version(packageJson.version)
     .addHelpText("after", `\n${exitCodesHelp()}`);
-  for (const command of [quarantineCommand(), ticketCommand(), reportCommand()]) program.addCommand(command);
+  for (const command of [
+    statusCommand(),
+    runsCommand(),
+    runCommand(),
+    runnerCommand(),
+    quarantineCommand(),
+    deadLettersCommand(),
+    ticketCommand(),
+    reportCommand(),
+  ])
+    program.addCommand(command);
   reportErrors(program);
   return program;
 }

@@ -124,16 +124,14 @@ export const GITHUB_HELP: Readonly<Record<GithubReason, ReasonHelp>> = {
     action: "Put a new key or token into the secret: docs/use/github.md.",
   },
   "unreadable-credentials": {
-    cause:
-      "Secrets Manager did not give the secret to the function: a policy or its key denies it, or the secret was deleted.",
-    fault: "The person who changed the policy, key or secret.",
-    action: "Correct the policy of the secret or its key. The errors of the run name the refusal.",
+    cause: "The secret was filled in wrongly: it holds neither an App's id, installation and private key nor a token.",
+    fault: "The person who filled in the secret.",
+    action: "Put the credentials into the secret in one of the documented forms: docs/use/github.md.",
   },
   "untrusted-certificate": {
-    cause:
-      "The certificate of the API's host is not from an authority that Node trusts: GitHub Enterprise Server with one of your own, or a proxy.",
-    fault: "The network, or the settings.",
-    action: "Use a certificate of a public authority, or add yours to the function: docs/use/github.md.",
+    cause: "The certificate of GitHub's server has expired, is for another host, or is signed by a private authority.",
+    fault: "The settings, for a private authority. Otherwise the operator of the server.",
+    action: "Set github.caCertificates for a private authority: docs/use/github.md.",
   },
   denied: {
     cause: "The App or token lacks a permission, or is not installed for this repository.",
