@@ -1,11 +1,11 @@
-import { Command, InvalidArgumentError, Option } from "commander";
-import { FLAVOR } from "../../contract/object-keys.ts";
+import { Command, Option } from "commander";
 import { namesOf, QUARANTINE_REASONS, type QuarantineReason } from "../../contract/reasons.ts";
 import type { Bucket } from "../bucket.ts";
 import { type ConnectionOptions, callerArn, openBucket, withBucket } from "../connection.ts";
 import { escapeText } from "../escape.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import { formatTime, parseDuration, printJson, printLines, progress, terminalColumns, wrap } from "../print.ts";
+import { age, flavorName } from "../options.ts";
+import { formatTime, printJson, printLines, progress, terminalColumns, wrap } from "../print.ts";
 import { type Assessment, assess } from "../quarantine/assess.ts";
 import { describeAssessment, describeQuarantine } from "../quarantine/describe.ts";
 import { drop } from "../quarantine/drop.ts";
@@ -49,16 +49,7 @@ function withFilter(command: Command): Command {
 }
 
 function withFlavor(command: Command): Command {
-  return command.option("--flavor <name>", "only of this flavor", (name) => {
-    if (!FLAVOR.test(name)) throw new InvalidArgumentError("It is not the name of a flavor.");
-    return name;
-  });
-}
-
-function age(text: string): number {
-  const milliseconds = parseDuration(text);
-  if (milliseconds === undefined) throw new InvalidArgumentError("It must be like 90s, 30m, 12h or 7d.");
-  return milliseconds;
+  return command.option("--flavor <name>", "only of this flavor", flavorName);
 }
 
 function filterOf({ flavor, reason, name, newerThan, olderThan }: FilterOptions): QuarantineFilter {
