@@ -556,13 +556,6 @@ export const MUTANTS: readonly Mutant[] = [
   },
   // The runner's protocol
   {
-    name: "a 412 is taken for an acknowledgement",
-    file: "runner/upload-life.ts",
-    find: `          yield* note({ there: file });
-          yield* note({ gap: true });`,
-    replace: "          yield* note({ ack: file, at: now() });",
-  },
-  {
     name: "a gap is measured by the wall clock, which may have been set back",
     file: "runner/upload-life.ts",
     find: `  return !differences.every((difference) => difference > -BACKWARDS_MILLISECONDS_MAX && difference < gapMilliseconds);`,
