@@ -78,7 +78,7 @@ describe("the upload protocol", () => {
     step("installed", INSTALLED);
     expect(step("job-started", PRE, { losesAnswers: true }).result).toMatchObject({ kind: "failed" });
     pass(GAP_MILLISECONDS - 1);
-    expect(step("upload")).toEqual({ sent: [PRE], result: STORED });
+    expect(step("upload")).toEqual({ sent: [PRE, INSTALLED, PRE], result: STORED });
     expect(life().repeats).toBe(true);
     // A collector has seen no new object for more than an hour.
     pass(GAP_MILLISECONDS - 1);
