@@ -19,4 +19,5 @@ await bundleHandler(join(DIST, "lambda/extract-metrics/index.mjs"));
 await bundlePrograms(join(DIST, "bin"));
 chmodSync(join(DIST, "bin/runner-metrics.js"), 0o755);
 await buildRunner(join(DIST, "runner"));
-cpSync(join(ROOT, "docs/consume/events"), join(DIST, "schemas"), { recursive: true });
+for (const folder of ["docs/consume/events", "docs/use/files"])
+  cpSync(join(ROOT, folder), join(DIST, "schemas"), { recursive: true });

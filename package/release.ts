@@ -1,13 +1,12 @@
 /** `npm run release`: writes all files of a release into release/. The same sources give the same bytes. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
 import { packageJson } from "./bundle.ts";
 import { lambdaZip } from "./lambda-zip.ts";
-import { tar } from "./tar.ts";
+import { runnerArchive } from "./runner-archive.ts";
 import { releaseTemplate, TEMPLATE_OPTIONS, templateName } from "./template.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -16,23 +15,23 @@ const { version } = packageJson();
 
 rmSync(RELEASE, { recursive: true, force: true });
 mkdirSync(RELEASE);
-// Builds dist/ first.
-execFileSync("npm", ["pack", "--pack-destination", RELEASE], { cwd: ROOT, stdio: "inherit" });
+execFileSync("npm", ["run", "build"], { cwd: ROOT, stdio: "inherit" });
+for (const path of ["dist", "package.json", "README.md", "LICENSE", "CHANGELOG.md"]) setModes(join(ROOT, path));
+execFileSync("npm", ["pack", "--ignore-scripts", "--pack-destination", RELEASE], { cwd: ROOT, stdio: "inherit" });
 write(
   `runner-metrics-lambda-${version}.zip`,
   lambdaZip(readFileSync(join(ROOT, "dist/lambda/extract-metrics/index.mjs"))),
 );
-write(`runner-metrics-runner-${version}.tar.gz`, runnerArchive());
+write(`runner-metrics-runner-${version}.tar.gz`, runnerArchive(join(ROOT, "dist/runner")));
 for (const options of TEMPLATE_OPTIONS) write(templateName(options), JSON.stringify(releaseTemplate(options)));
 write("SHA256SUMS", sums());
 
-/** The program for runners, its shims and what recipes need. */
-function runnerArchive(): Uint8Array {
-  const directory = join(ROOT, "dist/runner");
-  const files = readdirSync(directory).sort();
-  const entries = files.map((name) => ({ name, content: readFileSync(join(directory, name)) }));
-  const wrapRun = { name: "wrap-run.sh", content: readFileSync(join(ROOT, "runner/recipes/wrap-run.sh")) };
-  return gzipSync(tar([...entries, wrapRun]), { level: 9 });
+/** npm packs files with the modes that they have, which depend on the umask. */
+function setModes(path: string): void {
+  const stat = statSync(path);
+  const isDirectory = stat.isDirectory();
+  chmodSync(path, isDirectory || stat.mode & 0o100 ? 0o755 : 0o644);
+  if (isDirectory) for (const name of readdirSync(path)) setModes(join(path, name));
 }
 
 /** As `sha256sum --check` reads them. */

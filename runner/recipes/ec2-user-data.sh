@@ -3,15 +3,15 @@
 # bucket is then its aws:userid, which needs no setting. Its name at GitHub has to be what follows the colon there: the instance's id.
 begun=$(date +%s)
 bucket=METRICS_BUCKET flavor=large region=eu-central-1
-mirror=https://YOUR_MIRROR/runner-metrics # the files of runner/dist
-sums=SHA256_OF_SHA256SUMS                 # printed by `npm run build:runner`
+archive=https://github.com/OWNER/runner-metrics/releases/download/v0.1.0/runner-metrics-runner-0.1.0.tar.gz
+sum=SHA256_OF_THE_ARCHIVE # in the release's SHA256SUMS
 user=runner runner=/opt/actions-runner
 
 install_metrics() (
   mkdir -p /opt/runner-metrics && cd /opt/runner-metrics || exit
-  curl -fsS --retry 3 -O "$mirror/SHA256SUMS" && echo "$sums  SHA256SUMS" | sha256sum -c --status || exit
-  while read -r _ file; do curl -fsS --retry 3 -O "$mirror/$file" || exit; done <SHA256SUMS
-  sha256sum -c --status SHA256SUMS && chmod 755 ./*.sh && printf '%s\n' "RUNNER_METRICS_BUCKET=$bucket" \
+  curl -fsSL --retry 3 -o runner.tar.gz "$archive" || exit
+  echo "$sum  runner.tar.gz" | sha256sum -c --status || exit
+  tar -xzof runner.tar.gz && printf '%s\n' "RUNNER_METRICS_BUCKET=$bucket" \
     "RUNNER_METRICS_FLAVOR=$flavor" "RUNNER_METRICS_REGION=$region" "RUNNER_METRICS_RUNNER=$runner" \
     RUNNER_METRICS_SPOOL=/var/lib/runner-metrics >runner-metrics.conf
 )

@@ -27,12 +27,11 @@ module "runners" {
   userdata_post_install = <<-SH
     (
       mkdir -p /opt/runner-metrics && cd /opt/runner-metrics || exit
-      # The files of runner/dist and runner/recipes/wrap-run.sh. `npm run build:runner` prints the sum of SHA256SUMS.
-      mirror=https://YOUR_MIRROR/runner-metrics sums=SHA256_OF_SHA256SUMS wrap=SHA256_OF_WRAP_RUN
-      curl -fsS --retry 3 -O "$mirror/SHA256SUMS" -O "$mirror/wrap-run.sh" || exit
-      printf '%s  %s\n' $sums SHA256SUMS $wrap wrap-run.sh | sha256sum -c --status || exit
-      while read -r _ file; do curl -fsS --retry 3 -O "$mirror/$file" || exit; done <SHA256SUMS
-      sha256sum -c --status SHA256SUMS && chmod 755 ./*.sh || exit
+      # The release's SHA256SUMS has the sum of the archive.
+      archive=https://github.com/OWNER/runner-metrics/releases/download/v0.1.0/runner-metrics-runner-0.1.0.tar.gz
+      curl -fsSL --retry 3 -o runner.tar.gz "$archive" || exit
+      echo "SHA256_OF_THE_ARCHIVE  runner.tar.gz" | sha256sum -c --status || exit
+      tar -xzof runner.tar.gz || exit
       echo '${base64encode(local.metrics_settings)}' | base64 -d >runner-metrics.conf
       mkdir -p -m 700 /var/lib/runner-metrics && chown "$user_name" /var/lib/runner-metrics
       sudo -u "$user_name" /bin/sh /opt/runner-metrics/installation-start.sh "$(cat /run/runner-metrics-begun)"

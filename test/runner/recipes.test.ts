@@ -21,6 +21,7 @@ import { type IVpc, Vpc } from "aws-cdk-lib/aws-ec2";
 import { Bucket } from "aws-cdk-lib/aws-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { runnerArchive } from "../../package/runner-archive.ts";
 import { addMetrics, allowMetrics } from "../../runner/recipes/cdk-github-runners.ts";
 import { createApp } from "../infra/app.ts";
 import { needs } from "../tools.ts";
@@ -29,8 +30,10 @@ import { SHELLS } from "./platforms.ts";
 
 const SHIMS = fileURLToPath(new URL("../../runner/shims", import.meta.url));
 const RECIPES = fileURLToPath(new URL("../../runner/recipes", import.meta.url));
-/** What `npm run build:runner` prints. */
-const SUMS = sha256(readFileSync(join(PROGRAM, "SHA256SUMS")));
+/** What a release has, and where recipes download it. */
+const ARCHIVE = runnerArchive(PROGRAM);
+const SUM = sha256(ARCHIVE);
+const ARCHIVE_URL = /https:\/\/github\.com\/OWNER\/runner-metrics\/releases\/download\/\S+\.tar\.gz/;
 const FILES = [
   "post-job-metrics.json",
   "pre-job-metrics.json",
@@ -57,7 +60,7 @@ afterAll(async () => {
   await cloud.close();
 });
 
-function sha256(content: Buffer): string {
+function sha256(content: Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
@@ -129,10 +132,11 @@ describe("every script", () => {
 describe("the recipe for", () => {
   it("EC2's user data sets up a runner, lets it live and stores its four files", async () => {
     const machine = newMachine();
+    writeFileSync(machine.at("runner.tar.gz"), ARCHIVE);
     const script = machine
       .moved(recipe("ec2-user-data.sh"))
-      .replace("https://YOUR_MIRROR/runner-metrics", `file://${PROGRAM}`)
-      .replace("SHA256_OF_SHA256SUMS", SUMS)
+      .replace(ARCHIVE_URL, `file://${machine.at("runner.tar.gz")}`)
+      .replace("SHA256_OF_THE_ARCHIVE", SUM)
       .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
       .replace(
         "#!/bin/sh",
@@ -145,13 +149,14 @@ describe("the recipe for", () => {
 
   it("R4 EC2's user data starts the runner without metrics if a file is not the one that was built", async () => {
     const machine = newMachine();
-    const mirror = machine.at("mirror");
-    cpSync(PROGRAM, mirror, { recursive: true });
-    writeFileSync(join(mirror, "job-completed.sh"), "exit 1\n");
+    const changed = machine.at("changed");
+    cpSync(PROGRAM, changed, { recursive: true });
+    writeFileSync(join(changed, "job-completed.sh"), "exit 1\n");
+    writeFileSync(machine.at("runner.tar.gz"), runnerArchive(changed));
     const script = machine
       .moved(recipe("ec2-user-data.sh"))
-      .replace("https://YOUR_MIRROR/runner-metrics", `file://${mirror}`)
-      .replace("SHA256_OF_SHA256SUMS", SUMS)
+      .replace(ARCHIVE_URL, `file://${machine.at("runner.tar.gz")}`)
+      .replace("SHA256_OF_THE_ARCHIVE", SUM)
       .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
       .replace("#!/bin/sh", '#!/bin/sh\nrunuser() { shift 3; "$@"; }\nshutdown() { :; }');
     writeFileSync(
@@ -166,7 +171,7 @@ describe("the recipe for", () => {
     const machine = newMachine();
     const script = machine
       .moved(recipe("ec2-user-data.sh"))
-      .replace("https://YOUR_MIRROR/runner-metrics", "file:///nonexistent")
+      .replace(ARCHIVE_URL, "file:///nonexistent")
       .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
       .replace("#!/bin/sh", '#!/bin/sh\ncurl() { return 22; }\nrunuser() { shift 3; "$@"; }\nshutdown() { :; }');
     writeFileSync(machine.at("opt/actions-runner/run.sh"), "#!/bin/sh\necho ran\n");
@@ -184,16 +189,13 @@ describe("the recipe for", () => {
     const postInstall = heredoc("userdata_post_install");
     expect(postInstall).toContain(expression);
     expect(postInstall.replace(expression, "")).not.toMatch(/[$%]\{/); // Terraform would read it as its own
-    const mirror = machine.at("mirror");
-    cpSync(PROGRAM, mirror, { recursive: true });
-    cpSync(join(RECIPES, "wrap-run.sh"), join(mirror, "wrap-run.sh"));
+    writeFileSync(machine.at("runner.tar.gz"), ARCHIVE);
     const script = machine
       .moved(
         `set -e\nuser_name=$(id -un)\nsudo() { shift 2; "$@"; }\n${heredoc("userdata_pre_install")}\n${postInstall}`,
       )
-      .replace("https://YOUR_MIRROR/runner-metrics", `file://${mirror}`)
-      .replace("SHA256_OF_SHA256SUMS", SUMS)
-      .replace("SHA256_OF_WRAP_RUN", sha256(readFileSync(join(RECIPES, "wrap-run.sh"))))
+      .replace(ARCHIVE_URL, `file://${machine.at("runner.tar.gz")}`)
+      .replace("SHA256_OF_THE_ARCHIVE", SUM)
       .replace(expression, Buffer.from(`${settings}\n`).toString("base64"));
     const env = environment("terraform");
     const setUp = await launch(["bash", "-c", script], env).finished;

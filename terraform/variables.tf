@@ -1,0 +1,75 @@
+variable "release_directory" {
+  description = "Folder with the files of one release, downloaded and verified with SHA256SUMS."
+  type        = string
+}
+
+variable "release_version" {
+  description = "Version of that release, such as 0.1.0. It is part of the name of the function's zip file."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+(-[0-9A-Za-z.-]+)?$", var.release_version))
+    error_message = "A version is MAJOR.MINOR.PATCH, without v."
+  }
+}
+
+variable "code_bucket" {
+  description = "Bucket in the same region for the function's zip file and the template. Not the bucket of the metrics."
+  type        = string
+}
+
+variable "name" {
+  description = "Name of the CloudFormation stack, and CloudWatch's namespace of the metrics."
+  type        = string
+  default     = "RunnerMetrics"
+}
+
+variable "flavors" {
+  description = "Flavors of runners, 1 to 5. Append new ones at the end: another order replaces the policies and roles of the flavors that move."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.flavors) >= 1 && length(var.flavors) <= 5 && length(distinct(var.flavors)) == length(var.flavors)
+    error_message = "There must be 1 to 5 flavors, all different."
+  }
+
+  validation {
+    condition     = alltrue([for flavor in var.flavors : can(regex("^[a-z0-9][a-z0-9-]{0,31}$", flavor))])
+    error_message = "A flavor has 1 to 32 lower-case letters, digits and hyphens, and does not begin with a hyphen."
+  }
+}
+
+variable "orphan_after_seconds" {
+  description = "Seconds without an upload after which a runner is presumed dead."
+  type        = number
+  default     = 86400
+
+  validation {
+    condition     = var.orphan_after_seconds >= 3600 && var.orphan_after_seconds < 1209600
+    error_message = "At least 3600, and less than the 14 days after which uploads are deleted."
+  }
+}
+
+variable "alarm_email" {
+  description = "Receives all alarms after the link in SNS's first e-mail is confirmed. Empty for nobody."
+  type        = string
+  default     = ""
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the permissions boundary of all roles. Null for none."
+  type        = string
+  default     = null
+}
+
+variable "kms_key_arn" {
+  description = "ARN of the KMS key that encrypts the bucket. Null for S3's own keys. Its policy must delegate to the account's IAM."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags of the stack and of all that it creates."
+  type        = map(string)
+  default     = {}
+}

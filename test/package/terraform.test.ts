@@ -1,0 +1,79 @@
+/** The Terraform module against the release's templates. Reads the files as text: what Terraform itself says of them is in docs/use/install.md. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { releaseTemplate, TEMPLATE_OPTIONS, templateName } from "../../package/template.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
+const main = read("terraform/main.tf");
+const outputs = read("terraform/outputs.tf");
+const example = read("terraform/examples/terraform-aws-github-runner/main.tf");
+
+const names = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, name = ""]) => name))];
+const variables = names(read("terraform/variables.tf"), /^variable "(\w+)"/gm);
+const templates = TEMPLATE_OPTIONS.map((options) => ({
+  ...options,
+  name: templateName(options),
+  template: releaseTemplate(options),
+}));
+
+test.each(templates)(
+  "the module sets every parameter of $name that has no default, and no other",
+  ({ flavors, kms, template }) => {
+    const block = /parameters = merge\(([\s\S]*?)\n {2}\)/.exec(main)?.[1] ?? "";
+    const fixed = names(block, /^ {6}(\w+) += /gm);
+    const numbered = block.includes(`"Flavor${"$"}{index + 1}" => flavor`);
+    const set = [...fixed, ...(numbered ? Array.from({ length: flavors }, (_, index) => `Flavor${index + 1}`) : [])];
+    if (kms) set.push(...names(block, /\{ (KmsKeyArn) = /g));
+    const parameters = template.Parameters as Record<string, object>;
+    expect(Object.keys(parameters)).toEqual(expect.arrayContaining(set));
+    const required = Object.entries(parameters).filter(([, parameter]) => !("Default" in parameter));
+    expect(set).toEqual(expect.arrayContaining(required.map(([name]) => name)));
+  },
+);
+
+test.each(templates)("every output that the module reads is one of $name", ({ template, flavors }) => {
+  const read = names(outputs, /outputs\["([^"]+)"\]/g);
+  expect(read.length).toBeGreaterThan(8);
+  for (let flavor = 1; flavor <= flavors; flavor++) {
+    const wanted = read.map((name) => name.replace("$" + "{index + 1}", String(flavor)));
+    expect(Object.keys(template.Outputs as object)).toEqual(expect.arrayContaining(wanted));
+  }
+});
+
+test("the module names templates as the release does", () => {
+  expect(main).toContain("runner-metrics-$" + "{local.flavor_count}-flavor$" + '{local.flavor_count == 1 ? "" : "s"}"');
+  expect(main).toContain('"$' + '{var.kms_key_arn == null ? "" : "-kms"}.template.json"');
+  expect(templateName({ flavors: 1, kms: false })).toBe("runner-metrics-1-flavor.template.json");
+  expect(templateName({ flavors: 3, kms: true })).toBe("runner-metrics-3-flavors-kms.template.json");
+});
+
+test("templates need no more than CAPABILITY_IAM: no role, policy or profile has a name", () => {
+  for (const { template } of templates) {
+    for (const { Type, Properties = {} } of Object.values(
+      template.Resources as Record<string, { Type: string; Properties?: object }>,
+    )) {
+      // An inline policy has a name within its role.
+      if (Type.startsWith("AWS::IAM::") && Type !== "AWS::IAM::Policy")
+        expect(Object.keys(Properties)).not.toContain(`${/Role|Policy|Profile/.exec(Type)?.[0]}Name`);
+    }
+  }
+  expect(main).toContain('capabilities = ["CAPABILITY_IAM"]');
+});
+
+test("every variable is used, and the example sets only variables and reads only outputs that there are", () => {
+  expect(names(main, /var\.(\w+)/g).toSorted()).toEqual(
+    expect.arrayContaining(variables.filter((name) => name !== "tags").toSorted()),
+  );
+  expect(names(main + outputs, /var\.(\w+)/g).toSorted()).toEqual(variables.toSorted());
+  const module = /module "metrics" \{([\s\S]*?)\n\}/.exec(example)?.[1] ?? "";
+  const set = names(module, /^ {2}(\w+) += /gm).filter((name) => name !== "source");
+  expect(variables).toEqual(expect.arrayContaining(set));
+  const declared = names(outputs, /^output "(\w+)"/gm);
+  expect(declared).toEqual(expect.arrayContaining(names(example, /module\.metrics\.(\w+)/g)));
+});
+
+test("the example sets up runners as the recipe does", () => {
+  const from = (text: string) => text.slice(text.indexOf("  userdata_pre_install"));
+  expect(from(example)).toBe(from(read("runner/recipes/terraform-aws-github-runner.tf")));
+});
