@@ -47,6 +47,7 @@ const TOOLS = {
   "aws-cli": { commands: ["aws"], install: "pip install awscli" },
   /** Not a tool: the tests that take more than their share of `npm test`'s minute. */
   gate: { isInstalled: () => toolsAreRequired, install: "npm run test:all" },
+  chromium: { commands: ["chromium"], install: "apt-get install chromium fonts-dejavu-core" },
   moto: { isInstalled: () => isInstalled(MOTO), install: "npm run test:all -- emulators moto" },
 } as const satisfies Record<string, Tool>;
 

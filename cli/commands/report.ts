@@ -4,14 +4,18 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { FLAVOR } from "../../contract/object-keys.ts";
+import { output, stackOutputs } from "../connection.ts";
 import { REPORT_DEFAULTS, type ReportOptions } from "../report/options.ts";
-import { type ReportFormat, report } from "../report/report.ts";
+import type { ReportFormat } from "../report/report.ts";
 
 /** `runner-metrics report`: answers from the archive of events, as a page or as data. */
 export function reportCommand(): Command {
   return new Command("report")
     .description("answer eight questions about the runners from the archive of events, as one web page or as data")
-    .option("--bucket <name>", "bucket of the metrics (this or --folder is required)")
+    .option("--stack <name>", "name of the stack", "RunnerMetrics")
+    .option("--bucket <name>", "name of the bucket (default: that of the stack)")
+    .option("--region <region>", "region of the bucket (default: that of AWS's own settings, such as AWS_REGION)")
+    .option("--profile <name>", "profile of AWS's configuration (default: AWS_PROFILE)")
     .option("--folder <path>", "a folder with a copy of the archive, instead of a bucket")
     .option("--endpoint <url>", "S3's endpoint (default: from AWS's own settings, such as AWS_ENDPOINT_URL_S3)")
     .option("--last <period>", "how far back: days (28d), weeks (4w) or hours (12h)", "28d")
@@ -37,6 +41,8 @@ export function reportCommand(): Command {
     .action(async (given: Given, command: Command) => {
       const options = await optionsOf(given, (problems) => command.error(problems.join("; ")));
       const format: ReportFormat = given.json ? "json" : given.csv ? "csv" : given.markdown ? "markdown" : "html";
+      // DuckDB, Vega and the SDK are loaded only for this command.
+      const { report } = await import("../report/report.ts");
       const text = await report(options, format, process.stderr.isTTY ? showProgress : undefined).catch(explain);
       const out = given.out ?? (format === "html" ? "report.html" : undefined);
       if (out === undefined || out === "-") {
@@ -52,7 +58,10 @@ export function reportCommand(): Command {
 }
 
 interface Given {
+  readonly stack: string;
   readonly bucket?: string;
+  readonly region?: string;
+  readonly profile?: string;
   readonly folder?: string;
   readonly endpoint?: string;
   readonly last: string;
@@ -76,8 +85,8 @@ interface Given {
 /** Validates everything and reports all problems at once. `fail` does not return. */
 async function optionsOf(given: Given, fail: (problems: readonly string[]) => never): Promise<ReportOptions> {
   const problems: string[] = [];
-  const { bucket, folder, endpoint, flavor = [] } = given;
-  if ((bucket === undefined) === (folder === undefined)) problems.push("give either --bucket or --folder");
+  const { bucket, folder, endpoint, region, profile, flavor = [] } = given;
+  if (bucket !== undefined && folder !== undefined) problems.push("--bucket and --folder exclude each other");
   if (bucket !== undefined && !BUCKET.test(bucket)) problems.push("--bucket is not the name of a bucket");
   if (endpoint !== undefined && !URL.canParse(endpoint)) problems.push("--endpoint is not a URL");
   for (const name of flavor.filter((name) => !FLAVOR.test(name))) problems.push(`--flavor: ${name} is not a flavor`);
@@ -103,8 +112,6 @@ async function optionsOf(given: Given, fail: (problems: readonly string[]) => ne
   const seconds = (name: string, text: string) => number(name, text, (value) => value >= 0, "a number of seconds");
   const pricePerHour = await pricesOf(given, problems);
   const options = {
-    archive: folder === undefined ? { bucket: bucket ?? "", ...(endpoint !== undefined && { endpoint }) } : { folder },
-    cacheFolder: given.cache ?? defaultCacheFolder(bucket ?? "", endpoint),
     from: from ?? 0,
     until: until ?? 0,
     flavors: flavor,
@@ -120,7 +127,19 @@ async function optionsOf(given: Given, fail: (problems: readonly string[]) => ne
     targetSeconds: seconds("--target-seconds", given.targetSeconds),
     ...(given.turnover !== undefined && { turnoverSeconds: seconds("--turnover", given.turnover) }),
   };
-  return problems.length > 0 ? fail(problems) : options;
+  if (problems.length > 0) return fail(problems);
+  if (folder !== undefined) return { ...options, archive: { folder }, cacheFolder: "" };
+  const name = bucket ?? output(await stackOutputs(given), "BucketName");
+  const place = {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(profile !== undefined && { profile }),
+  };
+  return {
+    ...options,
+    archive: { bucket: name, ...place },
+    cacheFolder: given.cache ?? defaultCacheFolder(name, endpoint),
+  };
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and access points. */

@@ -51,8 +51,11 @@ function renderTable({ title, columns, rows, more = 0 }: Table, timeZone: string
 /** Text that Markdown shows as it is: no markup, no HTML, no link, no mention, no new line. */
 function inert(text: string): string {
   return visible(text, 3_000)
-    .replaceAll(/[\\`*_{}[\]<>()#+!|~$^=&"']/g, (character) => `&#${character.charCodeAt(0)};`)
+    .replaceAll(/[\\`*_[\]<>#|~$&]/g, (character) => `&#${character.charCodeAt(0)};`)
     .replaceAll("@", "@\u200b")
-    .replaceAll(/(?<=\w)(:\/\/|\.(?=\w))/g, (found) => (found === "://" ? ":&#47;&#47;" : "&#46;"))
-    .replaceAll(/^([-]|\d+[.])/g, (found) => `\\${found}`);
+    .replaceAll("://", ":&#47;&#47;")
+    // GitHub makes links of bare names such as www.example.com.
+    .replaceAll(/(?<=[A-Za-z])\.(?=[A-Za-z])/g, "&#46;")
+    .replaceAll(/^(?=[-+])/g, "\\");
+}`);
 }

@@ -1,7 +1,9 @@
+import type { S3Place } from "./s3-client.ts";
+
 /** What a report is made from and how. All of it has been validated. */
 export interface ReportOptions {
   /** Where the archive is: a bucket, or a folder with the same layout (the one that holds `dt=…`, or its parent). */
-  readonly archive: { readonly bucket: string; readonly endpoint?: string } | { readonly folder: string };
+  readonly archive: ({ readonly bucket: string } & S3Place) | { readonly folder: string };
   /** Where downloaded objects are kept for the next report. Not used for a folder. */
   readonly cacheFolder: string;
   /** Events published in this period, in UNIX seconds: `from` is included, `until` is not. */

@@ -1,4 +1,3 @@
-import type { S3Client } from "@aws-sdk/client-s3";
 import { type Answers, computeAnswers } from "./answers.ts";
 import { renderCsv } from "./csv.ts";
 import { openDatabase } from "./database.ts";
@@ -41,7 +40,7 @@ export async function render(answers: Answers, format: ReportFormat): Promise<st
 async function archiveFiles(options: ReportOptions, progress: Progress | undefined): Promise<string[]> {
   const { archive, cacheFolder } = options;
   if ("folder" in archive) return filesInFolder(archive.folder, options);
-  const s3: S3Client = createS3Client(archive.endpoint);
+  const s3 = createS3Client(archive);
   try {
     return await filesInBucket(s3, archive.bucket, cacheFolder, options, progress);
   } finally {
