@@ -50,12 +50,13 @@ function renderTable({ title, columns, rows, more = 0 }: Table, timeZone: string
 
 /** Text that Markdown shows as it is: no markup, no HTML, no link, no mention, no new line. */
 function inert(text: string): string {
-  return visible(text, 3_000)
-    .replaceAll(/[\\`*_[\]<>#|~$&]/g, (character) => `&#${character.charCodeAt(0)};`)
-    .replaceAll("@", "@\u200b")
-    .replaceAll("://", ":&#47;&#47;")
-    // GitHub makes links of bare names such as www.example.com.
-    .replaceAll(/(?<=[A-Za-z])\.(?=[A-Za-z])/g, "&#46;")
-    .replaceAll(/^(?=[-+])/g, "\\");
-}`);
+  return (
+    visible(text, 3_000)
+      .replaceAll(/[\\`*_[\]<>#|~$&]/g, (character) => `&#${character.charCodeAt(0)};`)
+      .replaceAll("@", "@\u200b")
+      .replaceAll("://", ":&#47;&#47;")
+      // GitHub makes links of bare names such as www.example.com.
+      .replaceAll(/(?<=[A-Za-z])\.(?=[A-Za-z])/g, "&#46;")
+      .replaceAll(/^(?=[-+])/g, "\\")
+  );
 }
