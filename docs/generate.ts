@@ -33,6 +33,7 @@ import { ALARM_LIMITS } from "../infra/constructs/alarms-with-limits.ts";
 import { JOB_METRICS, type JobMetric } from "../infra/metrics.ts";
 import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
 import { parseSettings, stackSettings } from "../infra/settings.ts";
+import { ACCEPTED_FINDINGS } from "./accepted-findings.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const BEGIN = "<!-- events: made by npm run docs -->";
@@ -65,6 +66,7 @@ export function generatedFiles(): Record<string, string> {
     "docs/operate/reasons.md": reasonsReference(),
     "docs/operate/metrics.md": metricsReference(),
     "docs/operate/alarms.md": alarmsReference(),
+    "docs/operate/findings.md": findingsReference(),
     "README.md": [`${before}${BEGIN}`, "| detail-type | |", "|---|---|", ...overview, `${END}${after}`].join("\n"),
   };
 }
@@ -320,6 +322,22 @@ function alarmsReference(): string {
 function runbookLink(name: string): string {
   const path = new URL("docs/operate/runbook.md", ROOT);
   return existsSync(path) ? `[\`${name}\`](runbook.md#${name.toLowerCase()})` : `\`${name}\``;
+}
+
+function findingsReference(): string {
+  const rows = ACCEPTED_FINDINGS.map(
+    ({ tool, rule, where, reason }) =>
+      `| ${tool} | \`${rule.replace("NIST.800.53.R5-", "")}\` | ${where} | ${reason} |`,
+  );
+  return page("Findings of linters", "docs/accepted-findings.ts", [
+    "Four linters check the templates. cdk-nag's AwsSolutions pack has no finding that is not acknowledged in the code. `npm run test:all -- templates` runs",
+    "cfn-lint for all regions, checkov, and cdk-nag's NIST 800-53 (revision 5) pack, with the default settings and with everything switched on. It",
+    "fails if a finding is not in this table, or if a finding in this table is no longer found.",
+    "",
+    "| linter | rule | where | why it stays, or which setting changes it |",
+    "|---|---|---|---|",
+    ...rows,
+  ]);
 }
 
 function page(title: string, source: string, lines: readonly string[]): string {

@@ -8,12 +8,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 const VENVS = new URL("../.venv/", import.meta.url).pathname;
 const START_SECONDS_MAX = 90;
 
-interface Release {
+/** A program from PyPI. */
+export interface PythonProgram {
   readonly name: string;
   /** For pip, pinned. */
   readonly packages: readonly string[];
   /** Minor version of the oldest Python 3 that runs it; the environment's `PYTHON` names the interpreter. */
   readonly pythonMinor: number;
+}
+
+interface Release extends PythonProgram {
   /** Below the virtual environment, with its parameters. */
   command(port: number): readonly [string, ...string[]];
   readonly health: string;
@@ -65,8 +69,7 @@ export interface Emulator {
 
 /** Installs the pinned release unless it is there, and starts it on a free port of loopback. Keeps all its files in `home`. */
 export async function startEmulator(release: Release, home: string): Promise<Emulator> {
-  const venv = join(VENVS, release.name);
-  install(release, venv);
+  const venv = installed(release);
   const port = await freePort();
   const log = join(home, `${release.name}.log`);
   const output = openSync(log, "w");
@@ -93,14 +96,19 @@ export async function startEmulator(release: Release, home: string): Promise<Emu
 }
 
 /** Whether the pinned release is there. */
-export function isInstalled({ name, packages }: Release): boolean {
+export function isInstalled({ name, packages }: PythonProgram): boolean {
   const stamp = join(VENVS, name, "packages");
   return existsSync(stamp) && readFileSync(stamp, "utf8").trim() === packages.join(" ");
 }
 
-function install(release: Release, venv: string): void {
-  if (isInstalled(release)) return;
-  const { name, packages, pythonMinor } = release;
+/** The path of the program's virtual environment. Installs the pinned release unless it is there. */
+export function installed(program: PythonProgram): string {
+  const venv = join(VENVS, program.name);
+  if (!isInstalled(program)) install(program, venv);
+  return venv;
+}
+
+function install({ name, packages, pythonMinor }: PythonProgram, venv: string): void {
   const python = process.env.PYTHON ?? "python3";
   const { status } = spawnSync(python, ["-c", `import sys; sys.exit(sys.version_info < (3, ${pythonMinor}))`]);
   if (status !== 0)

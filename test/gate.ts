@@ -36,7 +36,15 @@ const STAGES: Readonly<Record<string, Stage>> = {
   package: { title: "the package, as a user installs it", command: ["node", "test/package/main.ts"] },
   template: { title: "the release's template on MiniStack", command: ["node", "test/package/deploy-template.ts"] },
   release: { title: "the same release from two clones", command: ["node", "test/package/reproducible.ts"] },
+  templates: {
+    title: "cfn-lint in all regions, checkov and NIST 800-53 over the templates",
+    command: ["node", "test/infra/lint.ts"],
+  },
   e2e: { title: "deploy and run on MiniStack", command: ["node", "test/e2e/deploy.ts"] },
+  lifecycle: {
+    title: "stacks side by side, deleted and deployed again, on MiniStack",
+    command: ["node", "test/e2e/lifecycle.ts"],
+  },
   localstack: {
     title: "contracts, tickets and a run on LocalStack",
     command: ["node", "test/e2e/localstack.ts", "--host"],

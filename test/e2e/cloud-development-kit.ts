@@ -3,22 +3,26 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { StackSettingsInput } from "../../infra/settings.ts";
 
 const BIN = fileURLToPath(new URL("../../node_modules/.bin/", import.meta.url));
-const APP = fileURLToPath(new URL("app.ts", import.meta.url));
 
 /** Outputs by stack. */
 export type Outputs = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export interface CloudDevelopmentKit {
-  bootstrap(): Promise<void>;
-  deploy(settings: StackSettingsInput): Promise<Outputs>;
+  /** `context` is one that the app accepts. */
+  bootstrap(context: object): Promise<void>;
+  /** Deploys all stacks of the app, with this context. */
+  deploy(context: object): Promise<Outputs>;
   destroy(): Promise<void>;
 }
 
-/** `env` says which endpoint and credentials; `directory` is where cdk.json is written, and all else. */
-export function cloudDevelopmentKit(directory: string, env: Readonly<Record<string, string>>): CloudDevelopmentKit {
+/** `app` is a file in this folder; `env` says which endpoint and credentials; `directory` is where cdk.json is written, and all else. */
+export function cloudDevelopmentKit(
+  app: string,
+  directory: string,
+  env: Readonly<Record<string, string>>,
+): CloudDevelopmentKit {
   // The command line remembers accounts in its home.
   const home = join(directory, "home");
   mkdirSync(home);
@@ -36,19 +40,20 @@ export function cloudDevelopmentKit(directory: string, env: Readonly<Record<stri
   }
 
   return {
-    bootstrap() {
-      writeSettings({ flavors: { large: {} } });
+    bootstrap(context) {
+      writeContext(context);
       return cdk("bootstrap", `aws://000000000000/${env.AWS_REGION}`);
     },
-    async deploy(settings) {
-      writeSettings(settings);
-      await cdk("deploy", "--all", "--require-approval", "never", "--outputs-file", outputs);
+    async deploy(context) {
+      writeContext(context);
+      await cdk("deploy", "--all", "--concurrency", "3", "--require-approval", "never", "--outputs-file", outputs);
       return JSON.parse(readFileSync(outputs, "utf8"));
     },
     destroy: () => cdk("destroy", "--all", "--force"),
   };
 
-  function writeSettings(runnerMetrics: StackSettingsInput): void {
-    writeFileSync(join(directory, "cdk.json"), JSON.stringify({ app: `node ${APP}`, context: { runnerMetrics } }));
+  function writeContext(context: object): void {
+    const path = fileURLToPath(new URL(app, import.meta.url));
+    writeFileSync(join(directory, "cdk.json"), JSON.stringify({ app: `node ${path}`, context }));
   }
 }

@@ -24,11 +24,10 @@ import {
 import { cloudDevelopmentKit, type Outputs } from "./cloud-development-kit.ts";
 import { type Fleet, putFiles } from "./fleet.ts";
 
-/** The shortest that a schedule can have, and what the emulator does not know switched off. */
+/** The shortest interval that a schedule can have, and the one setting for what the emulator lacks. */
 const SETTINGS: StackSettingsInput = {
   flavors: { large: { everyMinutes: 1 } },
-  archiveRetentionDays: 0,
-  schemaRegistry: false,
+  emulator: true,
   removalPolicy: "destroy",
 };
 const CHANGED: StackSettingsInput = { ...SETTINGS, maxObjectsPerRunner: 40 };
@@ -52,11 +51,11 @@ const client = {
 };
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient(client);
-const cdk = cloudDevelopmentKit(directory, env);
+const cdk = cloudDevelopmentKit("app.ts", directory, env);
 
 try {
-  await cdk.bootstrap();
-  const outputs = await cdk.deploy(SETTINGS);
+  await cdk.bootstrap({ runnerMetrics: SETTINGS });
+  const outputs = await cdk.deploy({ runnerMetrics: SETTINGS });
   const { bucket, queueUrl } = namesIn(outputs);
   tell("deployed", `stacks ${Object.keys(outputs).join(", ")}; bucket ${bucket}`);
 
@@ -70,7 +69,7 @@ try {
   tell("quarantined", await checkQuarantine(s3, bucket, consumer.events));
   tell("cleaned up", await checkCleanedUp(s3, bucket));
 
-  assert.deepEqual(namesIn(await cdk.deploy(CHANGED)), { bucket, queueUrl });
+  assert.deepEqual(namesIn(await cdk.deploy({ runnerMetrics: CHANGED })), { bucket, queueUrl });
   const extra = Object.fromEntries(Array.from({ length: 30 }, (_, number) => [`extra-${number}`, "x"]));
   await putFiles(s3, fleet, "r-larger", { ...extra, ...filesOf(0) });
   await consumer.until((events) => of("RunnerStop", events).some(({ runner_name }) => runner_name === "r-larger"));

@@ -318,21 +318,6 @@ describe("an alarm", () => {
   });
 });
 
-test("as many flavors as may be fit into one stack, and into IAM's policies", () => {
-  const names = Array.from({ length: 20 }, (_, number) => `${"f".repeat(30)}${String(number).padStart(2, "0")}`);
-  const flavors = Object.fromEntries(names.map((name) => [name, { githubRunners: "acme" }]));
-  const full = synthesize({ flavors, github: { owners: ["acme"] }, bucketName: "b".repeat(63) });
-  // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-  expect(Object.keys(full.toJSON().Resources).length).toBeLessThanOrEqual(500);
-  const sizes = (type: string) =>
-    Object.values(resources(full, type)).map(
-      ({ Properties }) => JSON.stringify(statementsOf(full, Properties.PolicyDocument)).length,
-    );
-  // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-  expect(Math.max(...sizes("AWS::IAM::ManagedPolicy"))).toBeLessThan(6_144);
-  expect(Math.max(...sizes("AWS::IAM::Policy"))).toBeLessThan(10_240);
-});
-
 interface ScheduleProperties {
   readonly Target: { readonly Input: string };
 }

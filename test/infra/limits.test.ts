@@ -1,0 +1,150 @@
+/** As many flavors as the settings accept, with everything switched on: the stack stays within AWS's documented limits. */
+
+import type { Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
+import { describe, expect, test } from "vitest";
+import { arnOf, resolve, statementsOf } from "./iam.ts";
+import { createStack, resources } from "./synthesize.ts";
+
+const FLAVORS = Array.from({ length: 20 }, (_, number) => `${"f".repeat(30)}${String(number).padStart(2, "0")}`);
+const ALARMS = { queueSeconds: 1, lostPercent: 1, failedInstallations: 1, nothingExtractedHours: 1, busyHours: 1 };
+const { stack } = createStack({
+  flavors: Object.fromEntries(FLAVORS.map((name) => [name, { githubRunners: "acme", alarms: ALARMS }])),
+  github: { owners: Array.from({ length: 30 }, (_, number) => `${"o".repeat(36)}-${number}`) },
+  kmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+  schemaRegistry: true,
+  alarmEmail: "ops@example.com",
+});
+const template = Template.fromStack(stack as Stack);
+const all = Object.entries(template.toJSON().Resources as Record<string, Record<string, unknown>>);
+const propertiesOf = (type: string) => Object.values(resources(template, type)).map(({ Properties }) => Properties);
+const sizeOf = (value: unknown) => JSON.stringify(resolve(template, value)).length;
+const policySizes = (type: string) =>
+  propertiesOf(type).map(({ PolicyDocument }) => JSON.stringify(statementsOf(template, PolicyDocument)).length);
+
+test("one flavor more is refused", () => {
+  const flavors = Object.fromEntries([...FLAVORS, "more"].map((name) => [name, {}]));
+  expect(() => createStack({ flavors })).toThrow("flavors: must be at most 20");
+});
+
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+test("CloudFormation: resources, outputs, and bytes of the template", () => {
+  expect(all.length).toBeLessThanOrEqual(500);
+  const outputs = template.findOutputs("*");
+  expect(Object.keys(outputs).length).toBeLessThanOrEqual(200);
+  expect(Buffer.byteLength(JSON.stringify(template.toJSON()))).toBeLessThanOrEqual(1_000_000);
+  for (const [id] of all) expect(id).toMatch(/^[A-Za-z0-9]{1,255}$/);
+});
+
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+test("IAM: sizes of policies, policies of a role, and descriptions", () => {
+  expect(Math.max(...policySizes("AWS::IAM::ManagedPolicy"))).toBeLessThanOrEqual(6_144);
+  const inline = Map.groupBy(propertiesOf("AWS::IAM::Policy"), ({ Roles }) => JSON.stringify(Roles));
+  for (const policies of inline.values()) {
+    const sizes = policies.map(({ PolicyDocument }) => JSON.stringify(statementsOf(template, PolicyDocument)).length);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(10_240);
+  }
+  for (const { ManagedPolicyArns = [], AssumeRolePolicyDocument, Description = "" } of propertiesOf("AWS::IAM::Role")) {
+    expect((ManagedPolicyArns as unknown[]).length).toBeLessThanOrEqual(10);
+    expect(sizeOf(AssumeRolePolicyDocument)).toBeLessThanOrEqual(2_048);
+    expect(String(Description).length).toBeLessThanOrEqual(1_000);
+  }
+});
+
+test("policies of resources: bucket 20 KB, queue and topic and bus 10 KB or more, log group 5 KB", () => {
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
+  expect(Math.max(...policySizes("AWS::S3::BucketPolicy"))).toBeLessThanOrEqual(20_480);
+  // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
+  expect(Math.max(...policySizes("AWS::SQS::QueuePolicy"))).toBeLessThanOrEqual(8_192);
+  expect(Math.max(...policySizes("AWS::SNS::TopicPolicy"))).toBeLessThanOrEqual(30_720);
+  // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+  expect(
+    Math.max(...propertiesOf("AWS::Events::EventBusPolicy").map(({ Statement }) => sizeOf(Statement))),
+  ).toBeLessThanOrEqual(10_240);
+  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+  for (const { ResourcePolicyDocument = {} } of propertiesOf("AWS::Logs::LogGroup")) {
+    expect(sizeOf(ResourcePolicyDocument)).toBeLessThanOrEqual(5_120);
+  }
+});
+
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+test("EventBridge: patterns have at most 2,048 characters, rules at most five targets", () => {
+  const patterns = [...propertiesOf("AWS::Events::Rule"), ...propertiesOf("AWS::Events::Archive")];
+  expect(patterns).toHaveLength(2);
+  for (const { EventPattern, Targets = [] } of patterns) {
+    // Prefixes of CloudFormation's longest name for a bucket.
+    expect(sizeOf(EventPattern) + 63).toBeLessThanOrEqual(2_048);
+    expect((Targets as unknown[]).length).toBeLessThanOrEqual(5);
+  }
+});
+
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+test("Lambda: the environment has at most 4 KB", () => {
+  for (const { Environment } of propertiesOf("AWS::Lambda::Function")) {
+    if (Environment) expect(sizeOf((Environment as { Variables: object }).Variables)).toBeLessThanOrEqual(4_096);
+  }
+});
+
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+test("CloudWatch Logs: filters of a log group, their patterns and dimensions, and saved queries", () => {
+  const filters = propertiesOf("AWS::Logs::MetricFilter");
+  expect(filters.length).toBeLessThanOrEqual(100);
+  for (const { FilterPattern, MetricTransformations } of filters) {
+    expect(String(FilterPattern).length).toBeLessThanOrEqual(1_024);
+    const [{ Dimensions = [] } = {}] = MetricTransformations as { Dimensions?: unknown[] }[];
+    expect(Dimensions.length).toBeLessThanOrEqual(3);
+  }
+  for (const { Name, QueryString } of propertiesOf("AWS::Logs::QueryDefinition")) {
+    expect(String(resolve(template, Name)).length).toBeLessThanOrEqual(255);
+    expect(String(QueryString).length).toBeLessThanOrEqual(10_000);
+  }
+});
+
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+test("CloudWatch: what alarms look at, look back and say", () => {
+  const alarms = propertiesOf("AWS::CloudWatch::Alarm");
+  expect(alarms.length).toBeGreaterThan(20 * 10);
+  for (const { AlarmDescription, Period, EvaluationPeriods, Metrics = [], AlarmActions, OKActions } of alarms) {
+    expect(String(AlarmDescription).length).toBeLessThanOrEqual(1_024);
+    expect((AlarmActions as unknown[]).length).toBeLessThanOrEqual(5);
+    expect((OKActions as unknown[]).length).toBeLessThanOrEqual(5);
+    const periods = (Metrics as { MetricStat?: { Period: number } }[]).flatMap(
+      ({ MetricStat }) => MetricStat?.Period ?? [],
+    );
+    expect(periods.length).toBeLessThanOrEqual(10);
+    const longest = Math.max(Number(Period ?? 0), ...periods);
+    expect(longest).toBeGreaterThan(0);
+    expect(longest % 60).toBe(0);
+    expect(longest * Number(EvaluationPeriods)).toBeLessThanOrEqual(86_400);
+  }
+});
+
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+describe("CloudWatch's dashboard", () => {
+  const [dashboard] = propertiesOf("AWS::CloudWatch::Dashboard");
+  const { widgets } = JSON.parse(String(resolve(template, dashboard?.DashboardBody))) as { widgets: Widget[] };
+  const metricsOf = ({ properties }: Widget) => properties.metrics?.length ?? 0;
+
+  test("has at most 500 widgets, 500 metrics a widget and 2,500 in all", () => {
+    expect(widgets.length).toBeLessThanOrEqual(500);
+    expect(Math.max(...widgets.map(metricsOf))).toBeLessThanOrEqual(500);
+    expect(widgets.map(metricsOf).reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(2_500);
+  });
+
+  test("shows every alarm, at most 100 in a widget", () => {
+    const groups = widgets.flatMap(({ properties }) => (properties.alarms ? [properties.alarms] : []));
+    expect(Math.max(...groups.map((group) => group.length))).toBeLessThanOrEqual(100);
+    const ids = Object.keys(resources(template, "AWS::CloudWatch::Alarm"));
+    expect(groups.flat().sort()).toEqual(ids.map(arnOf).sort());
+  });
+
+  test("fits into CloudWatch's grid of 24 columns", () => {
+    for (const { x, width } of widgets) expect(x + width).toBeLessThanOrEqual(24);
+  });
+});
+
+interface Widget {
+  readonly x: number;
+  readonly width: number;
+  readonly properties: { readonly metrics?: unknown[]; readonly alarms?: string[] };
+}

@@ -1,0 +1,122 @@
+/**
+ * `npm run test:all -- templates`: cfn-lint for all regions, checkov, and cdk-nag's NIST 800-53 pack over the templates. Every finding must be in
+ * the list of accepted findings, and every accepted finding must still be found. Needs Python for the first two.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { App, type Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
+import { NIST80053R5Checks } from "cdk-nag";
+import { ACCEPTED_FINDINGS, type Finding, isAccepted } from "../../docs/accepted-findings.ts";
+import { RunnerMetricsStack } from "../../infra/runner-metrics-stack.ts";
+import { parseSettings, type StackSettingsInput, stackSettings } from "../../infra/settings.ts";
+import { installed } from "../emulators.ts";
+
+const CFN_LINT = { name: "cfn-lint", packages: ["cfn-lint==1.58.0"], pythonMinor: 10 };
+const CHECKOV = { name: "checkov", packages: ["checkov==3.3.30"], pythonMinor: 10 };
+
+const alarms = { queueSeconds: 1, lostPercent: 1, failedInstallations: 1, nothingExtractedHours: 1, busyHours: 1 };
+const SETTINGS: Readonly<Record<string, StackSettingsInput>> = {
+  default: { flavors: { large: {} } },
+  everything: {
+    flavors: { large: { githubRunners: "acme", alarms }, "arm-small": { everyMinutes: 2, orphanAfterSeconds: 7_200 } },
+    github: { owners: ["acme"] },
+    alarmEmail: "ops@example.com",
+    kmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+    reservedConcurrency: 2,
+    removalPolicy: "destroy",
+  },
+};
+
+const directory = mkdtempSync(join(tmpdir(), "runner-metrics-lint-"));
+try {
+  const found = Object.entries(SETTINGS).flatMap(([name, settings]) => findingsOf(name, settings));
+  const unexplained = new Set(found.filter((finding) => !isAccepted(finding)).map(textOf));
+  const outdated = ACCEPTED_FINDINGS.filter((one) => !found.some((finding) => isAccepted(finding, [one])));
+  for (const finding of unexplained) console.error(`not accepted: ${finding}`);
+  for (const { tool, rule } of outdated) console.error(`accepted, but not found any more: ${tool} ${rule}`);
+  console.log(`${found.length} findings, ${unexplained.size} of them not accepted`);
+  if (unexplained.size + outdated.length > 0) process.exitCode = 1;
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function textOf({ tool, rule, resource, text }: Finding): string {
+  return `${tool} ${rule} ${resource}: ${text}`;
+}
+
+function findingsOf(name: string, settings: StackSettingsInput): Finding[] {
+  const app = new App({ context: { "aws:cdk:bundling-stacks": [] }, outdir: join(directory, name) });
+  const stack = new RunnerMetricsStack(app, "RunnerMetrics", {
+    settings: parseSettings(stackSettings, settings, name),
+  });
+  const template = join(directory, `${name}.json`);
+  writeFileSync(template, JSON.stringify(Template.fromStack(stack as Stack).toJSON()));
+  return [...cfnLint(template), ...checkov(template), ...nist(app)];
+}
+
+function cfnLint(template: string): Finding[] {
+  const program = join(installed(CFN_LINT), "bin/cfn-lint");
+  // Its exit code says which levels of findings there are.
+  const { stdout, stderr } = spawnSync(program, ["--regions", "ALL_REGIONS", "--format", "json", "--", template], {
+    encoding: "utf8",
+    maxBuffer: 1e8,
+  });
+  if (!stdout.startsWith("[")) throw new Error(`cfn-lint failed: ${stdout}${stderr}`);
+  const matches = JSON.parse(stdout) as {
+    Rule: { Id: string };
+    Message: string;
+    Location: { Path: (string | number)[] | null };
+  }[];
+  return matches.map(({ Rule, Message, Location }) => ({
+    tool: "cfn-lint",
+    rule: Rule.Id,
+    resource: String(Location.Path?.[1] ?? ""),
+    text: Message,
+  }));
+}
+
+function checkov(template: string): Finding[] {
+  const program = join(installed(CHECKOV), "bin/checkov");
+  const parameters = [
+    "--file",
+    template,
+    "--framework",
+    "cloudformation",
+    "--output",
+    "json",
+    "--compact",
+    "--soft-fail",
+  ];
+  const output = execFileSync(program, parameters, {
+    encoding: "utf8",
+    maxBuffer: 1e8,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const { results } = JSON.parse(output) as {
+    results: { passed_checks: unknown[]; failed_checks: { check_id: string; resource: string; check_name: string }[] };
+  };
+  if (results.passed_checks.length === 0) throw new Error("checkov checked nothing");
+  return results.failed_checks.map(({ check_id, resource, check_name }) => ({
+    tool: "checkov",
+    rule: check_id,
+    resource: resource.split(".").at(-1) ?? "",
+    text: check_name,
+  }));
+}
+
+function nist(app: App): Finding[] {
+  const { violations } = new NIST80053R5Checks(app).validateScope(app) as unknown as {
+    violations: { ruleName: string; description: string; violatingResources: { constructPath: string }[] }[];
+  };
+  return violations.flatMap(({ ruleName, description, violatingResources }) =>
+    violatingResources.map(({ constructPath }) => ({
+      tool: "NIST 800-53",
+      rule: ruleName,
+      resource: constructPath,
+      text: description,
+    })),
+  );
+}
