@@ -554,35 +554,4 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const DURATION_SECONDS_MAX = 400 * 24 * 60 * 60;",
     replace: "const DURATION_SECONDS_MAX = 400_000 * 24 * 60 * 60;",
   },
-  // The runner's protocol
-  {
-    name: "a gap is measured by the wall clock, which may have been set back",
-    file: "runner/upload-life.ts",
-    find: `  return !differences.every((difference) => difference > -BACKWARDS_MILLISECONDS_MAX && difference < gapMilliseconds);`,
-    replace: "  return later.wall - earlier.wall >= gapMilliseconds;",
-  },
-  {
-    name: "nothing is sent again after a gap",
-    file: "runner/upload-life.ts",
-    find: "    const all = current.repeats;",
-    replace: "    const all = false;",
-  },
-  {
-    name: "the post-job file is sent first after a gap",
-    file: "runner/upload-life.ts",
-    find: "      if (!all && current.stored.has(file)) continue;",
-    replace: "      if (current.stored.has(file) || (all && toSend.length > earlier.length)) continue;",
-  },
-  {
-    name: "nothing is sent after the post-job file",
-    file: "runner/upload-life.ts",
-    find: "current.repeats && round <= ROUNDS_MAX; round++",
-    replace: "current.repeats && round < 0; round++",
-  },
-  {
-    name: "what a gap has shown is forgotten by the next step",
-    file: "runner/life.ts",
-    find: `  if ("gap" in record) return { ...life, repeats: true };`,
-    replace: `  if ("gap" in record) return life;`,
-  },
 ];
