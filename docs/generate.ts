@@ -34,6 +34,7 @@ import { JOB_METRICS, type JobMetric } from "../infra/metrics.ts";
 import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
 import { parseSettings, stackSettings } from "../infra/settings.ts";
 import { ACCEPTED_FINDINGS } from "./accepted-findings.ts";
+import { costTable } from "./cost.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const BEGIN = "<!-- events: made by npm run docs -->";
@@ -67,6 +68,7 @@ export function generatedFiles(): Record<string, string> {
     "docs/operate/metrics.md": metricsReference(),
     "docs/operate/alarms.md": alarmsReference(),
     "docs/operate/findings.md": findingsReference(),
+    "docs/operate/cost.md": withCosts(readFileSync(new URL("docs/operate/cost.md", ROOT), "utf8")),
     "README.md": [`${before}${BEGIN}`, "| detail-type | |", "|---|---|", ...overview, `${END}${after}`].join("\n"),
   };
 }
@@ -322,6 +324,23 @@ function alarmsReference(): string {
 function runbookLink(name: string): string {
   const path = new URL("docs/operate/runbook.md", ROOT);
   return existsSync(path) ? `[\`${name}\`](runbook.md#${name.toLowerCase()})` : `\`${name}\``;
+}
+
+const COSTS = ["<!-- costs: made by npm run docs -->", "<!-- /costs -->"] as const;
+
+/** The page about costs, with its table computed again. */
+function withCosts(text: string): string {
+  const [before, rest] = text.split(COSTS[0]);
+  const [, after] = rest?.split(COSTS[1]) ?? [];
+  if (after === undefined) throw new Error(`docs/operate/cost.md lacks ${COSTS.join(" … ")}`);
+  const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
+  const settings = parseSettings(stackSettings, { flavors: { counted: {} } }, "docs");
+  const template = Template.fromStack(new RunnerMetricsStack(app, "Docs", { settings }));
+  const ids = Object.keys(template.findResources("AWS::CloudWatch::Alarm"));
+  const ofFlavor = ids.filter((id) => id.includes("counted")).length;
+  return [`${before}${COSTS[0]}`, ...costTable({ inAll: ids.length - ofFlavor, ofFlavor }), `${COSTS[1]}${after}`].join(
+    "\n",
+  );
 }
 
 function findingsReference(): string {
