@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { answer, send } from "./answer.ts";
 import { control, isControl } from "./control.ts";
 import { createEventBridgeModel, type EventBridgeModel } from "./event-bridge.ts";
@@ -25,12 +26,14 @@ export interface LocalAws {
 export interface LocalAwsOptions {
   /** Any free one by default. */
   readonly port?: number;
+  /** Key and certificate (PEM): HTTPS then, and AWS's host names too, with the bucket in the name. */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** Milliseconds since the epoch, as S3 and EventBridge see them. */
   readonly now?: () => number;
 }
 
 /** Serves S3, EventBridge and the caller's identity from memory, on loopback only. Credentials are not asked for, signatures not verified. */
-export async function startLocalAws({ port = 0, now = Date.now }: LocalAwsOptions = {}): Promise<LocalAws> {
+export async function startLocalAws({ port = 0, now = Date.now, tls }: LocalAwsOptions = {}): Promise<LocalAws> {
   const s3 = createS3Model({ now });
   const eventBridge = createEventBridgeModel({ now });
   const faults = createFaults();
@@ -45,21 +48,25 @@ export async function startLocalAws({ port = 0, now = Date.now }: LocalAwsOption
     return answer(response, { call, fault: faults.next(call), requests });
   }
 
-  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (message, response) => {
+  const options = { keepAliveTimeout: 60_000, requestTimeout: 0 };
+  const listener: RequestListener = (message, response) => {
+    const [, bucket] = /^(.+)\.s3\.[a-z0-9-]+\.amazonaws\.com$/.exec(message.headers.host ?? "") ?? [];
+    if (bucket !== undefined) message.url = `/${bucket}${message.url}`;
     response.on("error", () => response.destroy());
     serve(message, response).catch((error: unknown) => {
       // The client gets the error, so that a defect here shows up in the test that met it.
       if (!response.headersSent) response.writeHead(500);
       response.end(String(error));
     });
-  });
+  };
+  const server = tls ? createTlsServer({ ...options, ...tls }, listener) : createServer(options, listener);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(port, "127.0.0.1", resolve);
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
   return {
-    endpoint: `http://127.0.0.1:${address.port}`,
+    endpoint: `http${tls ? "s" : ""}://127.0.0.1:${address.port}`,
     s3,
     eventBridge,
     faults,

@@ -1,18 +1,21 @@
 import { defineConfig } from "vitest/config";
 import { toolTags } from "./tools.ts";
 
-// Tests of `functions/metrics/` and `functions/storage/`: not those that take seconds, or HTTP, to say what others say too.
+// Tests of `functions/`: not those that start processes, or take seconds to say what others say too.
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
 export default defineConfig({
   test: {
     include: [
-      "test/attacks/{keys,objects,text,values}.test.ts",
+      "test/attacks/{events,keys,objects,text,values}.test.ts",
+      "test/aws/**/*.test.ts",
+      "test/contracts/ports.test.ts",
+      "test/domain/**/*.test.ts",
+      "test/extract-metrics/idle-connections.test.ts",
+      "test/github/{config,failures,job-lookup,job-rule,lost-runners,run,runner-lookup,send-request,time-budget}.test.ts",
       "test/golden/**/*.test.ts",
-      "test/metrics/**/*.test.ts",
-      "test/storage/**/*.test.ts",
+      "test/run/**/*.test.ts",
       "test/simulation/*.test.ts",
-      "test/github/{job-rule,lost-runners}.test.ts",
-      "test/{crash,publish,summary,docs}.test.ts",
+      "test/storage/**/*.test.ts",
     ],
     testNamePattern:
       /^(?!.*(100,000|linear|over HTTP|url-encoded|small worlds|Expires|20,000|every file, folder|variable of the env))/,

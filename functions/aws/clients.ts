@@ -34,7 +34,8 @@ export function createClients(
       httpAgent: connections.httpAgent,
       httpsAgent: connections.httpsAgent,
       logger: silent,
-      connectionTimeout: 1_000,
+      // A run opens up to 256 connections at once: their TLS handshakes take a small function a second.
+      connectionTimeout: 3_000,
       // This one ends with the headers; the socket's counts for the body. Without throwOnRequestTimeout the SDK only warns.
       requestTimeout,
       socketTimeout: requestTimeout,

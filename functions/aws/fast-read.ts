@@ -21,8 +21,8 @@ export interface ReadAnswer {
 /** Reads an object if everything goes well. Otherwise undefined: the SDK has to do it then. Never throws. */
 export type FastRead = (read: ObjectRead) => Promise<ReadAnswer | undefined>;
 
-/** How long a whole answer may take, in milliseconds. The SDK then waits longer, and tries more than once. */
-const TIMEOUT_MILLISECONDS = 2_000;
+/** How long a whole answer may take, in milliseconds, with the connection. The SDK then waits longer, and tries more than once. */
+const TIMEOUT_MILLISECONDS = 4_000;
 
 /** An error's answer is read up to this size, so that its connection can be used again. */
 const ERROR_BYTES_MAX = 16 * 1024;

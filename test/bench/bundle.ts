@@ -3,11 +3,9 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { BUNDLING } from "../../infra/constructs/extract-metrics.ts";
+import type { Metafile } from "esbuild";
+import { bundleHandler } from "./bundle-handler.ts";
 
-const ENTRY = fileURLToPath(new URL("../../functions/extract-metrics/handler.ts", import.meta.url));
 const RUNS = 11;
 const BYTES_MAX = 1.2e6;
 const IMPORT_MILLISECONDS_MAX = 150;
@@ -41,24 +39,6 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 
-/** As the CDK bundles it. */
-async function bundleHandler(outfile: string) {
-  const { minify = false, target = "node24", mainFields = [], banner = "" } = BUNDLING;
-  const { metafile } = await build({
-    entryPoints: [ENTRY],
-    outfile,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    metafile: true,
-    minify,
-    target,
-    mainFields,
-    banner: { js: banner },
-  });
-  return metafile;
-}
-
 function importMilliseconds(module: string): number {
   const code = `const began = performance.now(); await import(${JSON.stringify(module)}); console.log(performance.now() - began); process.exit()`;
   const env = { PATH: process.env.PATH, AWS_REGION: "us-east-1", BUCKET_NAME: "bucket", EVENT_BUS_NAME: "bus" };
@@ -70,7 +50,7 @@ function median(values: readonly number[]): number {
 }
 
 /** The packages that weigh most. */
-function heaviest(outputs: Awaited<ReturnType<typeof bundleHandler>>["outputs"]): string {
+function heaviest(outputs: Metafile["outputs"]): string {
   const sizes = new Map<string, number>();
   for (const [path, { bytesInOutput }] of Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs))) {
     const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? "functions";
