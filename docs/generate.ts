@@ -7,16 +7,19 @@ import { Template } from "aws-cdk-lib/assertions";
 import * as z from "zod";
 import { environment } from "../contract/environment.ts";
 import { DETAIL_TYPES, type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
+import { DEFERRAL_HELP, GITHUB_HELP, QUARANTINE_HELP, type ReasonHelp } from "../contract/operator-help.ts";
 import {
   DEFERRAL_REASONS,
   DELETE_RESULTS,
   GITHUB_REASONS,
+  namesOf,
   OUTCOMES,
   QUARANTINE_REASONS,
   STOP_REASONS,
   VERIFICATIONS,
 } from "../contract/reasons.ts";
 import { RUN_METRICS } from "../contract/run-metrics.ts";
+import { ALARM_HELP } from "../contract/runbook.ts";
 import { FORBIDDEN_CHARACTERS, TIMESTAMP } from "../contract/runner-file-grammar.ts";
 import {
   FILE_SIZE_BYTES_LIMIT,
@@ -66,6 +69,7 @@ export function generatedFiles(): Record<string, string> {
     ),
     "docs/operate/reasons.md": reasonsReference(),
     "docs/operate/metrics.md": metricsReference(),
+    "docs/operate/runbook.md": runbook(),
     "docs/operate/alarms.md": alarmsReference(),
     "docs/operate/findings.md": findingsReference(),
     "docs/operate/cost.md": withCosts(readFileSync(new URL("docs/operate/cost.md", ROOT), "utf8")),
@@ -357,6 +361,58 @@ function findingsReference(): string {
     "|---|---|---|---|",
     ...rows,
   ]);
+}
+
+/** What to do for each alarm and each reason. */
+function runbook(): string {
+  const alarms = Object.entries(ALARM_HELP).flatMap(([name, { look, action, after = [], over }]) => [
+    `### ${name}`,
+    "",
+    ...block(look),
+    action,
+    "",
+    ...(after.length > 0 ? ["When the cause is gone:", "", ...block(after)] : []),
+    `Over: ${over}`,
+    "",
+  ]);
+  const reasons = <Name extends string>(
+    list: Readonly<Record<Name, string>>,
+    help: Readonly<Record<Name, ReasonHelp>>,
+  ) => [
+    "| reason | cause | whose fault | what to do |",
+    "|---|---|---|---|",
+    ...namesOf(list).map((name) => {
+      const { cause, fault, action } = help[name];
+      return `| \`${name}\` | ${list[name]} ${cause} | ${fault} | ${action} |`;
+    }),
+    "",
+  ];
+  return page("Runbook", "contract/runbook.ts and contract/operator-help.ts", [
+    "What to do when an alarm goes to ALARM. [Alarms](alarms.md) says what each one means. `runner-metrics` is the",
+    "[command line](../use/command-line.md); replace `FLAVOR`, `RUNNER`, `ID` and `BUCKET`. The stack is `RunnerMetrics` in the region and account of",
+    "your AWS settings; `--stack`, `--region` and `--profile` name another one. To look, your role needs the stack's policy `OperatorReadPolicyArn`;",
+    "to act, also `OperatorActPolicyArn`.",
+    "",
+    "Begin with `runner-metrics status`. Files stay in the bucket until their events are on the bus, at most for `uncollectedRetentionDays`: there is",
+    "time.",
+    "",
+    "## Alarms",
+    "",
+    ...alarms,
+    "## Quarantine",
+    "",
+    ...reasons(QUARANTINE_REASONS, QUARANTINE_HELP),
+    "## Deferral",
+    "",
+    ...reasons(DEFERRAL_REASONS, DEFERRAL_HELP),
+    "## GitHub",
+    "",
+    ...reasons(GITHUB_REASONS, GITHUB_HELP).slice(0, -1),
+  ]);
+}
+
+function block(commands: readonly string[]): string[] {
+  return ["```sh", ...commands, "```", ""];
 }
 
 function page(title: string, source: string, lines: readonly string[]): string {

@@ -60,6 +60,8 @@ const HIDDEN_SECONDS = 20;
 /** A deployed stack with these outputs. */
 export function awsOperations(outputs: StackOutputs, options: ConnectionOptions): Operations {
   const settings = clientSettings(options);
+  // An emulator names queues by a host of its own.
+  const sqsSettings = { ...settings, ...(process.env.AWS_ENDPOINT_URL && { useQueueUrlAsEndpoint: false }) };
   return {
     async *logLines(log, since, pattern) {
       const { CloudWatchLogsClient, FilterLogEventsCommand } = await import("@aws-sdk/client-cloudwatch-logs");
@@ -114,7 +116,7 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
 
     async deadLetters(max) {
       const { SQSClient, ReceiveMessageCommand } = await import("@aws-sdk/client-sqs");
-      const client = new SQSClient(settings);
+      const client = new SQSClient(sqsSettings);
       const letters = new Map<string, DeadLetter>();
       for (let empty = 0; empty < 2 && letters.size < max; ) {
         const { Messages = [] } = await client.send(
@@ -150,7 +152,7 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
       const { SQSClient, GetQueueAttributesCommand } = await import("@aws-sdk/client-sqs");
       const QueueUrl = output(outputs, "DeadLetterQueueUrl");
       const names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
-      const { Attributes = {} } = await new SQSClient(settings).send(
+      const { Attributes = {} } = await new SQSClient(sqsSettings).send(
         new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...names] }),
       );
       return names.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
@@ -159,7 +161,7 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
     async deleteLetter({ handle }) {
       const { SQSClient, DeleteMessageCommand } = await import("@aws-sdk/client-sqs");
       const QueueUrl = output(outputs, "DeadLetterQueueUrl");
-      await new SQSClient(settings).send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: handle }));
+      await new SQSClient(sqsSettings).send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: handle }));
     },
 
     async alarms() {

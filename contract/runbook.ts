@@ -1,0 +1,158 @@
+/** For the operator: what to do when an alarm goes to ALARM. The page docs/operate/runbook.md is generated from this table. */
+
+/** Help with one alarm. `FLAVOR`, `RUNNER` and `ID` in a command are replaced by the operator. */
+export interface AlarmHelp {
+  /** Commands that show the cause, in order. Each begins with `runner-metrics` or `aws`. */
+  readonly look: readonly string[];
+  /** What to find there, and what to change. */
+  readonly action: string;
+  /** Commands that undo the consequences; run after the cause is gone. */
+  readonly after?: readonly string[];
+  /** How to see that it is over. */
+  readonly over: string;
+}
+
+const RUNS = "runner-metrics runs --flavor FLAVOR --last 5";
+const RUN = "runner-metrics run FLAVOR";
+const QUARANTINE = "runner-metrics quarantine list --flavor FLAVOR --newer-than 7d";
+const NO_PROBLEM = "The last runs have no problem, and the alarm is OK after its next period.";
+
+/** By the name of the alarm in the stack. */
+export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
+  RunErrors: {
+    look: ["runner-metrics dead-letters list", "runner-metrics runs --last 5"],
+    action:
+      "The error of the dead letter says what failed. A missing bus or bucket: somebody deleted it; deploy the stack again. A failed listing: see `denied` and `failed` under Deferral. A time-out: raise timeoutSeconds.",
+    after: ["runner-metrics dead-letters redrive --all"],
+    over: "`runner-metrics dead-letters list` has no row, and the next runs are in the log.",
+  },
+  Throttles: {
+    look: ["aws lambda get-account-settings", "runner-metrics status"],
+    action:
+      "The account's concurrency is used up by other functions, or reservedConcurrency is too low. Ask AWS for a higher quota, or set reservedConcurrency.",
+    over: "The next runs are in the log: `runner-metrics runs --last 5`.",
+  },
+  DeadLetterQueue: {
+    look: ["runner-metrics dead-letters list", "runner-metrics dead-letters show ID"],
+    action:
+      "`run`: a run failed; see RunErrors. `schedule`: Scheduler could not start a run; see Throttles. `event`: an event was not written to the log of events; consumers have received it.",
+    after: ["runner-metrics dead-letters redrive --all", "runner-metrics dead-letters drop --all"],
+    over: "`runner-metrics dead-letters list` has no row.",
+  },
+  AccessDenied: {
+    look: ["runner-metrics runs --last 5"],
+    action:
+      "The errors of the last run name the call that was denied. Look for a change of the bucket's policy, the function's role, a permissions boundary, a service control policy, or the key. Undo it, or deploy the stack again. Nothing is lost meanwhile.",
+    after: [RUN],
+    over: "`runner-metrics run FLAVOR` reports no problem.",
+  },
+  StrayObjects: {
+    look: ["runner-metrics runs --last 5", "aws s3 ls --recursive s3://BUCKET/runners/FLAVOR/"],
+    action:
+      "Somebody may write outside the runners' storages. Find who has s3:PutObject on the bucket with wide resources, and narrow it. Then delete the objects that are directly below the flavor.",
+    after: [RUN],
+    over: "`runner-metrics run FLAVOR` reports no objects outside any storage.",
+  },
+  InvariantViolated: {
+    look: ["runner-metrics runs --last 5"],
+    action:
+      "This is a bug of runner-metrics. Report it with the log line `The run violated an invariant` of the function's log.",
+    over: "A version that corrects it is deployed.",
+  },
+  GithubCredentials: {
+    look: ["runner-metrics status"],
+    action:
+      "The key or token was revoked, has expired, or the function may not read the secret. Create a new key or token, and put it into the secret: docs/use/github.md. Events are issued meanwhile, without what GitHub says.",
+    after: [RUN],
+    over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
+  },
+  GithubSecretUnreadable: {
+    look: ["runner-metrics status"],
+    action: "The secret is not in one of the documented forms. Put the credentials into it again: docs/use/github.md.",
+    after: [RUN],
+    over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
+  },
+  GithubCertificate: {
+    look: ["runner-metrics status"],
+    action:
+      "The certificate of GitHub's server is not trusted. Set github.caCertificates, or correct the server: docs/use/github.md.",
+    after: [RUN],
+    over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
+  },
+  NoRun: {
+    look: ["runner-metrics status", "runner-metrics dead-letters list"],
+    action:
+      "Right after the first deployment, wait for the first run. Otherwise the schedule is disabled (enable it, or deploy again), or every run fails (see RunErrors and Throttles).",
+    after: [RUN],
+    over: "`runner-metrics status` has `ok` for the last run.",
+  },
+  Quarantined: {
+    look: [QUARANTINE, "runner-metrics quarantine show ID"],
+    action:
+      "`show` says what is wrong, whose fault it is, and what a release would do. Quarantine below has every reason. If the files are honest and a run accepts them now, release them. Otherwise drop them, or let them expire.",
+    after: ["runner-metrics quarantine release ID", "runner-metrics quarantine drop ID"],
+    over: "`runner-metrics quarantine list --flavor FLAVOR --newer-than 1h` has no row whose state is `kept`.",
+  },
+  Deferred: {
+    look: [RUNS],
+    action: "The problems of the last runs have the reason. Deferral below says what each means.",
+    after: [RUN],
+    over: NO_PROBLEM,
+  },
+  DeadlineReached: {
+    look: [RUNS],
+    action:
+      "There is more to do than fits into one run. Compare the duration with timeoutSeconds: raise timeoutSeconds (and everyMinutes), concurrency or memoryMegabytes, and deploy.",
+    after: [RUN],
+    over: NO_PROBLEM,
+  },
+  NotDeleted: {
+    look: [RUNS],
+    action:
+      "S3 refuses or fails to delete. Look for a policy that denies s3:DeleteObject, Object Lock, or a lifecycle of the bucket. Events repeat with the same ids until it is corrected.",
+    after: [RUN],
+    over: NO_PROBLEM,
+  },
+  JobMismatch: {
+    look: [QUARANTINE, "runner-metrics runner RUNNER"],
+    action:
+      "A runner claims a job that GitHub says it did not do. If its name at GitHub differs from its storage's, register runners under their storage's name. Otherwise the job that ran there lied: look at it.",
+    over: "No further event has `verification: mismatch`.",
+  },
+  GithubRunners: {
+    look: [RUNS, "runner-metrics status"],
+    action:
+      "The problem of the last runs has the reason; GitHub below says what each means. Meanwhile a runner is presumed dead after orphanAfterSeconds.",
+    after: [RUN],
+    over: NO_PROBLEM,
+  },
+  QueueTime: {
+    look: [RUNS, "runner-metrics status"],
+    action:
+      "Jobs wait for runners. The dashboard shows whether installations are slow or there are too few runners: add runners, or a larger image cache.",
+    over: "The queue time on the dashboard is below the limit.",
+  },
+  LostRunners: {
+    look: [RUNS, "runner-metrics runner RUNNER"],
+    action:
+      "Runners die during jobs. The events RunnerLost say which. Look for spot interruptions, memory, and a scale-in that ends busy machines.",
+    over: "The rate of lost runners is below the limit in a whole period.",
+  },
+  FailedInstallations: {
+    look: [RUNS, "runner-metrics runner RUNNER"],
+    action: "The events RunnerInstallFailed say which. Look at the log of a machine's first boot.",
+    over: "No further RunnerInstallFailed in a period.",
+  },
+  NothingExtracted: {
+    look: [RUNS, "runner-metrics status"],
+    action:
+      "Runners upload, and none ends. Look whether the hook for completed jobs is configured on the image, and whether jobs end at GitHub.",
+    over: "`runner-metrics runs --flavor FLAVOR --last 5` shows extracted runners.",
+  },
+  BusyTooLong: {
+    look: [RUNS, "runner-metrics status"],
+    action:
+      "A runner has been in a job for too long. See the oldest busy runner, and cancel its job at GitHub if it hangs.",
+    over: "The age of the oldest busy runner is below the limit.",
+  },
+};
