@@ -37,6 +37,7 @@ import { JOB_METRICS, type JobMetric } from "../infra/metrics.ts";
 import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
 import { parseSettings, stackSettings } from "../infra/settings.ts";
 import { ACCEPTED_FINDINGS } from "./accepted-findings.ts";
+import { apiReference } from "./api-reference.ts";
 import { costTable } from "./cost.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -72,6 +73,7 @@ export function generatedFiles(): Record<string, string> {
     "docs/operate/runbook.md": runbook(),
     "docs/operate/alarms.md": alarmsReference(),
     "docs/operate/findings.md": findingsReference(),
+    "docs/use/construct.md": page("The construct", "infra/ and examples/own-app.ts", apiReference()),
     "docs/operate/cost.md": withCosts(readFileSync(new URL("docs/operate/cost.md", ROOT), "utf8")),
     "README.md": [`${before}${BEGIN}`, "| detail-type | |", "|---|---|", ...overview, `${END}${after}`].join("\n"),
   };
