@@ -7,6 +7,9 @@ export const RUNNERS_PREFIX = "runners/";
 /** `quarantine/<flavor>/<storage>/<quarantine-id>/…`: written by the collector, expires. */
 export const QUARANTINE_PREFIX = "quarantine/";
 
+/** `events/dt=<YYYY-MM-DD>/flavor=<flavor>/<run>-<n>.ndjson.gz`: the archive of all events, written by the collector, expires. */
+export const EVENTS_PREFIX = "events/";
+
 /** Grammar of a flavor: the operator's name for a kind of runner. */
 export const FLAVOR = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
@@ -110,6 +113,15 @@ export function quarantineKey(quarantinePrefix: string, key: string, storagePref
   return isFileName(name) && Buffer.byteLength(copy) <= KEY_BYTES_MAX
     ? copy
     : `${quarantinePrefix}renamed/${sha256(key)}`;
+}
+
+/**
+ * Key of an object of the archive: JSON lines, gzipped. `run` is a UUID of the invocation and `number` counts its objects, so that no name
+ * is used twice. `time` is that of publication, in milliseconds since the epoch; the date is in UTC.
+ */
+export function archiveKey(time: number, flavor: string, run: string, number: number): string {
+  const date = new Date(time).toISOString().slice(0, 10);
+  return `${EVENTS_PREFIX}dt=${date}/flavor=${flavor}/${run}-${number}.ndjson.gz`;
 }
 
 function sha256(text: string): string {

@@ -40,6 +40,7 @@ export const DEFERRAL_REASONS = {
   denied: "S3 or EventBridge denied access: a policy, role or key is wrong.",
   failed: "S3 failed or did not answer.",
   unpublished: "EventBridge did not acknowledge all of its events.",
+  unarchived: "S3 did not store its events in the archive.",
 } as const;
 export type DeferralReason = keyof typeof DEFERRAL_REASONS;
 
@@ -88,6 +89,7 @@ export type DeleteResult = keyof typeof DELETE_RESULTS;
 export const STOP_REASONS = {
   done: "Every storage was listed.",
   deadline: "Its time was up; the rest waits for the next run.",
+  "archive-failed": "S3 failed to store events in the archive; no further storage was started.",
   "listing-failed": "S3 failed to list; what had been listed was finished.",
 } as const;
 export type StopReason = keyof typeof STOP_REASONS;

@@ -64,8 +64,8 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectHead | Refusal>;
   /** The body, which has exactly `size` bytes; never reads more than that, whatever the headers say. */
   get(object: ObjectVersion, size: number): Promise<Uint8Array | Refusal>;
-  /** Stores a JSON document unless the key exists. */
-  putIfAbsent(key: string, json: string): Promise<"stored" | "exists">;
+  /** Stores a JSON document, or gzipped bytes, unless the key exists. */
+  putIfAbsent(key: string, body: string | Uint8Array): Promise<"stored" | "exists">;
   /** Copies within the bucket, replacing any object at `to`. */
   copy(from: ObjectVersion, to: string): Promise<"copied" | Refusal>;
   /** Deletes exactly these versions. Results are in the order of `objects`; a `failed` delete may be tried again. */
@@ -160,6 +160,8 @@ export interface Dependencies {
   readonly runners?: RunnerLookup;
   readonly clock: Clock;
   readonly config: RunConfig;
+  /** A random UUID of this invocation: the names of its objects in the archive. */
+  readonly runId: string;
   /** When this process will be stopped, in milliseconds since the epoch. */
   readonly deadline: number;
   /** Aborted shortly before the deadline: calls in progress are then abandoned. */

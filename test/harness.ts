@@ -59,6 +59,7 @@ export function createWorld(now = NOW) {
     bus: modelEventBus(eventBridge, BUS, clock),
     clock,
     config: CONFIG,
+    runId: "run",
     deadline: Number.POSITIVE_INFINITY,
   };
   return {

@@ -32,6 +32,7 @@ export async function startLocalWorld(timeoutMilliseconds = TIMEOUT_MILLISECONDS
     bus: eventBridgeBus(clients.eventBridge, BUS, clock),
     clock,
     config: CONFIG,
+    runId: "run",
     deadline: Number.POSITIVE_INFINITY,
   };
   return {

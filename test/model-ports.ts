@@ -26,8 +26,8 @@ export function modelObjectStore(s3: S3Model, bucket: string, options: { pageSiz
       if (isS3Error(object)) return refusal(object);
       return object.size === size ? readBytes(object) : "changed";
     },
-    async putIfAbsent(key, json) {
-      const put = s3.putObject(bucket, key, { body: Buffer.from(json), ifNoneMatch: "*" });
+    async putIfAbsent(key, body) {
+      const put = s3.putObject(bucket, key, { body: Buffer.from(body), ifNoneMatch: "*" });
       if (!isS3Error(put)) return "stored";
       if (put.httpStatus === 412) return "exists";
       throw serviceError(put);

@@ -74,11 +74,12 @@ export function s3ObjectStore(
       }
     },
 
-    async putIfAbsent(key, json) {
+    async putIfAbsent(key, body) {
       const doing = `PUT in bucket "${bucket}"`;
       try {
         // A bucket with Object Lock demands a checksum.
-        const document = { Body: json, ContentType: "application/json", ChecksumAlgorithm: "CRC32" } as const;
+        const type = typeof body === "string" ? "application/json" : "application/gzip";
+        const document = { Body: body, ContentType: type, ChecksumAlgorithm: "CRC32" } as const;
         const put = new PutObjectCommand({ Bucket: bucket, Key: key, IfNoneMatch: "*", ...document });
         const { ETag } = await client.send(put);
         if (!ETag) throw incompleteAnswer(doing, "it has no ETag");

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
+import type { StopReason } from "../../contract/reasons.ts";
 import { METRICS_SERVICE, RUN_METRICS } from "../../contract/run-metrics.ts";
 import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { createClients } from "../aws/clients.ts";
@@ -32,7 +34,7 @@ const logger = new Logger({ serviceName: METRICS_SERVICE });
 
 /**
  * One scheduled run. Returns and logs its summary. Throws for an invalid schedule input or a missing bus, before anything is deleted;
- * and if the listing failed, after everything listed was finished, so that Lambda counts an error.
+ * and if the listing or the archive failed, after what was begun was finished, so that Lambda counts an error.
  */
 export async function handler(event: unknown, context: Context): Promise<Summary> {
   logger.addContext(context);
@@ -49,7 +51,7 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   const githubRun = (await github)?.startRun(deadline - FINISHING_MILLISECONDS);
   const annotations = { Service: METRICS_SERVICE, ColdStart: isColdStart, Flavor: input.flavor };
   isColdStart = false;
-  const dependencies = { store, bus, clock, config: { ...config, ...placeOf(context) }, deadline, timeUp };
+  const dependencies = { store, bus, clock, config: { ...config, ...placeOf(context) }, runId: randomUUID(), deadline, timeUp };
   const done = await traced(
     "run",
     annotations,
@@ -58,9 +60,15 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   );
   const summary = githubRun ? { ...done, github: githubRun.usage() } : done;
   report(summary, clock.now() - startedAt);
-  if (summary.stopped === "listing-failed") throw new Error(`The listing failed. ${summary.errors.join("; ")}`);
+  if (FAILED[summary.stopped]) throw new Error(`${FAILED[summary.stopped]} ${summary.errors.join("; ")}`);
   return summary;
 }
+
+/** What a run says that could not go on. */
+const FAILED: { readonly [Reason in StopReason]?: string } = {
+  "listing-failed": "The listing failed.",
+  "archive-failed": "The archive could not be written.",
+};
 
 /** GitHub's code is loaded only if it is configured. */
 async function loadGithub(config: GithubConfig): Promise<Github> {

@@ -20,11 +20,13 @@ import {
   type StorageListing,
   type StorageManager,
 } from "../storage/storage-listing.ts";
+import type { Archive } from "./archive.ts";
 import { deferral, type RunnerResult } from "./extract.ts";
 
 /** What a batch needs. */
 export interface BatchContext extends Dependencies {
   readonly storageManager: StorageManager;
+  readonly archive: Archive;
 }
 
 /** What happened to a batch of runners. */
@@ -35,13 +37,15 @@ export interface BatchReport {
   readonly events: readonly { readonly type: DetailType; readonly result: EventResult }[];
   /** One for each delete that was tried. */
   readonly deletes: readonly CleanUpReport["counts"][];
+  /** Whether the events of each call to the archive were stored, and how many events that were. */
+  readonly archived: readonly { readonly events: number; readonly isStored: boolean }[];
   /** What failed, apart from the causes in `results`. */
   readonly errors: readonly unknown[];
 }
 
 /**
- * Publishes the events of a batch, then deletes the objects of those whose events were all acknowledged. A runner that was not
- * acknowledged, or whose storage changed meanwhile, is deferred with its files in place.
+ * Publishes the events of a batch, then archives them, then deletes the objects of those whose events were all acknowledged and archived.
+ * A runner for which that failed, or whose storage changed meanwhile, is deferred with its files in place.
  */
 export async function publishAndDelete(batch: readonly RunnerResult[], context: BatchContext): Promise<BatchReport> {
   const published = await publish(await deferChanged(batch, context), context);
@@ -57,6 +61,7 @@ export async function publishAndDelete(batch: readonly RunnerResult[], context: 
     results: reports.flatMap(({ results }) => results),
     events: reports.flatMap(({ events }) => events),
     deletes: reports.flatMap(({ deletes }) => deletes),
+    archived: reports.flatMap(({ archived }) => archived),
     errors: reports.flatMap(({ errors }) => errors),
   };
 }
@@ -81,19 +86,46 @@ async function publish(batch: readonly RunnerResult[], context: BatchContext): P
   const results = issued.map(({ runner, events }): RunnerResult => {
     const failed = answers.splice(0, events.length).flatMap((answer) => (answer === "accepted" ? [] : [answer.code]));
     if (failed.length === 0) return runner;
-    const isDenied = failed.some((code) => code.startsWith("AccessDenied"));
-    return { outcome: "deferred", reason: isDenied ? "denied" : "unpublished" };
+    if (failed.some((code) => code.startsWith("AccessDenied"))) return { outcome: "deferred", reason: "denied" };
+    return { outcome: "deferred", reason: failed.includes(UNARCHIVED) ? "unarchived" : "unpublished" };
   });
   const types = issued.flatMap(({ events }) => events.map(({ detailType }) => detailType));
-  return { results, events: reported(types, sent), deletes: [], errors: sent.errors };
+  return { ...NOTHING, ...sent, results, events: reported(types, sent) };
 }
 
-/** Whether entries are on the bus, in their order, and what failed. */
-async function send(
-  entries: readonly EventEntry[],
-  { bus, config, deadline }: BatchContext,
-): Promise<{ answers: readonly EntryResult[]; accepted: readonly boolean[]; errors: readonly unknown[] }> {
-  if (entries.length === 0) return { answers: [], accepted: [], errors: [] };
+/** A batch of which nothing is known yet. */
+const NOTHING: BatchReport = { results: [], events: [], deletes: [], archived: [], errors: [] };
+
+/** What became of entries, in their order. */
+interface Sent extends Pick<BatchReport, "archived" | "errors"> {
+  /** `accepted` if it is on the bus and in the archive. */
+  readonly answers: readonly EntryResult[];
+  /** Whether EventBridge has accepted it. */
+  readonly accepted: readonly boolean[];
+}
+
+/** Publishes entries, and archives those that the bus has acknowledged. */
+async function send(entries: readonly EventEntry[], context: BatchContext): Promise<Sent> {
+  const published = await put(entries, context);
+  const acknowledged = entries.filter((_, index) => published.answers[index] === "accepted");
+  if (acknowledged.length === 0) return published;
+  const events = acknowledged.length;
+  try {
+    await context.archive.store(acknowledged);
+    return { ...published, archived: [{ events, isStored: true }] };
+  } catch (cause) {
+    if (!(cause instanceof ServiceError)) throw cause;
+    const code = cause.isAccessDenied ? cause.code : UNARCHIVED;
+    const answers = published.answers.map((answer) => (answer === "accepted" ? { code } : answer));
+    return { ...published, answers, archived: [{ events, isStored: false }], errors: [...published.errors, cause] };
+  }
+}
+
+/** Code of an entry that the bus has acknowledged, and the archive lacks. */
+const UNARCHIVED = "Unarchived";
+
+async function put(entries: readonly EventEntry[], { bus, config, deadline }: BatchContext): Promise<Sent> {
+  if (entries.length === 0) return { answers: [], accepted: [], archived: [], errors: [] };
   const answers = await bus.publish(entries, deadline).catch((error: unknown): EntryResult[] => {
     // The time of the run was up while the call was in progress.
     if (!(error instanceof ServiceError)) throw error;
@@ -105,7 +137,7 @@ async function send(
   // A bus that was deleted meanwhile has acknowledged the events, and lost them.
   const doubt = await doubtAboutBus(bus, config.eventBusName);
   const doubtful = entries.map((_, index) => (accepted[index] && !doubt ? "accepted" : failureOf(answers[index])));
-  return { answers: doubtful, accepted, errors: doubt ? [doubt, ...errors] : errors };
+  return { answers: doubtful, accepted, archived: [], errors: doubt ? [doubt, ...errors] : errors };
 }
 
 function failureOf(answer: EntryResult | undefined): { code: string } {
@@ -164,6 +196,7 @@ async function finishUncertain(result: RunnerResult, context: BatchContext): Pro
     return {
       ...report,
       events: late.events,
+      archived: late.archived,
       deletes: [...report.deletes, ...late.deletes],
       errors: [...report.errors, ...late.errors],
     };
@@ -182,12 +215,11 @@ async function publishLateStop(
   context: BatchContext,
 ): Promise<BatchReport> {
   const { storageManager } = context;
-  const nothing: BatchReport = { results: [], events: [], deletes: [], errors: [] };
   const listing = await listFile(storageManager, name, POST_JOB_METRICS_FILE_NAME);
   const read = listing.objects.length > 0 ? await readStorage(storageManager, listing) : undefined;
-  if (read?.kind !== "files") return nothing;
+  if (read?.kind !== "files") return NOTHING;
   const ended = runnerMetrics(name, { ...metrics.files, ...read.files });
-  if (ended.kind !== "metrics") return nothing;
+  if (ended.kind !== "metrics") return NOTHING;
   const events = stopEvents(ended, storageManager.flavor, job);
   const result: RunnerResult = { outcome: "extracted", listing, isLost: false, metrics: ended, job };
   const sent = await send(
@@ -195,16 +227,16 @@ async function publishLateStop(
     context,
   );
   const isSent = sent.answers.length > 0 && sent.answers.every((answer) => answer === "accepted");
-  const { deletes, errors } = isSent ? await deleteRunners([result], context) : nothing;
+  const { deletes, errors } = isSent ? await deleteRunners([result], context) : NOTHING;
   const types = events.map(({ detailType }) => detailType);
-  return { results: [], events: reported(types, sent), deletes, errors: [...sent.errors, ...errors] };
+  return { ...NOTHING, ...sent, events: reported(types, sent), deletes, errors: [...sent.errors, ...errors] };
 }
 
 async function deleteRunners(results: readonly RunnerResult[], { store }: BatchContext): Promise<BatchReport> {
   const storages = results.filter((result) => objectsOf(result).length > 0).map(storageToDelete);
-  if (storages.length === 0) return { results, events: [], deletes: [], errors: [] };
+  if (storages.length === 0) return { ...NOTHING, results };
   const { counts, errors } = await cleanUp(store, storages);
-  return { results, events: [], deletes: [counts], errors };
+  return { ...NOTHING, results, deletes: [counts], errors };
 }
 
 /** A quarantined storage also keeps its corrupt file to the last, so that a partial delete leaves nothing that looks valid. */

@@ -3,6 +3,7 @@ import type { RunInput } from "../../contract/schedule-input.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import { type Dependencies, type EventBus, ServiceError } from "../ports.ts";
 import { DELETE_OBJECTS_MAX } from "../storage/clean-up.ts";
+import { archiveOf } from "./archive.ts";
 import { extract, type ListingReport, type RunnerResult } from "./extract.ts";
 import { missingBus, objectsOf, publishAndDelete } from "./publish-and-delete.ts";
 import { addBatch, addListing, emptySummary, type Summary } from "./summary.ts";
@@ -28,18 +29,28 @@ export async function run(input: RunInput, dependencies: Dependencies): Promise<
   // Before the listing: a runner that starts later is then in neither.
   const { alive, unknown } = await askForRunners(input, dependencies);
   const storageManager = { ...config, store, flavor: input.flavor };
+  const archive = archiveOf(input.flavor, { ...dependencies, store });
+  let hasArchiveFailed = false;
   const results = extract(
     storageManager,
     { ...input, alive },
-    { ...config, ...dependencies, mayStart: () => clock.now() < deadline - FINISHING_MILLISECONDS },
+    {
+      ...config,
+      ...dependencies,
+      mayStart: () => !hasArchiveFailed && clock.now() < deadline - FINISHING_MILLISECONDS,
+    },
   );
-  const reports = mapConcurrently(inBatches(results), BATCH_CONCURRENCY, (batch) =>
-    publishAndDelete(batch, { ...dependencies, store, bus, storageManager }),
-  );
+  const reports = mapConcurrently(inBatches(results), BATCH_CONCURRENCY, async (batch) => {
+    const report = await publishAndDelete(batch, { ...dependencies, store, bus, storageManager, archive });
+    hasArchiveFailed ||= report.archived.some(({ isStored }) => !isStored);
+    return report;
+  });
   let summary = emptySummary(input.flavor, unknown);
   for (;;) {
     const next = await reports.next();
-    if (next.done) return addListing(summary, next.value);
+    if (next.done) {
+      return addListing(summary, hasArchiveFailed ? { ...next.value, stopped: "archive-failed" } : next.value);
+    }
     summary = addBatch(summary, next.value);
   }
 }

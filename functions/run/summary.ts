@@ -46,6 +46,8 @@ export interface Summary extends Counts<Outcome> {
   readonly github?: GithubUsage;
   /** Events by EventBridge's answer. */
   readonly events: Readonly<Record<DetailType, Counts<EventResult>>>;
+  /** Events stored in the archive, the objects that hold them, and objects that could not be stored. */
+  readonly archive: { readonly events: number; readonly objects: number; readonly failed: number };
   /** Objects to be deleted, by S3's answer. */
   readonly objects: Counts<DeleteResult>;
   readonly stopped: StopReason;
@@ -69,6 +71,7 @@ export function emptySummary(flavor: string, runnersUnknown?: GithubReason): Sum
     jobMetricsUnknown: tally(GITHUB_REASONS, []),
     ...(runnersUnknown && { runnersUnknown }),
     events: Object.fromEntries(DETAIL_TYPES.map((type) => [type, { accepted: 0, failed: 0 }])) as Summary["events"],
+    archive: { events: 0, objects: 0, failed: 0 },
     objects: tally(DELETE_RESULTS, []),
     stopped: "done",
     quarantines: [],
@@ -90,7 +93,7 @@ export function addListing(summary: Summary, report: ListingReport): Summary {
 }
 
 /** The summary with what happened to one more batch of runners. */
-export function addBatch(summary: Summary, { results, events, deletes, errors }: BatchReport): Summary {
+export function addBatch(summary: Summary, { results, events, archived, deletes, errors }: BatchReport): Summary {
   const deferred = results.filter((result) => result.outcome === "deferred");
   const quarantines = results.flatMap((result) => (result.outcome === "quarantined" ? [result.quarantine] : []));
   const jobs = results.flatMap(jobOf);
@@ -122,6 +125,7 @@ export function addBatch(summary: Summary, { results, events, deletes, errors }:
     verifications: add(summary.verifications, tally(VERIFICATIONS, [...jobs.map(verificationOf), ...mismatches])),
     jobMetricsUnknown: add(summary.jobMetricsUnknown, tally(GITHUB_REASONS, jobs.flatMap(unknownReason))),
     events: Object.fromEntries(eventCounts),
+    archive: archived.reduce(addArchived, summary.archive),
     objects: deletes.reduce<Counts<DeleteResult>>(add, summary.objects),
     quarantines: [
       ...summary.quarantines,
@@ -163,6 +167,13 @@ function addLive(live: Summary["live"], result: RunnerResult): Summary["live"] {
   const { count, oldestSeconds } = live[state];
   const ageSeconds = Math.max(0, (result.listedAt - since) / 1000);
   return { ...live, [state]: { count: count + 1, oldestSeconds: Math.max(oldestSeconds, ageSeconds) } };
+}
+
+function addArchived(
+  archive: Summary["archive"],
+  { events, isStored }: BatchReport["archived"][number],
+): Summary["archive"] {
+  return isStored ? add(archive, { events, objects: 1 }) : add(archive, { failed: 1 });
 }
 
 /** GitHub's answer about the job of an extracted runner, if there was a job. */

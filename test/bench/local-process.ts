@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -88,6 +89,7 @@ export function realDependencies(): Dependencies {
     bus: eventBridgeBus(clients.eventBridge, BUS, clock),
     clock,
     config: BENCH_CONFIG,
+    runId: randomUUID(),
     deadline: Number.POSITIVE_INFINITY,
   };
 }

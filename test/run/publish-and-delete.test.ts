@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Dependencies, EntryResult } from "../../functions/ports.ts";
 import { ServiceError } from "../../functions/ports.ts";
+import { archiveOf } from "../../functions/run/archive.ts";
 import { extract, type RunnerResult } from "../../functions/run/extract.ts";
 import { publishAndDelete } from "../../functions/run/publish-and-delete.ts";
 import { BUS, createWorld, FILES } from "../harness.ts";
@@ -16,7 +17,12 @@ async function batchOf(world: ReturnType<typeof createWorld>) {
   const options = { concurrency: 1, mayStart: () => true };
   for await (const result of extract(storageManager, filter, options)) batch.push(result);
   const finish = (changes: Partial<Dependencies> = {}) =>
-    publishAndDelete(batch, { ...world.dependencies, storageManager, ...changes });
+    publishAndDelete(batch, {
+      ...world.dependencies,
+      storageManager,
+      archive: archiveOf("large", { ...world.dependencies, ...changes }),
+      ...changes,
+    });
   return { batch, finish };
 }
 

@@ -49,6 +49,6 @@ test("a mismatch counts as one whether its runner was flagged or quarantined", (
     quarantine: { ...quarantine, reason },
     file: undefined,
   }));
-  const summary = addBatch(emptySummary("large"), { results, events: [], deletes: [], errors: [] });
+  const summary = addBatch(emptySummary("large"), { results, events: [], archived: [], deletes: [], errors: [] });
   expect(summary.verifications).toEqual({ verified: 0, unverified: 0, mismatch: 1 });
 });

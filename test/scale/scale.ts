@@ -22,7 +22,12 @@ export async function collect(size: { junk: number; runners: number }, runsMax: 
   let runs = 0;
   while (runs < runsMax && bucket.filesLeft() > 0) {
     const clock = { now: () => NOW, sleep: async () => {} };
-    const dependencies = { clock, config: { ...CONFIG, concurrency: 32 }, deadline: Number.POSITIVE_INFINITY };
+    const dependencies = {
+      clock,
+      config: { ...CONFIG, concurrency: 32 },
+      runId: `run-${runs}`,
+      deadline: Number.POSITIVE_INFINITY,
+    };
     await run(EVERY_RUNNER, { ...dependencies, store: bucket.store, bus: bucket.bus });
     runs += 1;
   }

@@ -52,6 +52,7 @@ export function check(history: History, flavorPrefix: string): Checked {
   stableIds(facts);
   isolation(facts);
   evidence(facts);
+  archive(facts);
   bounds(facts);
   convergence(facts);
   overlap(facts);
@@ -268,7 +269,8 @@ function isLateStop(
   if (key !== `${facts.reading.flavorPrefix}${storage}/${POST}` || run.listings.get(storage)?.has(key)) return false;
   const stop = lateStop(facts, run, storage, etag);
   const id = String(stop?.detail.event_id);
-  return (run.acknowledged.get(id) ?? step) < step && (facts.reading.delivered.get(id) ?? step) < step;
+  const isDelivered = (run.acknowledged.get(id) ?? step) < step && (facts.reading.delivered.get(id) ?? step) < step;
+  return isDelivered && isArchived(facts, run, id, step);
 }
 
 /** The Stop of a runner that a run listed without its end, with this version of it. */
@@ -299,7 +301,8 @@ function whyNotToDelete(
   const quarantined = run.quarantined.get(storage);
   if (quarantined && quarantined.step < step) {
     const manifest = reading.manifests.get(quarantined.prefix);
-    return manifest && manifest.step < step ? undefined : "before its manifest was written";
+    if (!manifest || manifest.step >= step) return "before its manifest was written";
+    return isArchived(facts, run, quarantined.id, step) ? undefined : "before its MetricsQuarantined was archived";
   }
   const { events, isLeftover } = verdictIn(facts, run, storage);
   if (!events) return "though it is corrupt and not known to be quarantined";
@@ -308,7 +311,14 @@ function whyNotToDelete(
   const missing = events.find(({ detail }) => !((run.acknowledged.get(String(detail.event_id)) ?? step) < step));
   if (missing) return `before its ${missing.detailType} was acknowledged`;
   const lost = events.find(({ detail }) => !((reading.delivered.get(String(detail.event_id)) ?? step) < step));
-  return lost && `before its ${lost.detailType} was delivered`;
+  if (lost) return `before its ${lost.detailType} was delivered`;
+  const unarchived = events.find(({ detail }) => !isArchived(facts, run, String(detail.event_id), step));
+  return unarchived && `before its ${unarchived.detailType} was archived`;
+}
+
+/** Whether an event was in the archive before a step, and its run knew it. */
+function isArchived({ reading }: Facts, run: RunRead, id: string, step: number): boolean {
+  return (run.archived.get(id) ?? step) < step && (reading.archived.get(id) ?? step) < step;
 }
 
 function verdictIn({ reading, verdicts }: Facts, run: RunRead, storage: string): Verdict {
@@ -549,6 +559,31 @@ function evidence(facts: Facts): void {
   }
 }
 
+/** The archive. Each object has a name that was never used before, and holds what the bus has acknowledged to this run, and nothing else. */
+function archive({ reading, violated }: Facts): void {
+  const written = new Map<string, number>();
+  for (const run of reading.runs.values()) {
+    for (const operation of run.operations) {
+      if (operation.kind !== "archive") continue;
+      const { key, entries, step } = operation;
+      const day = new Date(operation.askedAt).toISOString().slice(0, 10);
+      if (!key.startsWith(`events/dt=${day}/flavor=${run.begins.payload.flavor}/`))
+        violated("G6", step, `run ${run.id} archived at ${key}`);
+      if (written.has(key)) violated("G6", step, `the archive name ${key} was used before`);
+      written.set(key, step);
+      for (const { detail } of entries) {
+        if ((run.acknowledged.get(detail.event_id) ?? step) >= step)
+          violated("G3", step, `run ${run.id} archived ${detail.event_id}, which it does not know to be on the bus`);
+      }
+    }
+    const heard = run.operations.filter((one) => one.kind === "archive" && one.heard);
+    const events = heard.reduce((sum, one) => sum + (one.kind === "archive" ? one.entries.length : 0), 0);
+    const { summary } = run.ends ?? {};
+    if (summary && (summary.archive.events !== events || summary.archive.objects !== heard.length))
+      violated("law", run.ends?.step ?? 0, `run ${run.id}: counts ${summary.archive.events} of ${events} archived`);
+  }
+}
+
 function whyNoEvidence(
   facts: Facts,
   run: RunRead,
@@ -654,6 +689,7 @@ function storagesTouched(reading: Reading, operation: Operation): string[] {
       return [String((JSON.parse(operation.json) as { storage: unknown }).storage)];
     case "delete":
       return [...new Set(operation.objects.map(({ key }) => storageOf(key, reading.flavorPrefix)))];
+    case "archive":
     case "put":
       return [...new Set(operation.entries.map(({ resources }) => storageOfEntry(reading, resources) ?? "?"))];
     case "jobs":
@@ -676,6 +712,8 @@ function inFlightMax(kind: Operation["kind"], concurrency: number): number {
       return concurrency;
     case "put":
       return 2 * (4 * 10 + concurrency); // batches; calls of each, entries of a call that was refused for good, late ends
+    case "archive":
+      return 2 * (1 + concurrency); // two batches, and late ends of each
     case "list":
       return 1 + 2 * concurrency; // looks, in each of two batches
     case "delete":
@@ -699,6 +737,8 @@ function costMaxOf(kind: Operation["kind"], objectsMax: number, listed: number):
     case "putIfAbsent":
     case "jobs":
       return 1;
+    case "archive":
+      return 2; // its events, and a late end
     case "put":
       return 6 * ATTEMPTS_MAX;
     case "delete":

@@ -9,6 +9,7 @@ export type OperationKind =
   | "head"
   | "get"
   | "putIfAbsent"
+  | "archive"
   | "copy"
   | "delete"
   | "put"
@@ -26,15 +27,15 @@ export type OperationKind =
  * - `bus-missing`: the bus is not found. `no-answer`: GitHub does not say
  */
 export const FAULTS = {
-  refused: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
-  throttled: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
-  lost: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
-  stalled: ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put"],
-  forbidden: ["list", "putIfAbsent", "delete", "put"],
+  refused: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
+  throttled: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
+  lost: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
+  stalled: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
+  forbidden: ["list", "putIfAbsent", "archive", "delete", "put"],
   invalid: ["put"],
-  repeated: ["putIfAbsent", "copy", "delete", "put"],
-  "crash-before": ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"],
-  "crash-after": ["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"],
+  repeated: ["putIfAbsent", "archive", "copy", "delete", "put"],
+  "crash-before": ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "jobs", "alive"],
+  "crash-after": ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "jobs", "alive"],
   denied: ["head", "get", "copy", "delete"],
   conflict: ["get", "copy", "delete"],
   truncated: ["get"],
@@ -52,10 +53,9 @@ export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 
 /** The faults that an operation can have. */
 export const FAULTS_OF = Object.fromEntries(
-  (["exists", "list", "head", "get", "putIfAbsent", "copy", "delete", "put", "jobs", "alive"] as const).map((kind) => [
-    kind,
-    FAULT_NAMES.filter((name) => (FAULTS[name] as readonly OperationKind[]).includes(kind)),
-  ]),
+  (["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "jobs", "alive"] as const).map(
+    (kind) => [kind, FAULT_NAMES.filter((name) => (FAULTS[name] as readonly OperationKind[]).includes(kind))],
+  ),
 ) as Record<OperationKind, FaultName[]>;
 
 export function isCrash(fault: FaultName | undefined): boolean {
@@ -74,7 +74,7 @@ export interface Weather {
 }
 
 /** Operations of which there are few in a run: their faults come oftener. */
-const RARE: readonly OperationKind[] = ["exists", "alive", "put", "putIfAbsent", "delete", "jobs"];
+const RARE: readonly OperationKind[] = ["exists", "alive", "put", "putIfAbsent", "archive", "delete", "jobs"];
 
 /** A success of which a part has failed is what is easiest to overlook: so it comes oftener. */
 const PARTIAL: readonly [OperationKind, FaultName][] = Array.from({ length: 5 }, () => ["put", "some-entries"]);

@@ -128,6 +128,17 @@ export type Operation = Happening & {
         answer?: string;
         hasWritten?: boolean;
       }
+    | {
+        readonly kind: "archive";
+        readonly key: string;
+        /** The archived events, as lines of the object. */
+        readonly entries: readonly {
+          readonly resources: readonly string[];
+          readonly detail: { readonly event_id: string };
+        }[];
+        answer?: string;
+        hasWritten?: boolean;
+      }
     | { readonly kind: "copy"; readonly from: ObjectVersion; readonly to: string; answer?: string; wrote?: string }
     | {
         readonly kind: "delete";

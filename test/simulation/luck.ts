@@ -72,6 +72,7 @@ function noteOperation(operation: Operation, count: Count, collected: Set<string
     const { objects } = JSON.parse(operation.json) as { objects: { not_copied?: string }[] };
     for (const { not_copied } of objects) if (not_copied) count(`not copied: ${not_copied}`);
   }
+  if (operation.kind === "archive") count(`archived: ${operation.answer ?? "failed"}`);
   if (operation.kind === "delete") {
     for (const { key } of operation.removed) collected.add(key.split("/")[2] ?? "");
     if (operation.heard) for (const result of operation.answer ?? []) count(`object: ${result}`);

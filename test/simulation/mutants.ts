@@ -29,6 +29,37 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "    await deleteRunners(batch, context),",
   },
   {
+    name: "archive after delete",
+    file: "functions/run/publish-and-delete.ts",
+    find: "    await context.archive.store(acknowledged);",
+    replace: "    setTimeout(() => void context.archive.store(acknowledged).catch(() => {}));",
+  },
+  {
+    name: "an archive that failed does not matter",
+    file: "functions/run/publish-and-delete.ts",
+    find: "    return { ...published, answers, archived: [{ events, isStored: false }], errors: [...published.errors, cause] };",
+    replace:
+      "    return { ...published, archived: [{ events, isStored: false }], errors: [...published.errors, cause] };",
+  },
+  {
+    name: "archive before the bus has acknowledged",
+    file: "functions/run/publish-and-delete.ts",
+    find: `  const acknowledged = entries.filter((_, index) => published.answers[index] === "accepted");`,
+    replace: "  const acknowledged = entries;",
+  },
+  {
+    name: "archive name reused in a run",
+    file: "functions/run/archive.ts",
+    find: "archiveKey(time, flavor, runId, number++)",
+    replace: "archiveKey(time, flavor, runId, number)",
+  },
+  {
+    name: "archive name reused by runs",
+    file: "functions/run/archive.ts",
+    find: "archiveKey(time, flavor, runId, number++)",
+    replace: 'archiveKey(time, flavor, "run", number++)',
+  },
+  {
     name: "no preflight",
     file: "functions/run/run.ts",
     find: "if (!(await busExists(bus, dependencies))) throw",

@@ -1,5 +1,6 @@
 /** The ports of one run, over the universe's models: every call waits for its turn, and may fail, or be the run's last. */
 
+import { gunzipSync } from "node:zlib";
 import type { DeleteResult } from "../../contract/reasons.ts";
 import { type PutEvents, type PutResult, publishEntries } from "../../functions/aws/publish-entries.ts";
 import type { JobAnswer } from "../../functions/domain/verify-job.ts";
@@ -171,13 +172,17 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
           operation.answer = typeof bytes === "string" ? bytes : `${bytes.length} bytes`;
           return bytes;
         }),
-      putIfAbsent: (key, json) =>
-        ask({ kind: "putIfAbsent", key, json }, async (operation, fault) => {
+      putIfAbsent(key, body) {
+        async function put(operation: OperationOf<"putIfAbsent" | "archive">, fault: FaultName | undefined) {
           const existed = etagAt(key) !== undefined;
-          operation.answer = await again(fault, () => store.putIfAbsent(key, json));
+          operation.answer = await again(fault, () => store.putIfAbsent(key, body));
           operation.hasWritten = !existed;
           return operation.answer as "stored" | "exists";
-        }),
+        }
+        if (typeof body === "string") return ask({ kind: "putIfAbsent", key, json: body }, put);
+        const lines = gunzipSync(body).toString().trimEnd().split("\n");
+        return ask({ kind: "archive", key, entries: lines.map((line) => JSON.parse(line)) }, put);
+      },
       copy: (from, to) =>
         ask({ kind: "copy", from, to }, async (operation, fault) => {
           const copied = refusalOf(fault) ?? (await again(fault, () => store.copy(from, to)));

@@ -59,6 +59,8 @@ function describeOperation(operation: Operation): string {
       return `GET ${JSON.stringify(operation.key)}: ${operation.answer}`;
     case "putIfAbsent":
       return `PUT ${operation.key}: ${operation.answer}`;
+    case "archive":
+      return `ARCHIVE ${operation.key}, ${operation.entries.length} events: ${operation.answer}`;
     case "copy":
       return `COPY ${JSON.stringify(operation.from.key)} to ${operation.to}: ${operation.answer}`;
     case "delete": {

@@ -19,8 +19,10 @@ export interface RunRead {
   readonly looks: Map<string, number[]>;
   /** Event id -> the step at which the run was told that it is accepted. */
   readonly acknowledged: Map<string, number>;
+  /** Event id -> the step at which the run was told that it is in the archive. */
+  readonly archived: Map<string, number>;
   /** Storage -> where it went, and when the run was told that this is known on the bus. */
-  readonly quarantined: Map<string, { readonly prefix: string; readonly step: number }>;
+  readonly quarantined: Map<string, { readonly prefix: string; readonly id: string; readonly step: number }>;
   /** Storages that a fault befell in this run. */
   readonly faultsOn: Set<string>;
   isListingDisturbed: boolean;
@@ -75,6 +77,8 @@ export interface Reading {
   readonly manifests: Map<string, Manifest>;
   /** Event id -> the first step at which it was delivered. */
   readonly delivered: Map<string, number>;
+  /** Event id -> the first step at which it was in the archive. */
+  readonly archived: Map<string, number>;
   readonly end: WorldEnds | undefined;
   versionsOf(key: string, etag: string): readonly UploadedVersion[];
 }
@@ -100,6 +104,7 @@ export function read(history: History, flavorPrefix: string): Reading {
     finished,
     manifests: new Map<string, Manifest>(),
     delivered: new Map<string, number>(),
+    archived: new Map<string, number>(),
     end: undefined as WorldEnds | undefined,
     versionsOf: (key: string, etag: string) => versions.get(`${key}\n${etag}`) ?? [],
   } satisfies Reading;
@@ -165,6 +170,7 @@ function newRun(begins: RunBegins): RunRead {
     listings: new Map(),
     looks: new Map(),
     acknowledged: new Map(),
+    archived: new Map(),
     quarantined: new Map(),
     faultsOn: new Set(),
     isListingDisturbed: false,
@@ -227,6 +233,13 @@ function readOperation(reading: Reading, operation: Operation): void {
       if (operation.hasWritten) reading.manifests.set(operation.key.slice(0, -"manifest.json".length), manifest);
       break;
     }
+    case "archive":
+      for (const { resources, detail } of operation.entries) {
+        befallen(storageOfEntry(reading, resources) ?? "");
+        if (operation.hasWritten && !reading.archived.has(detail.event_id)) reading.archived.set(detail.event_id, step);
+        if (heard && !run.archived.has(detail.event_id)) run.archived.set(detail.event_id, step);
+      }
+      break;
     case "copy":
       befallen(storageOf(operation.from.key, flavorPrefix));
       break;
@@ -258,7 +271,7 @@ function readAcknowledged(reading: Reading, run: RunRead, operation: Operation &
     if (!run.acknowledged.has(id)) run.acknowledged.set(id, operation.step);
     const prefix = resources[0]?.slice(BUCKET_ARN.length) ?? "";
     const storage = reading.manifests.get(prefix)?.storage;
-    if (storage !== undefined) run.quarantined.set(storage, { prefix, step: operation.step });
+    if (storage !== undefined) run.quarantined.set(storage, { prefix, id, step: operation.step });
   }
 }
 

@@ -217,7 +217,12 @@ async function historyOf(world: SmallWorld, plan: readonly PlannedFault[]): Prom
     const payload = { flavor: FLAVOR, include: false, orphanAfterSeconds: ORPHAN_AFTER_SECONDS };
     const limits = { config: CONFIG, deadline, pageSize: world.pageSize, isQuiet };
     universe.note({ type: "run-begins", run: simulated.id, worker, payload, ...limits });
-    const ended = run(payload, { ...simulatedPorts(universe, simulated, undefined), config: CONFIG, deadline }).then(
+    const ended = run(payload, {
+      ...simulatedPorts(universe, simulated, undefined),
+      config: CONFIG,
+      runId: `run-${runs}`,
+      deadline,
+    }).then(
       (summary) => ({ end: "done" as const, summary }),
       (error: unknown) => ({ end: "rejected" as const, error }),
     );

@@ -267,7 +267,7 @@ async function oneRun(world: World, worker: number): Promise<void> {
   const payload = payloadOf(world);
   universe.note({ type: "run-begins", run: simulated.id, worker, payload, config, deadline, pageSize, isQuiet });
   const ports = simulatedPorts(universe, simulated, world.github);
-  const ended = run(payload, { ...ports, config, deadline }).then(
+  const ended = run(payload, { ...ports, config, runId: `run-${simulated.id}`, deadline }).then(
     (summary) => ({ end: "done" as const, summary }),
     (error: unknown) => ({ end: "rejected" as const, error }),
   );
