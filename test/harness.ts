@@ -1,12 +1,15 @@
 /** A bucket, a bus and a clock in memory, and what a test says of them. */
 
+import { randomUUID } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import { expect } from "vitest";
 import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE } from "../contract/events.ts";
+import { EVENTS_PREFIX } from "../contract/object-keys.ts";
 import type { RunInput } from "../contract/schedule-input.ts";
 import type { Dependencies, RunConfig } from "../functions/ports.ts";
 import { run } from "../functions/run/run.ts";
 import { createEventBridgeModel } from "../local/event-bridge.ts";
-import { createS3Model } from "../local/s3.ts";
+import { createS3Model, type S3Model } from "../local/s3.ts";
 import { modelEventBus, modelObjectStore } from "./model-ports.ts";
 
 export const BUCKET = "metrics";
@@ -74,8 +77,10 @@ export function createWorld(now = NOW) {
       }
     },
     run: (payload: Partial<RunInput> = {}, changes: Partial<Dependencies> = {}) =>
-      run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, ...changes }),
-    keys: (prefix = "") => [...s3.objects(BUCKET, prefix)].map(({ key }) => key),
+      run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, runId: randomUUID(), ...changes }),
+    /** Without a prefix, all but the archive. */
+    keys: (prefix = "") => keysIn(s3, prefix),
+    archived: () => archivedIn(s3),
     text: (key: string) => Buffer.from([...s3.objects(BUCKET, key)].find((o) => o.key === key)?.body ?? []).toString(),
     /** All events so far; each must keep the public contract. */
     events: () =>
@@ -95,4 +100,31 @@ export function createWorld(now = NOW) {
         .filter(({ key }) => key.endsWith("/manifest.json"))
         .map(({ body }) => JSON.parse(Buffer.from(body ?? []).toString())),
   };
+}
+
+/** Keys under a prefix; without one, all but those of the archive. */
+export function keysIn(s3: S3Model, prefix: string): string[] {
+  const keys = [...s3.objects(BUCKET, prefix)].map(({ key }) => key);
+  return prefix === "" ? keys.filter((key) => !key.startsWith(EVENTS_PREFIX)) : keys;
+}
+
+/** Every line of the archive. */
+export function archivedIn(s3: S3Model): ArchivedEvent[] {
+  const objects = [...s3.objects(BUCKET, EVENTS_PREFIX)];
+  return objects.flatMap(({ body }) =>
+    gunzipSync(Buffer.from(body ?? []))
+      .toString()
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as ArchivedEvent),
+  );
+}
+
+/** An event as the archive holds it. */
+export interface ArchivedEvent {
+  readonly source: string;
+  readonly "detail-type": string;
+  readonly resources: readonly string[];
+  readonly time: string;
+  readonly detail: Record<string, unknown>;
 }

@@ -1,5 +1,6 @@
 /** A run with the real SDK clients against local AWS, over HTTP: for tests of what only the wire shows. */
 
+import { randomUUID } from "node:crypto";
 import type { RunInput } from "../contract/schedule-input.ts";
 import { createClients } from "../functions/aws/clients.ts";
 import { eventBridgeBus } from "../functions/aws/event-bridge-bus.ts";
@@ -7,7 +8,7 @@ import { s3ObjectStore } from "../functions/aws/s3-object-store.ts";
 import type { Dependencies } from "../functions/ports.ts";
 import { run } from "../functions/run/run.ts";
 import { startLocalAws } from "../local/server.ts";
-import { BUCKET, BUS, CONFIG, EVERY_RUNNER, FILES } from "./harness.ts";
+import { archivedIn, BUCKET, BUS, CONFIG, EVERY_RUNNER, FILES, keysIn } from "./harness.ts";
 
 /** For tests of an answer that never comes: they wait for it several times. */
 export const IMPATIENT_MILLISECONDS = 1_500;
@@ -44,8 +45,11 @@ export async function startLocalWorld(timeoutMilliseconds = TIMEOUT_MILLISECONDS
         local.s3.putObject(BUCKET, `runners/large/${runner}/${name}`, { body: Buffer.from(content) });
       }
     },
-    run: (payload: Partial<RunInput> = {}) => run({ ...EVERY_RUNNER, ...payload }, dependencies),
-    keys: (prefix = "") => [...local.s3.objects(BUCKET, prefix)].map(({ key }) => key),
+    run: (payload: Partial<RunInput> = {}) =>
+      run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, runId: randomUUID() }),
+    /** Without a prefix, all but the archive. */
+    keys: (prefix = "") => keysIn(local.s3, prefix),
+    archived: () => archivedIn(local.s3),
     events: () =>
       local.eventBridge.events().map(({ detailType, detail }) => ({ detailType, detail: JSON.parse(detail) })),
     manifests: () =>

@@ -51,7 +51,15 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   const githubRun = (await github)?.startRun(deadline - FINISHING_MILLISECONDS);
   const annotations = { Service: METRICS_SERVICE, ColdStart: isColdStart, Flavor: input.flavor };
   isColdStart = false;
-  const dependencies = { store, bus, clock, config: { ...config, ...placeOf(context) }, runId: randomUUID(), deadline, timeUp };
+  const dependencies = {
+    store,
+    bus,
+    clock,
+    config: { ...config, ...placeOf(context) },
+    runId: randomUUID(),
+    deadline,
+    timeUp,
+  };
   const done = await traced(
     "run",
     annotations,

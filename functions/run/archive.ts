@@ -1,9 +1,6 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { archiveKey } from "../../contract/object-keys.ts";
 import type { Dependencies, EventEntry } from "../ports.ts";
-
-const compress = promisify(gzip);
 
 /** The archive as one run writes it. */
 export interface Archive {
@@ -27,7 +24,7 @@ export function archiveOf(
       const key = archiveKey(time, flavor, runId, number++);
       const lines = entries.map((entry) => archiveLine(entry, new Date(time).toISOString()));
       // Level 1: a third of the CPU of the default level, for a sixth more bytes.
-      await store.putIfAbsent(key, await compress(lines.join(""), { level: 1 }));
+      await store.putIfAbsent(key, gzipSync(lines.join(""), { level: 1 }));
     },
   };
 }

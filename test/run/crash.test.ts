@@ -76,6 +76,8 @@ test.each([
       const again = [...issued].filter(([id]) => !expected.has(id)).map(([, event]) => event);
       expect([[], ["metrics_quarantined"]], `killed at call ${deathAt}`).toContainEqual(again);
       expect(new Map([...issued].filter(([id]) => expected.has(id)))).toEqual(expected);
+      const archived = new Set(world.archived().map(({ detail }) => detail.event_id));
+      expect(archived, `the archive after a kill at call ${deathAt}`).toEqual(new Set(issued.keys()));
       expect(world.keys("runners/")).toEqual(["runners/large/idle/runner-installed.timestamp"]);
       expect(world.manifests()).toHaveLength(1 + again.length);
       if (end === "survived") break;

@@ -31,12 +31,12 @@ test("a finished runner becomes three events, and its files are deleted", async 
   expect(world.keys("runners/")).toEqual([]);
 });
 
-test("100 finished runners cost one LIST, two DeleteObjects, and a HEAD and a GET for each file", async () => {
+test("100 finished runners cost one LIST, one PUT to the archive, two DeleteObjects, and a HEAD and a GET for each file", async () => {
   const world = createWorld();
   for (let number = 0; number < 100; number++) world.upload(`r-${number}`);
   const { calls, store } = counted(world.dependencies.store);
   expect(await world.run({}, { store })).toMatchObject({ extracted: 100 });
-  expect(Object.fromEntries(calls)).toEqual({ list: 1, head: 400, get: 400, delete: 2 });
+  expect(Object.fromEntries(calls)).toEqual({ list: 1, head: 400, get: 400, putIfAbsent: 1, delete: 2 });
 });
 
 test("100 unfinished runners cost one LIST, and an empty prefix too", async () => {
