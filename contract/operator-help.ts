@@ -105,6 +105,11 @@ export const DEFERRAL_HELP: Readonly<Record<DeferralReason, ReasonHelp>> = {
     fault: "AWS, or a quota of the account.",
     action: "Wait for the next run. If it stays, compare the quota of PutEvents with the number of events.",
   },
+  unarchived: {
+    cause: "S3 did not store the events in the archive. They are on the bus, and come again with the same ids.",
+    fault: "AWS, or the network of the function's VPC.",
+    action: "Wait for the next run. If it stays, the errors of the run say what S3 answered.",
+  },
 };
 
 export const GITHUB_HELP: Readonly<Record<GithubReason, ReasonHelp>> = {

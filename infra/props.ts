@@ -191,6 +191,11 @@ export interface RunnerMetricsProps {
    */
   readonly quarantineRetention?: Duration | undefined;
   /**
+   * After this time, events in the bucket's archive are deleted. In whole days.
+   * @default Duration.days(400)
+   */
+  readonly eventRetention?: Duration | undefined;
+  /**
    * How long events can be replayed from EventBridge's archive, in whole days; 0 for no archive.
    * @default Duration.days(30)
    */
@@ -261,7 +266,7 @@ export interface RunnerMetricsProps {
 export function settingsOf(props: RunnerMetricsProps): SettingsInput {
   const { bucket, encryptionKey, eventBus, alarmTopic, vpc, vpcSubnets, securityGroups, removalPolicy, ...own } = props;
   const { memorySize, timeout, reservedConcurrentExecutions, flavors, github, ...rest } = own;
-  const { uncollectedRetention, quarantineRetention, archiveRetention, logRetention, ...same } = rest;
+  const { uncollectedRetention, quarantineRetention, eventRetention, archiveRetention, logRetention, ...same } = rest;
   return {
     ...same,
     flavors: mapValues(flavors, ({ every, orphanAfter, alarms, ...flavor }) => ({
@@ -276,6 +281,7 @@ export function settingsOf(props: RunnerMetricsProps): SettingsInput {
     reservedConcurrency: reservedConcurrentExecutions,
     uncollectedRetentionDays: uncollectedRetention?.toDays(),
     quarantineRetentionDays: quarantineRetention?.toDays(),
+    eventRetentionDays: eventRetention?.toDays(),
     archiveRetentionDays: archiveRetention?.toDays(),
     logRetentionDays: logRetention,
   };
@@ -298,7 +304,8 @@ function githubSettingsOf({ secret, timeBudget, ...same }: GithubProps): Setting
 export function propsOf(settings: StackSettings): RunnerMetricsProps {
   const { stackName, bucketName, kmsKeyArn, eventBusName, alarmTopicArn, removalPolicy, ...own } = settings;
   const { memoryMegabytes, timeoutSeconds, reservedConcurrency, flavors, github, ...rest } = own;
-  const { uncollectedRetentionDays, quarantineRetentionDays, archiveRetentionDays, logRetentionDays, ...same } = rest;
+  const { uncollectedRetentionDays, quarantineRetentionDays, eventRetentionDays, ...retained } = rest;
+  const { archiveRetentionDays, logRetentionDays, ...same } = retained;
   return {
     ...same,
     flavors: mapValues(flavors, ({ everyMinutes, orphanAfterSeconds, alarms, ...flavor }) => ({
@@ -313,6 +320,7 @@ export function propsOf(settings: StackSettings): RunnerMetricsProps {
     reservedConcurrentExecutions: reservedConcurrency,
     uncollectedRetention: Duration.days(uncollectedRetentionDays),
     quarantineRetention: Duration.days(quarantineRetentionDays),
+    eventRetention: Duration.days(eventRetentionDays),
     archiveRetention: Duration.days(archiveRetentionDays),
     logRetention: logRetentionDays,
     removalPolicy: removalPolicy === "destroy" ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,

@@ -14,6 +14,7 @@ import { Alarms } from "./constructs/alarms.ts";
 import { DeadLetterQueue } from "./constructs/dead-letter-queue.ts";
 import { EventLog } from "./constructs/event-log.ts";
 import { EventSchemas } from "./constructs/event-schemas.ts";
+import { EventTable } from "./constructs/event-table.ts";
 import { ExtractMetrics } from "./constructs/extract-metrics.ts";
 import { GithubSecret } from "./constructs/github-secret.ts";
 import { MetricsBucket } from "./constructs/metrics-bucket.ts";
@@ -102,6 +103,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
     this.eventBus = eventBus.bus;
     if (settings.archiveRetentionDays > 0 && !settings.emulator)
       eventBus.archive(this.events, settings.archiveRetentionDays);
+    new EventTable(this, "EventTable", { ...settings, bucket: this.bucket, flavors: this.flavors });
     if (settings.schemaRegistry) new EventSchemas(this, "EventSchemas");
 
     const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;

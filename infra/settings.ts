@@ -131,6 +131,7 @@ const shape = {
     ),
   uncollectedRetentionDays: days(14, "Days after which uploads that no run has collected are deleted"),
   quarantineRetentionDays: days(90, "Days after which quarantined files are deleted"),
+  eventRetentionDays: days(400, "Days after which events in the bucket's archive are deleted"),
   archiveRetentionDays: z
     .int()
     .min(0)

@@ -13,7 +13,7 @@ import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { type Environment, environmentOf, GITHUB_SETTINGS, RUN_SETTINGS } from "../../contract/environment.ts";
-import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
+import { EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
 import { type Settings, timeoutSeconds } from "../settings.ts";
 
@@ -69,7 +69,7 @@ export class ExtractMetrics extends Construct {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
     });
     this.function = this.createFunction(props);
-    const grants = [readAndCleanUp, quarantine, encryption, publish, askGithub, sendFailedRuns, joinVpc];
+    const grants = [readAndCleanUp, quarantine, archive, encryption, publish, askGithub, sendFailedRuns, joinVpc];
     const statements = grants.flatMap((grant) => grant(props));
     for (const statement of statements) this.role.addToPolicy(statement);
     this.logGroup.grantWrite(this.role);
@@ -157,6 +157,18 @@ function quarantine({ bucket, settings }: ExtractMetricsProps): PolicyStatement[
       sid: "WriteManifestOnce",
       actions: ["s3:PutObject"],
       resources: within("manifest.json"),
+      conditions: { Null: { "s3:if-none-match": "false" } },
+    }),
+  ];
+}
+
+function archive({ bucket, settings }: ExtractMetricsProps): PolicyStatement[] {
+  const flavors = Object.keys(settings.flavors);
+  return [
+    new PolicyStatement({
+      sid: "ArchiveEventsOnce",
+      actions: ["s3:PutObject"],
+      resources: flavors.map((flavor) => bucket.arnForObjects(`${EVENTS_PREFIX}*/flavor=${flavor}/*`)),
       conditions: { Null: { "s3:if-none-match": "false" } },
     }),
   ];

@@ -12,11 +12,14 @@ import {
 } from "aws-cdk-lib/aws-s3";
 import { S3_SERVER_ACCESS_LOGS_USE_BUCKET_POLICY } from "aws-cdk-lib/cx-api";
 import { Construct } from "constructs";
-import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
+import { EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import type { Settings } from "../settings.ts";
 
 export interface MetricsBucketProps
-  extends Pick<Settings, "uncollectedRetentionDays" | "quarantineRetentionDays" | "logRetentionDays" | "accessLogs"> {
+  extends Pick<
+    Settings,
+    "uncollectedRetentionDays" | "quarantineRetentionDays" | "eventRetentionDays" | "logRetentionDays" | "accessLogs"
+  > {
   /** An existing bucket: its lifecycle is its owner's. */
   readonly existing?: IBucket | undefined;
   /** Whether an existing bucket gets the statements of a new one. If it is imported, they replace its policy. */
@@ -45,7 +48,7 @@ export class MetricsBucket extends Construct {
     }
   }
 
-  /** Adds the statements to the policy of the bucket. Only the role of the collector may write what is quarantined. */
+  /** Adds the statements to the policy of the bucket. Only the role of the collector may write what is quarantined, and events. */
   protect(collectorRoleArn: string, flavors: readonly string[]): void {
     const { existing, manageBucketPolicy, encryptionKey, removalPolicy } = this.props;
     if (existing && !manageBucketPolicy) return;
@@ -60,6 +63,11 @@ export class MetricsBucket extends Construct {
             this.bucket.arnForObjects(`${QUARANTINE_PREFIX}${flavor}/*/${written}`),
           ),
         ),
+        { ArnNotEquals: { "aws:PrincipalArn": collectorRoleArn } },
+      ),
+      deny(
+        "DenyOthersToWriteEvents",
+        flavors.map((flavor) => this.bucket.arnForObjects(`${EVENTS_PREFIX}*/flavor=${flavor}/*`)),
         { ArnNotEquals: { "aws:PrincipalArn": collectorRoleArn } },
       ),
       ...(existing ? denyOldTls(this.bucket) : []),
@@ -93,6 +101,7 @@ export class MetricsBucket extends Construct {
           expiration: Duration.days(props.uncollectedRetentionDays),
         },
         { id: "ExpireQuarantine", prefix: QUARANTINE_PREFIX, expiration: Duration.days(props.quarantineRetentionDays) },
+        { id: "ExpireEvents", prefix: EVENTS_PREFIX, expiration: Duration.days(props.eventRetentionDays) },
         { id: "AbortUnfinishedUploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
       ...(accessLogs && { serverAccessLogsBucket: this.createAccessLogs(props) }),

@@ -21,6 +21,7 @@ const ALWAYS_STAYS = /^StorageAccessLogs/;
 
 /** All others hold nothing that the bucket or the logs do not hold, or can be made again. */
 const GO_WITH_THE_STACK = [
+  "AWS::Athena::NamedQuery",
   "AWS::CloudWatch::Alarm",
   "AWS::CloudWatch::Dashboard",
   "AWS::Events::Archive",
@@ -29,6 +30,8 @@ const GO_WITH_THE_STACK = [
   "AWS::Events::Rule",
   "AWS::EventSchemas::Registry",
   "AWS::EventSchemas::Schema",
+  "AWS::Glue::Database",
+  "AWS::Glue::Table",
   "AWS::IAM::InstanceProfile",
   "AWS::IAM::ManagedPolicy",
   "AWS::IAM::Policy",
