@@ -111,6 +111,7 @@ describe("the privileges of the Lambda, held against the calls of a run that doe
       ["s3:GetObject s3:DeleteObject", ofEach("runners/FLAVOR/*"), {}],
       ["s3:PutObject", ofEach("quarantine/FLAVOR/*/objects/*", "quarantine/FLAVOR/*/renamed/*"), {}],
       ["s3:PutObject", ofEach("quarantine/FLAVOR/*/manifest.json"), { Null: { "s3:if-none-match": ["false"] } }],
+      ["s3:PutObject", ofEach("events/*/flavor=FLAVOR/*"), { Null: { "s3:if-none-match": ["false"] } }],
       ["events:DescribeEventBus events:PutEvents", [arnOf(busId)], {}],
     ]);
   });
