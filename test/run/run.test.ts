@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { EVENT_SCHEMAS } from "../../contract/events.ts";
 import type { ObjectStore } from "../../functions/ports.ts";
 import { FINISHING_MILLISECONDS } from "../../functions/run/run.ts";
 import { BUS, createWorld, FILES } from "../harness.ts";
@@ -29,6 +30,21 @@ test("a finished runner becomes three events, and its files are deleted", async 
     detail: { runner_name: "r-1", status: "normal", job_duration: 600 },
   });
   expect(world.keys("runners/")).toEqual([]);
+});
+
+// A new type of event needs a runner here that leads to it, and a place that issues it: functions/domain/issue-events.ts makes the events,
+// functions/run/publish-and-delete.ts decides which.
+test("runs of a fleet with every kind of end issue every type of event", async () => {
+  const world = createWorld();
+  const { "post-job-metrics.json": _, ...lost } = FILES;
+  world.upload("lost", lost);
+  world.upload("never-installed", { "runner-installation-start.timestamp": "1700000000" });
+  world.upload("never-used", { "runner-installed.timestamp": "1700000060" });
+  world.clock.time += 2 * DAY;
+  world.upload("done");
+  world.upload("corrupt", { ...FILES, "pre-job-metrics.json": "{" });
+  await world.run();
+  expect(new Set(world.events().map(({ detailType }) => detailType))).toEqual(new Set(Object.keys(EVENT_SCHEMAS)));
 });
 
 test("100 finished runners cost one LIST, one PUT to the archive, two DeleteObjects, and a HEAD and a GET for each file", async () => {
