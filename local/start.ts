@@ -11,6 +11,7 @@ import { CreateBucketCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
 import type { Context } from "aws-lambda";
 import { createClients } from "../functions/aws/clients.ts";
 import type { Summary } from "../functions/run/summary.ts";
+import { fourWeeks } from "./demo/four-weeks.ts";
 import { createRecorder, FINISHED, GITHUB_JOBS, live, ORPHAN_AFTER_SECONDS } from "./fleet.ts";
 import { startLocalGithub } from "./github.ts";
 import { printEvents, printMember, printSummary, printVerifications, say, title } from "./print.ts";
@@ -32,7 +33,10 @@ const { values: options } = parseArgs({
   options: { watch: { type: "boolean", default: false }, port: { type: "string", default: "0" } },
 });
 
-const local = process.env.AWS_ENDPOINT_URL ? undefined : await startLocalAws({ port: Number(options.port) });
+const time = { now: () => Date.now() };
+const local = process.env.AWS_ENDPOINT_URL
+  ? undefined
+  : await startLocalAws({ port: Number(options.port), now: () => time.now() });
 const github = await startLocalGithub();
 const secretsManager = await startLocalSecretsManager({ github: github.secret });
 const endpoint = local?.endpoint ?? process.env.AWS_ENDPOINT_URL ?? "";
@@ -41,7 +45,7 @@ const { s3, eventBridge } = createClients(8, true);
 await createIfMissing();
 const receiver = local ? receiveFromModel(local.eventBridge) : await receiveFromQueue(eventBridge, NAME);
 try {
-  process.exitCode = (await showOneRun(receiver)) ? 0 : 1;
+  process.exitCode = (await showOneRun(receiver)) && (await showReport()) ? 0 : 1;
   if (options.watch) await watch(receiver);
 } finally {
   await receiver.end();
@@ -122,6 +126,16 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
     missing.length === 0 ? "Every finished runner has its three events." : `Events are missing: ${missing.join(", ")}`,
   );
   return missing.length === 0;
+}
+
+/** Four weeks of a fleet, and the report on them. Whether all events that were published are in the archive. */
+async function showReport(): Promise<boolean> {
+  if (!local) return true;
+  title("6. Four weeks of a fleet, and the answers");
+  const { lives, runs, events, archived, report } = await fourWeeks(local, NAME, time);
+  say(`${lives} runners of three flavors, ${runs} runs, ${events} events published, ${archived} of them archived.`);
+  title(`Open the report in a browser: ${report}`);
+  return events > 0 && archived === events;
 }
 
 function acceptedEvents({ events }: Summary): number {

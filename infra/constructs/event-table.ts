@@ -35,8 +35,12 @@ export class EventTable extends Construct {
     });
     const table = new CfnTable(this, "Table", { catalogId, databaseName, tableInput: tableInput(props) });
     table.addResourceDependency(database);
-    for (const [name, query] of Object.entries(SAVED_QUERIES)) {
-      new CfnNamedQuery(this, name, { database: databaseName, ...query }).addResourceDependency(table);
+    for (const [id, { name, ...query }] of Object.entries(SAVED_QUERIES)) {
+      new CfnNamedQuery(this, id, {
+        ...query,
+        database: databaseName,
+        name: `${databaseName}: ${name}`,
+      }).addResourceDependency(table);
     }
   }
 }
@@ -122,7 +126,7 @@ const EVENTS = `WITH ranked AS (
 /** Queries to start from, of the last 28 days. */
 const SAVED_QUERIES: Readonly<Record<string, { name: string; description: string; queryString: string }>> = {
   QueueTime: {
-    name: "runner-metrics: p95 queue time by flavor and week",
+    name: "p95 queue time by flavor and week",
     description: "How long jobs waited for a runner, in seconds. Needs GitHub",
     queryString: `${EVENTS}
 SELECT flavor, date_trunc('week', from_unixtime(detail.timestamp)) AS week, count(*) AS jobs,
@@ -133,7 +137,7 @@ GROUP BY 1, 2
 ORDER BY 2, 1`,
   },
   IdleTime: {
-    name: "runner-metrics: idle hours by repository",
+    name: "idle hours by repository",
     description: "How long runners waited for the jobs of a repository, in hours",
     queryString: `${EVENTS}
 SELECT detail.repo, count(*) AS jobs, sum(detail.idle) / 3600 AS idle_hours
@@ -143,7 +147,7 @@ GROUP BY 1
 ORDER BY 3 DESC`,
   },
   LostRunners: {
-    name: "runner-metrics: lost runners by flavor and week",
+    name: "lost runners by flavor and week",
     description: "Runners that started a job and never ended it. One that ended it after all does not count",
     queryString: `${EVENTS}
 SELECT flavor, date_trunc('week', from_unixtime(detail.timestamp)) AS week, count(*) AS lost, sum(detail.job_age) / 3600 AS job_hours

@@ -75,7 +75,7 @@ const DIFFERENCES: readonly { row: string; applies: (input: Input) => boolean }[
       hasInstalled && pre !== undefined && !/^[\w-]+\/(?!\.\.?$)[\w.-]+$(?!\n)/.test(String(pre.repository)),
   },
   {
-    row: "a corrupt file beside a missing one",
+    row: "a corrupt file next to a missing one",
     applies: ({ golden, hasInstalled, files, broken }) =>
       (!hasInstalled || (files.pre ?? "") === "") && broken && !golden.expect.quarantined,
   },

@@ -23,7 +23,7 @@ test("the policy that docs/use/deploy.md gives for an existing bucket is that of
   const { Statement } = resolve(template, policy.Properties.PolicyDocument) as { Statement: { Sid?: string }[] };
   const ours = JSON.stringify(Statement.filter(({ Sid }) => Sid))
     .replaceAll(BUCKET, "BUCKET")
-    .replace(new RegExp(`arn:[^"]*${roleId}`), "ROLE_OF_THE_LAMBDA");
+    .replace(new RegExp(`arn:[^"]*${roleId}`, "g"), "ROLE_OF_THE_LAMBDA");
   expect(json[1]).toEqual(JSON.parse(ours));
 });
 

@@ -1,4 +1,7 @@
-/** Situations from the field. Each test begins with the number of its row. @module-tag needs-dash */
+/**
+ * Situations from the field. Each test begins with the number of its row.
+ * @module-tag needs-dash
+ */
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,

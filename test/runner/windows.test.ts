@@ -1,6 +1,7 @@
 /**
  * The program on Node for Windows, under wine. What wine can't show: PowerShell and the `.ps1` hooks, a process that is asked to stop, and
- * connections that are used again. @module-tag needs-wine
+ * connections that are used again.
+ * @module-tag needs-wine
  */
 import { spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
