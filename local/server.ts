@@ -53,6 +53,7 @@ export async function startLocalAws({ port = 0, now = Date.now, tls }: LocalAwsO
     const [, bucket] = /^(.+)\.s3\.[a-z0-9-]+\.amazonaws\.com$/.exec(message.headers.host ?? "") ?? [];
     if (bucket !== undefined) message.url = `/${bucket}${message.url}`;
     response.on("error", () => response.destroy());
+    response.setHeader("date", new Date(now()).toUTCString());
     serve(message, response).catch((error: unknown) => {
       // The client gets the error, so that a defect here shows up in the test that met it.
       if (!response.headersSent) response.writeHead(500);

@@ -44,6 +44,7 @@ const STAGES: Readonly<Record<string, Stage>> = {
   lifecycle: {
     title: "stacks side by side, deleted and deployed again, on MiniStack",
     command: ["node", "test/e2e/lifecycle.ts"],
+    isSlow: true,
   },
   localstack: {
     title: "contracts, tickets and a run on LocalStack",

@@ -12,6 +12,8 @@ export interface EventTableProps {
   readonly flavors: readonly string[];
   /** For how many days events are kept: the range of dates that a query reads. */
   readonly eventRetentionDays: number;
+  /** An emulator has no saved queries. */
+  readonly emulator: boolean;
 }
 
 /**
@@ -35,6 +37,7 @@ export class EventTable extends Construct {
     });
     const table = new CfnTable(this, "Table", { catalogId, databaseName, tableInput: tableInput(props) });
     table.addResourceDependency(database);
+    if (props.emulator) return;
     for (const [id, { name, ...query }] of Object.entries(SAVED_QUERIES)) {
       new CfnNamedQuery(this, id, {
         ...query,
