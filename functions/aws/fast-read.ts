@@ -85,14 +85,15 @@ interface Endpoint {
 function recordEndpoints(client: S3Client): ReadonlyMap<string, Endpoint> {
   const endpoints = new Map<string, Endpoint>();
   client.middlewareStack.add(
-    (next, { endpointV2 }) =>
-      (args) => {
-        const { Bucket: bucket = "" } = args.input as { Bucket?: string };
-        const endpoint = endpointV2 && endpointOf(bucket, endpointV2);
-        if (endpoint) endpoints.set(bucket, endpoint);
-        else endpoints.delete(bucket);
-        return next(args);
-      },
+    (next, context) => (args) => {
+      // It is there only when the call is made.
+      const { endpointV2 } = context;
+      const { Bucket: bucket = "" } = args.input as { Bucket?: string };
+      const endpoint = endpointV2 && endpointOf(bucket, endpointV2);
+      if (endpoint) endpoints.set(bucket, endpoint);
+      else endpoints.delete(bucket);
+      return next(args);
+    },
     { step: "build", name: "recordEndpoint" },
   );
   return endpoints;
@@ -149,7 +150,7 @@ function answerTo(
         if (remaining < 0) request.destroy();
       });
       response.on("end", () => {
-        if (response.statusCode !== 200 || !response.complete) end();
+        if (response.statusCode !== 200 || !response.complete || remaining < 0) end();
         else end({ headers: response.headers, body: Buffer.concat(chunks) });
       });
       // "close" follows.
