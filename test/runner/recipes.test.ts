@@ -22,6 +22,7 @@ import { Bucket } from "aws-cdk-lib/aws-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { runnerArchive } from "../../package/runner-archive.ts";
+import { buildRunner } from "../../runner/build.ts";
 import { addMetrics, allowMetrics } from "../../runner/recipes/cdk-github-runners.ts";
 import { createApp } from "../infra/app.ts";
 import { needs } from "../tools.ts";
@@ -214,7 +215,9 @@ describe("the recipe for", () => {
     }
   });
 
-  it("cdk-github-runners puts the program into the image and lets the runner put four files", () => {
+  it("cdk-github-runners puts the program into the image and lets the runner put four files", async () => {
+    // What the recipe takes as an asset.
+    await buildRunner();
     const app = createApp();
     const stack = new Stack(app, "Stack", { env: { account: "111122223333", region: "eu-central-1" } });
     const vpc = new Vpc(stack, "Vpc") as IVpc; // the CDK's classes do not keep to its interfaces under exactOptionalPropertyTypes
