@@ -151,8 +151,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "results are taken from the wrong index",
     file: "functions/aws/publish-entries.ts",
-    find: "results.set(entry, answer[index] ?? MISSING);",
-    replace: "results.set(entry, answer[answer.length - 1 - index] ?? MISSING);",
+    find: "results.set(entry, answer[index] ?? MISSING_RESULT);",
+    replace: "results.set(entry, answer[answer.length - 1 - index] ?? MISSING_RESULT);",
   },
   {
     name: "a retry sends all entries again",
