@@ -33,9 +33,13 @@ const STAGES: Readonly<Record<string, Stage>> = {
   tests: { title: "all tests", command: ["npx", "vitest", "run"], env: { CI: "1" }, isVitest: true },
   simulate: { title: "1,500 simulated worlds", command: ["node", "test/simulation/main.ts", "--seeds", "1500"] },
   mutants: { title: "planted bugs", command: ["node", "test/simulation/run-mutants.ts"], isSlow: true },
-  package: { title: "the package, as a user installs it", command: ["node", "test/package/main.ts"] },
+  package: { title: "the package, as a user installs it", command: ["node", "test/package/main.ts"], isSlow: true },
   template: { title: "the release's template on MiniStack", command: ["node", "test/package/deploy-template.ts"] },
-  release: { title: "the same release from two clones", command: ["node", "test/package/reproducible.ts"] },
+  release: {
+    title: "the same release from two clones",
+    command: ["node", "test/package/reproducible.ts"],
+    isSlow: true,
+  },
   templates: {
     title: "cfn-lint in all regions, checkov and NIST 800-53 over the templates",
     command: ["node", "test/infra/lint.ts"],
@@ -50,6 +54,7 @@ const STAGES: Readonly<Record<string, Stage>> = {
     title: "contracts, tickets and a run on LocalStack",
     command: ["node", "test/e2e/localstack.ts", "--host"],
     env: { PYTHON: newestPython() },
+    isSlow: true,
   },
   stryker: { title: "mutation tests", command: ["npx", "stryker", "run"], isSlow: true },
   fuzz: { title: "millions of hostile bodies and keys", command: ["node", "test/fuzz/main.ts"], isSlow: true },
