@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
+import { EVENTS_PREFIX } from "../../contract/object-keys.ts";
 
 /** Called while objects are downloaded: how many of how many are in the cache, and how many bytes were downloaded. */
 export type Progress = (done: number, total: number, bytes: number) => void;
@@ -68,8 +69,6 @@ export async function filesInBucket(
 }
 
 const DOWNLOADS_AT_ONCE = 16;
-
-const EVENTS_PREFIX = "events/";
 
 /** Name of an object under `events/`. Nothing else is read, and no name leads out of the cache. */
 const NAME = /^dt=(\d{4}-\d{2}-\d{2})\/flavor=([a-z0-9][a-z0-9-]{0,31})\/[A-Za-z0-9_-]{1,128}\.ndjson(?:\.gz)?$/;

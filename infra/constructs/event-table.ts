@@ -21,15 +21,11 @@ export interface EventTableProps {
  * to add them. The table holds no data: it goes with the stack, and the events stay in the bucket.
  */
 export class EventTable extends Construct {
-  /** Of the database in Glue's data catalog. */
-  readonly databaseName: string;
-
   constructor(scope: Construct, id: string, props: EventTableProps) {
     super(scope, id);
     const catalogId = Stack.of(this).account;
     // Athena's names have lower case letters, digits and underscores.
     const databaseName = Names.uniqueResourceName(this, { maxLength: 64, separator: "_" }).toLowerCase();
-    this.databaseName = databaseName;
     const description = "Events of runner-metrics";
     const database = new CfnDatabase(this, "Database", {
       catalogId,
@@ -49,7 +45,7 @@ export class EventTable extends Construct {
 }
 
 /** Name of the table in its database. */
-export const TABLE_NAME = "events";
+const TABLE_NAME = "events";
 
 function tableInput({ bucket, flavors, eventRetentionDays }: EventTableProps): CfnTable.TableInputProperty {
   const location = `s3://${bucket.bucketName}/${EVENTS_PREFIX}`;
