@@ -10,7 +10,7 @@ import { REPORT_DEFAULTS } from "../../cli/report/options.ts";
 import { filesInFolder } from "../../cli/report/read-archive.ts";
 import { answersFrom, render } from "../../cli/report/report.ts";
 import { demoFleet } from "../../local/demo/fleet.ts";
-import { eventsOf } from "../../local/demo/fleet-events.ts";
+import { eventsOf } from "../cli/report/fleet-events.ts";
 
 const EVENTS = Number(process.argv[2] ?? 1_000_000);
 const COPIES_PER_FILE = 8;

@@ -6,8 +6,8 @@ import { describe, expect, test } from "vitest";
 import { filesInFolder } from "../../../cli/report/read-archive.ts";
 import { answersFrom } from "../../../cli/report/report.ts";
 import { demoFleet, type RunnerLife } from "../../../local/demo/fleet.ts";
-import { type ArchivedEvent, eventsOf } from "../../../local/demo/fleet-events.ts";
 import { optionsFor, writeArchive } from "./archive.ts";
+import { type ArchivedEvent, eventsOf } from "./fleet-events.ts";
 import { expectedAnswers } from "./oracle.ts";
 
 const PRICES = { small: 0.09, large: 0.31 };

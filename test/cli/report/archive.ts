@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { onTestFinished } from "vitest";
 import { REPORT_DEFAULTS, type ReportOptions } from "../../../cli/report/options.ts";
-import type { ArchivedEvent } from "../../../local/demo/fleet-events.ts";
+import type { ArchivedEvent } from "./fleet-events.ts";
 
 /** Writes events as the collector does, into a folder that is deleted after the test. Each list is one object. */
 export function archiveFolder(objects: readonly (readonly Line[])[]): string {

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { filesInFolder } from "../../../cli/report/read-archive.ts";
 import { answersFrom, render } from "../../../cli/report/report.ts";
 import type { RunnerLife } from "../../../local/demo/fleet.ts";
-import { type ArchivedEvent, eventsOf } from "../../../local/demo/fleet-events.ts";
 import { archiveFolder, type Line, optionsFor } from "./archive.ts";
+import { type ArchivedEvent, eventsOf } from "./fleet-events.ts";
 
 const NOON = Date.parse("2026-11-10T12:00:00Z") / 1000;
 

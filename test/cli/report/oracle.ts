@@ -2,7 +2,7 @@
  * The answers of a report, computed a second time: in plain TypeScript, without SQL, from the definitions in docs/use/report.md. Slow and
  * simple; shares no code with the report.
  */
-import type { ArchivedEvent } from "../../../local/demo/fleet-events.ts";
+import type { ArchivedEvent } from "./fleet-events.ts";
 
 export interface OracleOptions {
   readonly timeZone: string;

@@ -12,9 +12,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { filesInFolder } from "../../../cli/report/read-archive.ts";
 import { answersFrom, render } from "../../../cli/report/report.ts";
 import { demoFleet } from "../../../local/demo/fleet.ts";
-import { eventsOf } from "../../../local/demo/fleet-events.ts";
 import { findCommand } from "../../tools.ts";
 import { optionsFor, writeArchive } from "./archive.ts";
+import { eventsOf } from "./fleet-events.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 

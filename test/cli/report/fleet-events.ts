@@ -1,14 +1,14 @@
-import { EVENT_SOURCE, type MetricsEvent } from "../../contract/events.ts";
+import { EVENT_SOURCE, type MetricsEvent } from "../../../contract/events.ts";
 import {
   installFailedEvent,
   issueEvents,
   lostRunnerEvent,
   quarantineEvent,
-} from "../../functions/domain/issue-events.ts";
-import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
-import type { JobAnswer } from "../../functions/domain/verify-job.ts";
-import { endOf, type RunnerLife } from "./fleet.ts";
-import { filesOf } from "./fleet-files.ts";
+} from "../../../functions/domain/issue-events.ts";
+import { runnerMetrics } from "../../../functions/domain/runner-metrics.ts";
+import type { JobAnswer } from "../../../functions/domain/verify-job.ts";
+import { endOf, type RunnerLife } from "../../../local/demo/fleet.ts";
+import { filesOf } from "../../../local/demo/fleet-files.ts";
 
 /** A run every five minutes collects runners that reported their end, and others a day after. */
 const RUN_EVERY_SECONDS = 300;
