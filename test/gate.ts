@@ -49,7 +49,6 @@ const STAGES: Readonly<Record<string, Stage>> = {
     title: "contracts, tickets and a run on LocalStack",
     command: ["node", "test/e2e/localstack.ts", "--host"],
     env: { PYTHON: newestPython() },
-    isSlow: true,
   },
   stryker: { title: "mutation tests", command: ["npx", "stryker", "run"], isSlow: true },
   fuzz: { title: "millions of hostile bodies and keys", command: ["node", "test/fuzz/main.ts"], isSlow: true },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createTicket, formatTicket, runnerSession, type TicketRequest } from "../../cli/ticket.ts";
 import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import { needs } from "../tools.ts";
@@ -28,6 +28,7 @@ let cleanUps: (() => void)[] = [];
 afterEach(() => {
   for (const cleanUp of cleanUps) cleanUp();
   cleanUps = [];
+  vi.unstubAllEnvs();
 });
 
 async function startS3(now = Date.now) {
@@ -154,6 +155,8 @@ describe("a ticket", () => {
   });
 
   it("goes to the bucket's own host on AWS, or by path where the bucket's name has dots", async () => {
+    // The other tests of this file may run against an emulator.
+    for (const name of ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]) vi.stubEnv(name, undefined);
     const request = { flavor: "large", storage: "r", lifetimeSeconds: 60 };
     const url = async (bucket: string, region: string) =>
       (await createTicket({ ...request, bucket, region }, CREDENTIALS))[0]?.url.replace(/\/$/, "");
