@@ -56,7 +56,11 @@ export interface Runner {
   /** Takes a step, or another command. */
   step(step: string | readonly string[], settings?: Settings): Promise<Finished>;
   /** Starts `run` with a script instead of GitHub's run.sh. */
-  start(script: string, settings?: Settings): ChildProcess & { readonly finished: Promise<Finished> };
+  start(
+    script: string,
+    settings?: Settings,
+    shell?: "sh" | "bash",
+  ): ChildProcess & { readonly finished: Promise<Finished> };
   /** The current life, as the spool has it. */
   life(): Life;
   /** Content of a file that the current life has recorded. */
@@ -110,10 +114,10 @@ export function installRunner(platform: Platform, settings: Settings): Runner {
     directory,
     environment,
     step: (step, more = {}) => launch([...command, ...[step].flat()], { ...environment, ...more }).finished,
-    start(content, more = {}) {
+    start(content, more = {}, shell = "sh") {
       const path = join(directory, "run.sh");
       writeFileSync(path, content);
-      return launch([...command, "run", "--", "bash", path], { ...environment, ...more });
+      return launch([...command, "run", "--", shell, path], { ...environment, ...more });
     },
     life,
     spooled: (file) => life().files[file]?.content ?? "",

@@ -122,8 +122,8 @@ describe("every script", () => {
     expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
   });
 
-  for (const { name, shell: command } of SHELLS) {
-    it(`is syntax that ${name} takes`, { tags: needs(command[0]) }, () => {
+  for (const { name, shell: command, tools } of SHELLS) {
+    it(`is syntax that ${name} takes`, { tags: tools.map(needs) }, () => {
       const [shell, ...args] = command;
       for (const script of scripts) execFileSync(pathOf(shell), [...args, "-n", script]);
     });
@@ -131,7 +131,9 @@ describe("every script", () => {
 });
 
 describe("the recipe for", () => {
-  it("EC2's user data sets up a runner, lets it live and stores its four files", async () => {
+  it("EC2's user data sets up a runner, lets it live and stores its four files", {
+    tags: needs("runner-tools"),
+  }, async () => {
     const machine = newMachine();
     writeFileSync(machine.at("runner.tar.gz"), ARCHIVE);
     const script = machine
@@ -180,7 +182,9 @@ describe("the recipe for", () => {
     expect(stored("ec2-without")).toEqual([]);
   });
 
-  it("terraform-aws-github-runner wraps run.sh, and its hooks fail no job and need no variable", async () => {
+  it("terraform-aws-github-runner wraps run.sh, and its hooks fail no job and need no variable", {
+    tags: needs("runner-tools"),
+  }, async () => {
     const machine = newMachine();
     const terraform = recipe("terraform-aws-github-runner.tf");
     const heredoc = (name: string) =>
@@ -252,7 +256,9 @@ describe("the recipe for", () => {
     });
   });
 
-  it("ARC is values whose commands, as they stand there, store a pod's four files", async () => {
+  it("ARC is values whose commands, as they stand there, store a pod's four files", {
+    tags: needs("runner-tools"),
+  }, async () => {
     const machine = newMachine();
     installScripts(machine);
     const { spec } = parse(machine.moved(recipe("arc-values.yaml"))).template;
@@ -274,7 +280,7 @@ describe("the recipe for", () => {
     expect(stored("arc")).toEqual(FILES);
   });
 
-  it("systemd makes every start a life under a name of its own", async () => {
+  it("systemd makes every start a life under a name of its own", { tags: needs("runner-tools") }, async () => {
     const machine = newMachine();
     installScripts(machine, [
       `RUNNER_METRICS_BUCKET=${BUCKET}`,

@@ -115,7 +115,9 @@ describePlatforms("`run`, asked to stop, on $name,", NODES, (platform) => {
   });
 });
 
-it("stops GitHub's run.sh in the way that lets it cancel its job: SIGINT reaches the processes below", async () => {
+it("stops GitHub's run.sh in the way that lets it cancel its job: SIGINT reaches the processes below", {
+  tags: needs("bash"),
+}, async () => {
   const { runner } = newRunner(ONE);
   // What run.sh does where RUNNER_MANUALLY_TRAP_SIG is set: https://github.com/actions/runner/blob/main/src/Misc/layoutroot/run.sh
   const script = `
@@ -126,7 +128,7 @@ it("stops GitHub's run.sh in the way that lets it cancel its job: SIGINT reaches
     PID=$!
     wait $PID
     wait $PID`;
-  const { stdout, code } = await killed(runner.start(script), "SIGTERM");
+  const { stdout, code } = await killed(runner.start(script, {}, "bash"), "SIGTERM");
   expect(stdout).toBe("up\ncancelled\n");
   expect(code).toBe(0);
 });
