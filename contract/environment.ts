@@ -92,6 +92,10 @@ export const environment = z
       .refine((name) => !name.startsWith("AWS/"), "must not begin with AWS/")
       .default(METRICS_NAMESPACE)
       .describe("CloudWatch's namespace of the metrics"),
+    ENDED_INSTANCES: z
+      .enum(["on", "off"])
+      .default("off")
+      .describe("Whether the bucket records how EC2 instances end, so that runs look there"),
     KMS_KEY_ARN: z
       .string()
       .regex(/^arn:[^:]+:kms:[^:]+:[0-9]{12}:key\//, "must be the ARN of a key, and not of an alias")

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import * as z from "zod";
-import { GITHUB_REASONS, namesOf, QUARANTINE_REASONS, VERIFICATIONS } from "./reasons.ts";
+import { CAUSES, GITHUB_REASONS, namesOf, QUARANTINE_REASONS, VERIFICATIONS } from "./reasons.ts";
 import { codeInformation, postJobStatus } from "./runner-files.ts";
 
 /** `Source` of every event. A constant, never input. */
@@ -124,6 +124,15 @@ const detected = {
   installation_age: seconds
     .optional()
     .describe("Seconds since the installation started; absent if unknown or implausible"),
+  cause: z
+    .enum(namesOf(CAUSES))
+    .optional()
+    .describe(
+      "What ended its EC2 instance: `spot-interruption`, `terminated`, `stopped`, or `unknown`. Absent only in events older than this field",
+    ),
+  ended_at: seconds
+    .optional()
+    .describe("When its EC2 instance was terminated or stopped, in UNIX seconds by EC2's clock; absent if unknown"),
 };
 
 export const runnerLost = z

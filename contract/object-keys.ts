@@ -10,6 +10,27 @@ export const QUARANTINE_PREFIX = "quarantine/";
 /** `events/dt=<YYYY-MM-DD>/flavor=<flavor>/<run>-<n>.ndjson.gz`: the archive of all events, written by the collector, expires. */
 export const EVENTS_PREFIX = "events/";
 
+/**
+ * `ended/<instance-id>/<time>-<what>`: what happened to an EC2 instance, as empty objects. Written by the function that receives EC2's
+ * events, expires. `time` is that of the event in UNIX seconds; `what` is a name in `INSTANCE_ENDS`.
+ */
+export const ENDED_PREFIX = "ended/";
+
+/** What can happen to an instance so that its runner dies. All are causes in events, too. */
+export const INSTANCE_ENDS = ["spot-interruption", "stopped", "terminated"] as const;
+
+/** Something that happened to an EC2 instance. */
+export interface InstanceEnd {
+  /** `i-0abc…` */
+  readonly instance: string;
+  /** UNIX seconds, by EC2's clock. */
+  readonly time: number;
+  readonly what: (typeof INSTANCE_ENDS)[number];
+}
+
+/** Ids of EC2 instances have 17 hexadecimal digits, and had 8. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html */
+const INSTANCE_ID = /^i-(?:[0-9a-f]{8}|[0-9a-f]{17})$/;
+
 /** Grammar of a flavor: the operator's name for a kind of runner. */
 export const FLAVOR = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
@@ -72,6 +93,29 @@ export function storageOfKey(key: string, flavor: string): string | undefined {
 export function runnerName(storage: string): string {
   const runner = storage.replace(SLOT, "");
   return runner.slice(runner.lastIndexOf(":") + 1) || runner;
+}
+
+/** The id of the EC2 instance that a storage, or a slot, is named after: `AROA…:i-0abc…` or `i-0abc…`. Otherwise undefined. */
+export function instanceOf(storage: string): string | undefined {
+  const name = runnerName(storage);
+  return isInstanceId(name) ? name : undefined;
+}
+
+/** Whether EC2 may have given an instance this id. */
+export function isInstanceId(id: string): boolean {
+  return INSTANCE_ID.test(id);
+}
+
+/** Key of the record of something that happened to an EC2 instance. The same event has the same key, however often it is delivered. */
+export function endedKey({ instance, time, what }: InstanceEnd): string {
+  return `${ENDED_PREFIX}${instance}/${time}-${what}`;
+}
+
+/** What a key under `ended/` records, or undefined if it is not one of ours. */
+export function parseEndedKey(key: string): InstanceEnd | undefined {
+  const [, instance = "", time = "", name] = /^ended\/([^/]+)\/([0-9]{1,10})-([a-z-]+)$/.exec(key) ?? [];
+  const what = INSTANCE_ENDS.find((end) => end === name);
+  return what && isInstanceId(instance) ? { instance, time: Number(time), what } : undefined;
 }
 
 /** A storage's name in quarantine: its own if that is valid, otherwise one derived from it. */

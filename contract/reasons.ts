@@ -67,6 +67,24 @@ export const GITHUB_REASONS = {
 } as const;
 export type GithubReason = keyof typeof GITHUB_REASONS;
 
+/** What ended the EC2 instance of a runner that is presumed dead. */
+export const CAUSES = {
+  "spot-interruption": "EC2 interrupted the spot instance.",
+  terminated: "The EC2 instance was terminated.",
+  stopped: "The EC2 instance was stopped, and nothing was uploaded afterwards.",
+  unknown:
+    "Nothing was recorded: the instance did not end, the runner is no EC2 instance, or the stack does not record how instances end.",
+} as const;
+export type Cause = keyof typeof CAUSES;
+
+/** Why a run does not know of every EC2 instance whether it has ended. */
+export const ENDED_UNKNOWN_REASONS = {
+  denied: "S3 denied access to the list of ended instances.",
+  failed: "S3 failed to list the ended instances, or did not answer.",
+  "too-many": "More instances have ended than a run reads: 50,000 records.",
+} as const;
+export type EndedUnknownReason = keyof typeof ENDED_UNKNOWN_REASONS;
+
 /** What a runner's claim to a job is worth. */
 export const VERIFICATIONS = {
   verified: "GitHub says that this runner did a job of this workflow run.",

@@ -56,6 +56,14 @@ const NAMED = {
     meaning: "Objects that S3 failed or refused to delete; their events repeat with the same ids.",
     always: true,
   },
+  LostThenStopped: {
+    unit: "Count",
+    meaning: "Runners that uploaded the end of their job while a run collected them as lost. Both events were issued.",
+  },
+  EndedInstancesUnknown: {
+    unit: "Count",
+    meaning: "1 if the run did not learn about every EC2 instance whether it has ended. The log says why.",
+  },
   GithubRequests: { unit: "Count", meaning: "Calls to GitHub.", ofAllFlavors: true },
   GithubRateLimited: {
     unit: "Count",

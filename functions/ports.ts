@@ -149,6 +149,8 @@ export interface RunConfig extends ValuesOf<typeof RUN_SETTINGS> {
   readonly partition: string;
   /** Whether a runner is quarantined that claims a job which GitHub says it did not do; otherwise its events are flagged. */
   readonly quarantineMismatches?: boolean;
+  /** Whether the bucket records how EC2 instances end: without it nothing is read there. */
+  readonly endedInstances?: boolean;
 }
 
 /** All that a run depends on. */

@@ -1,6 +1,6 @@
 import { type DurationField, eventId, type MetricsEvent, SCHEMA_VERSION } from "../../contract/events.ts";
 import { runnerName } from "../../contract/object-keys.ts";
-import type { GithubReason, QuarantineReason } from "../../contract/reasons.ts";
+import type { Cause, GithubReason, QuarantineReason } from "../../contract/reasons.ts";
 import {
   POST_JOB_METRICS_FILE_NAME,
   PRE_JOB_METRICS_FILE_NAME,
@@ -9,6 +9,7 @@ import {
   RUNNER_INSTALLED_TS_FILE_NAME,
   type RunnerFileName,
 } from "../../contract/runner-files.ts";
+import type { Death } from "./instance-ends.ts";
 import type { MetricsFiles, RunnerMetrics, UnfinishedInstallation } from "./runner-metrics.ts";
 import { type GithubJobMetrics, type JobAnswer, verificationOf } from "./verify-job.ts";
 
@@ -84,6 +85,7 @@ export function lostRunnerEvent(
   flavor: string,
   now: number,
   answer: JobAnswer = NOT_CONFIGURED,
+  death: Death = UNKNOWN_DEATH,
 ): MetricsEvent {
   const { installationStartTimestamp, installedTimestamp, preJob } = metrics;
   const origin = originOf(metrics, flavor);
@@ -100,6 +102,7 @@ export function lostRunnerEvent(
         timestamp,
         ...origin("runner_never_used", RUNNER_INSTALLATION_START_TS_FILE_NAME, RUNNER_INSTALLED_TS_FILE_NAME),
         ...durations(ages),
+        ...deathFields(death),
       },
     };
   }
@@ -111,13 +114,19 @@ export function lostRunnerEvent(
       ...origin("runner_lost", PRE_JOB_METRICS_FILE_NAME),
       ...jobFields(preJob, answer),
       ...durations({ ...ages, job_age: age(timestamp, preJob.timestamp) }),
+      ...deathFields(death),
       ...conclusionOf(answer),
     },
   };
 }
 
 /** What happened to a runner that is presumed dead and was never installed. `now` in milliseconds since the epoch. */
-export function installFailedEvent(installation: UnfinishedInstallation, flavor: string, now: number): MetricsEvent {
+export function installFailedEvent(
+  installation: UnfinishedInstallation,
+  flavor: string,
+  now: number,
+  death: Death = UNKNOWN_DEATH,
+): MetricsEvent {
   const timestamp = now / 1000;
   return {
     detailType: "RunnerInstallFailed",
@@ -126,6 +135,7 @@ export function installFailedEvent(installation: UnfinishedInstallation, flavor:
       timestamp,
       ...originOf(installation, flavor)("runner_install_failed", RUNNER_INSTALLATION_START_TS_FILE_NAME),
       ...durations({ installation_age: age(timestamp, installation.installationStartTimestamp) }),
+      ...deathFields(death),
     },
   };
 }
@@ -160,6 +170,12 @@ export function quarantineEvent(quarantine: Quarantine, flavor: string, now: num
       bytes,
     },
   };
+}
+
+const UNKNOWN_DEATH: Death = { cause: "unknown" };
+
+function deathFields({ cause, endedAt }: Death): { cause: Cause; ended_at?: number } {
+  return { cause, ...(endedAt !== undefined && { ended_at: endedAt }) };
 }
 
 const NOT_CONFIGURED: JobAnswer = { unknown: "not-configured" };

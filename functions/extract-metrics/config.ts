@@ -24,6 +24,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ...valuesOf(RUN_SETTINGS, variables),
     metricsNamespace: variables.METRICS_NAMESPACE,
     kmsKeyArn: variables.KMS_KEY_ARN,
+    endedInstances: variables.ENDED_INSTANCES === "on",
     quarantineMismatches: variables.GITHUB_MISMATCH === "quarantine",
     ...githubConfig(variables),
     usePathStyle: Boolean(env.AWS_ENDPOINT_URL ?? env.AWS_ENDPOINT_URL_S3),

@@ -34,6 +34,8 @@ export function metricsOf(summary: Summary, durationMilliseconds: number): Metri
     ["DeadlineReached", summary.stopped === "deadline" ? 1 : 0],
     ["StrayObjects", summary.strays],
     ["ObjectsNotDeleted", summary.objects.denied + summary.objects.failed],
+    ["LostThenStopped", summary.lostThenStopped],
+    ["EndedInstancesUnknown", summary.endedUnknown ? 1 : 0],
     ["AccessDenied", accessDenied(summary)],
     ["InvariantViolated", violatedInvariants(summary).length],
     ...named(OUTCOMES, outcomeMetric, summary),

@@ -2,6 +2,7 @@ import type { DeferralReason, StopReason } from "../../contract/reasons.ts";
 import { PRE_JOB_METRICS_FILE_NAME, type RunnerFileName } from "../../contract/runner-files.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import { type Corrupt, corrupt } from "../domain/corrupt.ts";
+import { type Death, deathOf } from "../domain/instance-ends.ts";
 import type { Quarantine } from "../domain/issue-events.ts";
 import {
   type Incomplete,
@@ -12,12 +13,14 @@ import {
 } from "../domain/runner-metrics.ts";
 import { type JobAnswer, verificationOf, verifyJob } from "../domain/verify-job.ts";
 import { type JobLookup, ServiceError } from "../ports.ts";
+import type { EndedInstances } from "../storage/ended-instances.ts";
 import { listAll } from "../storage/list-all.ts";
 import { moveToQuarantine } from "../storage/quarantine.ts";
 import { readStorage, type Unavailable } from "../storage/read.ts";
 import { contradicts, type Filter, select } from "../storage/select.ts";
 import {
   hasEnded,
+  lastUploadOf,
   listingProblem,
   liveState,
   onlyFile,
@@ -55,6 +58,8 @@ interface Collected {
   readonly listing: StorageListing;
   /** Its runner is presumed dead and did not report its end. */
   readonly isLost: boolean;
+  /** How it died, if it is lost. */
+  readonly death?: Death | undefined;
 }
 
 /** How far the listing came. */
@@ -74,6 +79,8 @@ export interface ExtractOptions {
   /** Absent if GitHub is not configured. */
   readonly jobs?: JobLookup | undefined;
   readonly quarantineMismatches?: boolean | undefined;
+  /** Absent if the bucket does not record how EC2 instances end. */
+  readonly ended?: EndedInstances | undefined;
   /** Runners in progress. */
   readonly concurrency: number;
   /** Called before each page and each runner: false ends the extraction, and the rest waits for the next run. */
@@ -135,7 +142,9 @@ async function extractOrDefer(
   { listing, filter }: Listed,
   options: ExtractOptions,
 ): Promise<RunnerResult> {
-  const selected = select(listing, filter);
+  // A runner that has reported its end needs no other sign of it; a caller that names runners knows them.
+  const ends = filter.runners || hasEnded(listing) ? [] : ((await options.ended?.endsOf(listing.name)) ?? []);
+  const selected = select(listing, filter, ends);
   const alive = { live: liveState(listing), listedAt: listing.listedAt };
   if (selected === "excluded") return { outcome: "excluded", ...alive };
   const problem = listingProblem(listing, storageManager.maxObjectsPerRunner);
@@ -147,7 +156,8 @@ async function extractOrDefer(
     const found = quarantineAsMismatch ? corrupt("job-mismatch", PRE_JOB_METRICS_FILE_NAME) : read;
     // With `runners` given, the caller knows which runners are dead: that is not a finding of ours.
     const isLost = !filter.runners && !hasEnded(listing);
-    return await resolve(storageManager, { listing, isLost }, found, job);
+    const death = isLost ? deathOf(ends, lastUploadOf(listing)) : undefined;
+    return await resolve(storageManager, { listing, isLost, death }, found, job);
   } catch (cause) {
     return deferral(cause);
   }

@@ -39,6 +39,8 @@ export interface BatchReport {
   readonly deletes: readonly CleanUpReport["counts"][];
   /** Whether the events of each call to the archive were stored, and how many events that were. */
   readonly archived: readonly { readonly events: number; readonly isStored: boolean }[];
+  /** Runners whose Lost and whose late Stop were both acknowledged. */
+  readonly lostThenStopped: number;
   /** What failed, apart from the causes in `results`. */
   readonly errors: readonly unknown[];
 }
@@ -62,6 +64,7 @@ export async function publishAndDelete(batch: readonly RunnerResult[], context: 
     events: reports.flatMap(({ events }) => events),
     deletes: reports.flatMap(({ deletes }) => deletes),
     archived: reports.flatMap(({ archived }) => archived),
+    lostThenStopped: reports.reduce((sum, { lostThenStopped }) => sum + lostThenStopped, 0),
     errors: reports.flatMap(({ errors }) => errors),
   };
 }
@@ -94,7 +97,7 @@ async function publish(batch: readonly RunnerResult[], context: BatchContext): P
 }
 
 /** A batch of which nothing is known yet. */
-const NOTHING: BatchReport = { results: [], events: [], deletes: [], archived: [], errors: [] };
+const NOTHING: BatchReport = { results: [], events: [], deletes: [], archived: [], lostThenStopped: 0, errors: [] };
 
 /** What became of entries, in their order. */
 interface Sent extends Pick<BatchReport, "archived" | "errors"> {
@@ -197,6 +200,7 @@ async function finishUncertain(result: RunnerResult, context: BatchContext): Pro
       ...report,
       events: late.events,
       archived: late.archived,
+      lostThenStopped: late.lostThenStopped,
       deletes: [...report.deletes, ...late.deletes],
       errors: [...report.errors, ...late.errors],
     };
@@ -229,7 +233,14 @@ async function publishLateStop(
   const isSent = sent.answers.length > 0 && sent.answers.every((answer) => answer === "accepted");
   const { deletes, errors } = isSent ? await deleteRunners([result], context) : NOTHING;
   const types = events.map(({ detailType }) => detailType);
-  return { ...NOTHING, ...sent, events: reported(types, sent), deletes, errors: [...sent.errors, ...errors] };
+  return {
+    ...NOTHING,
+    ...sent,
+    events: reported(types, sent),
+    deletes,
+    lostThenStopped: isSent ? 1 : 0,
+    errors: [...sent.errors, ...errors],
+  };
 }
 
 async function deleteRunners(results: readonly RunnerResult[], { store }: BatchContext): Promise<BatchReport> {
@@ -252,13 +263,13 @@ function eventsOf(result: RunnerResult, { storageManager: { flavor } }: BatchCon
     case "quarantined":
       return [quarantineEvent(result.quarantine, flavor, result.listing.listedAt)];
     case "extracted": {
-      const { metrics, job, isLost, listing } = result;
-      const lost = isLost ? [lostRunnerEvent(metrics, flavor, listing.listedAt, job)] : [];
+      const { metrics, job, isLost, death, listing } = result;
+      const lost = isLost ? [lostRunnerEvent(metrics, flavor, listing.listedAt, job, death)] : [];
       return [...issueEvents(metrics, flavor, job), ...lost];
     }
     case "incomplete": {
-      const { installation, isLost, listing } = result;
-      return isLost && installation ? [installFailedEvent(installation, flavor, listing.listedAt)] : [];
+      const { installation, isLost, death, listing } = result;
+      return isLost && installation ? [installFailedEvent(installation, flavor, listing.listedAt, death)] : [];
     }
     default:
       return [];

@@ -3,10 +3,11 @@ import type { RunInput } from "../../contract/schedule-input.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import { type Dependencies, type EventBus, ServiceError } from "../ports.ts";
 import { DELETE_OBJECTS_MAX } from "../storage/clean-up.ts";
+import { endedInstances } from "../storage/ended-instances.ts";
 import { archiveOf } from "./archive.ts";
 import { extract, type ListingReport, type RunnerResult } from "./extract.ts";
 import { missingBus, objectsOf, publishAndDelete } from "./publish-and-delete.ts";
-import { addBatch, addListing, emptySummary, type Summary } from "./summary.ts";
+import { addBatch, addEnded, addListing, emptySummary, type Summary } from "./summary.ts";
 import { until } from "./until.ts";
 
 /** In the last milliseconds before the deadline no runner is started: those in progress need time to be finished. */
@@ -29,6 +30,7 @@ export async function run(input: RunInput, dependencies: Dependencies): Promise<
   // Before the listing: a runner that starts later is then in neither.
   const { alive, unknown } = await askForRunners(input, dependencies);
   const storageManager = { ...config, store, flavor: input.flavor };
+  const ended = config.endedInstances ? endedInstances(store) : undefined;
   const archive = archiveOf(input.flavor, { ...dependencies, store });
   let hasArchiveFailed = false;
   const results = extract(
@@ -37,6 +39,7 @@ export async function run(input: RunInput, dependencies: Dependencies): Promise<
     {
       ...config,
       ...dependencies,
+      ended,
       mayStart: () => !hasArchiveFailed && clock.now() < deadline - FINISHING_MILLISECONDS,
     },
   );
@@ -49,7 +52,8 @@ export async function run(input: RunInput, dependencies: Dependencies): Promise<
   for (;;) {
     const next = await reports.next();
     if (next.done) {
-      return addListing(summary, hasArchiveFailed ? { ...next.value, stopped: "archive-failed" } : next.value);
+      const report = hasArchiveFailed ? { ...next.value, stopped: "archive-failed" as const } : next.value;
+      return addEnded(addListing(summary, report), await ended?.unknown());
     }
     summary = addBatch(summary, next.value);
   }

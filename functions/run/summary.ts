@@ -5,6 +5,8 @@ import {
   DELETE_RESULTS,
   type DeferralReason,
   type DeleteResult,
+  ENDED_UNKNOWN_REASONS,
+  type EndedUnknownReason,
   GITHUB_REASONS,
   type GithubReason,
   namesOf,
@@ -20,6 +22,7 @@ import type { EventResult } from "../../contract/run-metrics.ts";
 import { LIVE_STATES, type LiveState } from "../../contract/runner-files.ts";
 import { type JobAnswer, verificationOf } from "../domain/verify-job.ts";
 import type { GithubUsage } from "../ports.ts";
+import type { EndedUnknown } from "../storage/ended-instances.ts";
 import type { ListingReport, RunnerResult } from "./extract.ts";
 import type { BatchReport } from "./publish-and-delete.ts";
 
@@ -42,6 +45,10 @@ export interface Summary extends Counts<Outcome> {
   readonly jobMetricsUnknown: Counts<GithubReason>;
   /** Why GitHub did not say which runners are online; absent if it did or was not asked. */
   readonly runnersUnknown?: GithubReason;
+  /** Why the run does not know about every EC2 instance whether it has ended; absent if it does or did not look. */
+  readonly endedUnknown?: EndedUnknownReason;
+  /** Runners that uploaded the end of their job while they were collected as lost. */
+  readonly lostThenStopped: number;
   /** The calls to GitHub; absent if it is not configured. */
   readonly github?: GithubUsage;
   /** Events by EventBridge's answer. */
@@ -71,6 +78,7 @@ export function emptySummary(flavor: string, runnersUnknown?: GithubReason): Sum
     jobMetricsUnknown: tally(GITHUB_REASONS, []),
     ...(runnersUnknown && { runnersUnknown }),
     events: Object.fromEntries(DETAIL_TYPES.map((type) => [type, { accepted: 0, failed: 0 }])) as Summary["events"],
+    lostThenStopped: 0,
     archive: { events: 0, objects: 0, failed: 0 },
     objects: tally(DELETE_RESULTS, []),
     stopped: "done",
@@ -92,8 +100,20 @@ export function addListing(summary: Summary, report: ListingReport): Summary {
   };
 }
 
+/** The summary with why the run does not know about every ended instance. */
+export function addEnded(summary: Summary, unknown: EndedUnknown | undefined): Summary {
+  if (!unknown) return summary;
+  const { reason, failure } = unknown;
+  return {
+    ...summary,
+    endedUnknown: reason,
+    errors: noted(summary.errors, [failure ?? new Error(ENDED_UNKNOWN_REASONS[reason])]),
+  };
+}
+
 /** The summary with what happened to one more batch of runners. */
-export function addBatch(summary: Summary, { results, events, archived, deletes, errors }: BatchReport): Summary {
+export function addBatch(summary: Summary, report: BatchReport): Summary {
+  const { results, events, archived, deletes, errors } = report;
   const deferred = results.filter((result) => result.outcome === "deferred");
   const quarantines = results.flatMap((result) => (result.outcome === "quarantined" ? [result.quarantine] : []));
   const jobs = results.flatMap(jobOf);
@@ -125,6 +145,7 @@ export function addBatch(summary: Summary, { results, events, archived, deletes,
     verifications: add(summary.verifications, tally(VERIFICATIONS, [...jobs.map(verificationOf), ...mismatches])),
     jobMetricsUnknown: add(summary.jobMetricsUnknown, tally(GITHUB_REASONS, jobs.flatMap(unknownReason))),
     events: Object.fromEntries(eventCounts),
+    lostThenStopped: summary.lostThenStopped + report.lostThenStopped,
     archive: archived.reduce(addArchived, summary.archive),
     objects: deletes.reduce<Counts<DeleteResult>>(add, summary.objects),
     quarantines: [
@@ -157,8 +178,8 @@ export function violatedInvariants(summary: Summary): string[] {
 }
 
 /** How often our role was denied access. */
-export function accessDenied({ deferralReasons, objects }: Summary): number {
-  return deferralReasons.denied + objects.denied;
+export function accessDenied({ deferralReasons, objects, endedUnknown }: Summary): number {
+  return deferralReasons.denied + objects.denied + (endedUnknown === "denied" ? 1 : 0);
 }
 
 function addLive(live: Summary["live"], result: RunnerResult): Summary["live"] {

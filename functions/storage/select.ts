@@ -1,6 +1,7 @@
-import { runnerName } from "../../contract/object-keys.ts";
+import { type InstanceEnd, runnerName } from "../../contract/object-keys.ts";
 import type { RunInput } from "../../contract/schedule-input.ts";
-import { hasEnded, liveState, type StorageListing } from "./storage-listing.ts";
+import { isTerminated } from "../domain/instance-ends.ts";
+import { hasEnded, lastUploadOf, liveState, type StorageListing } from "./storage-listing.ts";
 
 /** Which storages a run collects. */
 export interface Filter extends Pick<RunInput, "runners" | "include" | "orphanAfterSeconds"> {
@@ -14,9 +15,17 @@ export interface Filter extends Pick<RunInput, "runners" | "include" | "orphanAf
  */
 const REGISTERING_SECONDS = 60 * 60;
 
-/** Decides by the listing alone, so that an unfinished runner costs no request. Time is S3's. */
-export function select(listing: StorageListing, filter: Filter): "selected" | "excluded" | "notReady" {
+/**
+ * Decides by the listing, and by what happened to the storage's EC2 instance, so that an unfinished runner costs no request. Time is S3's.
+ * A terminated instance has no runner, even if GitHub still lists it.
+ */
+export function select(
+  listing: StorageListing,
+  filter: Filter,
+  ends: readonly InstanceEnd[] = [],
+): "selected" | "excluded" | "notReady" {
   if (filter.runners) return isNamed(listing, filter.runners) === filter.include ? "selected" : "excluded";
+  if (isTerminated(ends, listing.listedAt)) return "selected";
   if (filter.alive && isNamed(listing, filter.alive)) return "excluded";
   const silentSeconds = filter.alive
     ? Math.min(filter.orphanAfterSeconds, REGISTERING_SECONDS)
@@ -28,9 +37,8 @@ function isNamed({ name }: StorageListing, runners: ReadonlySet<string>): boolea
   return runners.has(name) || runners.has(runnerName(name));
 }
 
-function isOrphan({ objects, listedAt }: StorageListing, orphanAfterSeconds: number): boolean {
-  const newest = objects.reduce((latest, { lastModified }) => Math.max(latest, lastModified), 0);
-  return listedAt - newest > orphanAfterSeconds * 1000;
+function isOrphan(listing: StorageListing, orphanAfterSeconds: number): boolean {
+  return listing.listedAt - lastUploadOf(listing) > orphanAfterSeconds * 1000;
 }
 
 /** A runner that started a job within these milliseconds is surely known to GitHub. */

@@ -54,6 +54,11 @@ export function onlyFile(listing: StorageListing, name: RunnerFileName): Storage
   return { ...listing, objects: file ? [file] : [], files: file ? { [name]: file } : {} };
 }
 
+/** When the storage's newest object was uploaded, in milliseconds since the epoch by S3's clock. */
+export function lastUploadOf({ objects }: StorageListing): number {
+  return objects.reduce((latest, { lastModified }) => Math.max(latest, lastModified), 0);
+}
+
 /** Whether the runner has reported its end. */
 export function hasEnded({ files }: StorageListing): boolean {
   return FILES_THAT_MAKE_READY.some((file) => files[file]);

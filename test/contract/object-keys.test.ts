@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
 import {
+  endedKey,
+  INSTANCE_ENDS,
+  instanceOf,
+  parseEndedKey,
   quarantineId,
   quarantineKey,
   quarantineName,
@@ -25,6 +29,27 @@ describe("object keys", () => {
     expect(storageOfKey("runners/large/r-1/a/b", "large")).toBe("r-1");
     expect(storageOfKey("runners/large//a", "large")).toBe("");
     expect(storageOfKey("runners/large/stray", "large")).toBeUndefined();
+  });
+
+  it("of ended instances say which, when and what, and nothing else is read as one", () => {
+    for (const instance of ["i-0abc1234", "i-0123456789abcdef0"]) {
+      for (const what of INSTANCE_ENDS) {
+        const end = { instance, time: 1_700_000_000, what };
+        expect(endedKey(end)).toBe(`ended/${instance}/1700000000-${what}`);
+        expect(parseEndedKey(endedKey(end))).toEqual(end);
+        for (const odd of [` ${endedKey(end)}`, `${endedKey(end)}\n`, `${endedKey(end)}/`, `x${endedKey(end)}`])
+          expect(parseEndedKey(odd), odd).toBeUndefined();
+      }
+    }
+    for (const key of ["ended/i-0abc/1-stopped", "ended/i-0ABC1234/1-stopped", "ended/i-0abc1234/1.5-stopped"])
+      expect(parseEndedKey(key), key).toBeUndefined();
+  });
+
+  it("of storages name an EC2 instance, or none", () => {
+    expect(instanceOf("AROAEXAMPLE:i-0123456789abcdef0~07")).toBe("i-0123456789abcdef0");
+    expect(instanceOf("i-0abc1234")).toBe("i-0abc1234");
+    for (const name of ["r-1", "i-0abc123", "i-0abc1234-2", "xi-0abc1234", "i-0abc1234:r-1"])
+      expect(instanceOf(name), name).toBeUndefined();
   });
 
   it("of copies have the object's own name if it is valid, otherwise one derived from the key", () => {

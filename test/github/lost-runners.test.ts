@@ -38,6 +38,7 @@ describe("a storage that became ready without a post-job file says what happened
       installed_age: now - 1700000060,
       job_age: now - 1700000120,
       job_metrics_unknown: "not-configured",
+      cause: "unknown",
     });
   });
 

@@ -49,6 +49,13 @@ test("a mismatch counts as one whether its runner was flagged or quarantined", (
     quarantine: { ...quarantine, reason },
     file: undefined,
   }));
-  const summary = addBatch(emptySummary("large"), { results, events: [], archived: [], deletes: [], errors: [] });
+  const summary = addBatch(emptySummary("large"), {
+    results,
+    events: [],
+    archived: [],
+    deletes: [],
+    lostThenStopped: 0,
+    errors: [],
+  });
   expect(summary.verifications).toEqual({ verified: 0, unverified: 0, mismatch: 1 });
 });
