@@ -39,6 +39,12 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     after: ["runner-metrics dead-letters redrive --all", "runner-metrics dead-letters drop --all"],
     over: "`runner-metrics dead-letters list` has no row.",
   },
+  InstanceEndsNotRecorded: {
+    look: ["runner-metrics status", "runner-metrics runs --last 5"],
+    action:
+      "The log of the function RecordInstanceEnds says what S3 answered. HTTP 403: look for a change of the bucket's policy, the function's role, or the key. Undo it, or deploy the stack again. Nothing is lost: a runner without a record is collected after orphanAfterSeconds, and its cause is unknown.",
+    over: "The alarm is OK after the next instance has ended.",
+  },
   AccessDenied: {
     look: ["runner-metrics runs --last 5"],
     action:

@@ -9,8 +9,10 @@ import { environment } from "../contract/environment.ts";
 import { DETAIL_TYPES, type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
 import { DEFERRAL_HELP, GITHUB_HELP, QUARANTINE_HELP, type ReasonHelp } from "../contract/operator-help.ts";
 import {
+  CAUSES,
   DEFERRAL_REASONS,
   DELETE_RESULTS,
+  ENDED_UNKNOWN_REASONS,
   GITHUB_REASONS,
   namesOf,
   OUTCOMES,
@@ -248,6 +250,16 @@ function reasonsReference(): string {
       GITHUB_REASONS,
     ),
     ...section("Verification", "What a runner's claim to a job is worth.", VERIFICATIONS),
+    ...section(
+      "Cause",
+      "Why a runner died that is lost, failed to install, or was never used. `RunnerLost`, `RunnerInstallFailed` and `RunnerNeverUsed` have it.",
+      CAUSES,
+    ),
+    ...section(
+      "Ended instances",
+      "Why a run does not know about every EC2 instance whether it has ended (`endedUnknown`). It then collects a silent runner after `orphanAfterSeconds`.",
+      ENDED_UNKNOWN_REASONS,
+    ),
     ...section("Deletes", "What S3 said to the deletion of an object.", DELETE_RESULTS),
     ...section("End of a run", "Why a run stopped.", STOP_REASONS),
   ]);
@@ -287,7 +299,11 @@ function metricsReference(): string {
 function alarmsReference(): string {
   const app = new App({ context: { "aws:cdk:bundling-stacks": [] } });
   const alarms = { queueSeconds: 300, lostPercent: 5, failedInstallations: 3, nothingExtractedHours: 4, busyHours: 8 };
-  const settings = { flavors: { flavor: { githubRunners: "acme", alarms } }, github: { owners: ["acme"] } };
+  const settings = {
+    flavors: { flavor: { githubRunners: "acme", alarms } },
+    github: { owners: ["acme"] },
+    endedInstances: true,
+  };
   const parsed = parseSettings(stackSettings, settings, "docs");
   const template = Template.fromStack(new RunnerMetricsStack(app, "Docs", { settings: parsed })).toJSON() as {
     Resources: Record<string, { Type: string; Properties: { AlarmDescription?: string } }>;
@@ -302,7 +318,7 @@ function alarmsReference(): string {
   const optional = Object.keys(ALARM_LIMITS);
   return page("Alarms", "infra/constructs/alarms.ts", [
     "Each alarm goes to ALARM for something that needs a person, and its e-mail says the same as this table. Most exist once for each flavor. The",
-    "alarms about GitHub exist only if GitHub is configured. The log line `run` of the function has the summary of each run.",
+    "alarms about GitHub exist only if GitHub is configured, and `InstanceEndsNotRecorded` only with `endedInstances`. The log line `run` of the function has the summary of each run.",
     "",
     "Each alarm notifies the topic when it goes to ALARM and when it goes back to OK.",
     "",

@@ -14,7 +14,7 @@ export interface JobMetric {
   /** Field of the detail that is the value; without it, every event counts 1. */
   readonly field?: string;
   /** Field that is the second dimension, after `flavor`. Its values are a closed list, or GitHub's; never a runner's text. */
-  readonly dimension?: "status" | "job_conclusion";
+  readonly dimension?: "status" | "job_conclusion" | "cause";
 }
 
 /** The metrics of the jobs by name. Dimensions are `flavor` (the operator's) and at most one more. Durations are in seconds. */
@@ -28,6 +28,9 @@ export const JOB_METRICS = {
   LostRunners: madeOf("RunnerLost"),
   FailedInstallations: madeOf("RunnerInstallFailed"),
   UnusedRunners: madeOf("RunnerNeverUsed"),
+  LostRunnersByCause: madeOf("RunnerLost", { dimension: "cause" }),
+  FailedInstallationsByCause: madeOf("RunnerInstallFailed", { dimension: "cause" }),
+  UnusedRunnersByCause: madeOf("RunnerNeverUsed", { dimension: "cause" }),
 } as const satisfies Readonly<Record<string, JobMetric>>;
 
 export type JobMetricName = keyof typeof JOB_METRICS;

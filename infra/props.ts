@@ -216,6 +216,12 @@ export interface RunnerMetricsProps {
    */
   readonly schemaRegistry?: boolean | undefined;
   /**
+   * Whether the stack records how EC2 instances of the account and region end. Runners on terminated ones are then collected after two
+   * minutes, and lost runners have a cause. Of constructs with one bucket, only one can have it.
+   * @default false
+   */
+  readonly endedInstances?: boolean | undefined;
+  /**
    * Whether there is a dashboard, with its queries saved in CloudWatch Logs Insights.
    * @default true
    */

@@ -39,9 +39,14 @@ export const QUERIES = {
   ]),
   lost: query("Runners that died", [
     `filter ${isOfType("RunnerLost", "RunnerInstallFailed", "RunnerNeverUsed")}`,
-    `fields @timestamp, ${fields("event", "flavor", "runner_name", "repo", "workflow", "workflow_run_id")}`,
+    `fields @timestamp, ${fields("event", "cause", "flavor", "runner_name", "repo", "workflow", "workflow_run_id")}`,
     "sort @timestamp desc",
     "limit 50",
+  ]),
+  deathsByCause: query("Why runners died, by flavor", [
+    `filter ${isOfType("RunnerLost", "RunnerInstallFailed", "RunnerNeverUsed")}`,
+    `stats count_distinct(${detail("event_id")}) as runners by ${detail("flavor")} as flavor, ${detail("event")} as what, ${detail("cause")} as cause`,
+    "sort runners desc",
   ]),
   usage: query("Hours of jobs and hours idle, by flavor", [
     `filter ${isOfType("RunnerStart", "RunnerStop", "RunnerInstalled")}`,

@@ -1,6 +1,6 @@
 import { Names, RemovalPolicy, Stack } from "aws-cdk-lib";
 import { EventBus, type IEventBus } from "aws-cdk-lib/aws-events";
-import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
+import { Grant, type IGrantable, type IRole } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import { Bucket, type IBucket } from "aws-cdk-lib/aws-s3";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
@@ -21,6 +21,7 @@ import { MetricsBucket } from "./constructs/metrics-bucket.ts";
 import { MetricsDashboard } from "./constructs/metrics-dashboard.ts";
 import { MetricsEventBus } from "./constructs/metrics-event-bus.ts";
 import { OperatorAccess } from "./constructs/operator-access.ts";
+import { RecordInstanceEnds } from "./constructs/record-instance-ends.ts";
 import { RunnerAccess } from "./constructs/runner-access.ts";
 import { Schedules } from "./constructs/schedules.ts";
 import { type OwnEvents, ownEvents } from "./own-events.ts";
@@ -65,6 +66,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly eventBus: IEventBus;
   readonly metricsNamespace: string;
   readonly extractMetrics: ExtractMetrics;
+  /** Records how EC2 instances end; absent unless `endedInstances` is set. */
+  readonly recordInstanceEnds?: RecordInstanceEnds | undefined;
   /** Holds failed runs, and events that were not logged. */
   readonly deadLetterQueue: IQueue;
   readonly schedules: Schedules;
@@ -123,6 +126,14 @@ export class RunnerMetrics extends RunnerMetricsBase {
       securityGroups: props.securityGroups,
     });
     const { function: collector, role } = this.extractMetrics;
+    this.recordInstanceEnds = settings.endedInstances
+      ? new RecordInstanceEnds(this, "RecordInstanceEnds", {
+          ...common,
+          bucket: this.bucket,
+          encryptionKey,
+          roleName: this.roleName(props, "InstanceEnds"),
+        })
+      : undefined;
     this.schedules = new Schedules(this, "Schedules", {
       flavors: settings.flavors,
       target: collector,
@@ -136,7 +147,13 @@ export class RunnerMetrics extends RunnerMetricsBase {
       retentionDays: settings.logRetentionDays,
     });
     const alarms = settings.alarms
-      ? new Alarms(this, "Alarms", { ...common, function: collector, deadLetterQueue, topic: props.alarmTopic })
+      ? new Alarms(this, "Alarms", {
+          ...common,
+          function: collector,
+          recordInstanceEnds: this.recordInstanceEnds?.function,
+          deadLetterQueue,
+          topic: props.alarmTopic,
+        })
       : undefined;
     this.alarmTopic = alarms?.topic;
     if (settings.dashboard) {
@@ -152,7 +169,14 @@ export class RunnerMetrics extends RunnerMetricsBase {
       });
     }
 
-    storage.protect(this.collectorRoleArn(props), this.flavors);
+    storage.protect(
+      {
+        collectorRoleArn: this.roleArn(this.extractMetrics.role, this.roleName(props)),
+        instanceEndsRoleArn:
+          this.recordInstanceEnds && this.roleArn(this.recordInstanceEnds.role, this.roleName(props, "InstanceEnds")),
+      },
+      this.flavors,
+    );
     if (!settings.emulator) eventBus.reserveFor(role);
     this.runnerAccess = this.createRunnerAccess(settings);
     this.operatorAccess = new OperatorAccess(this, "OperatorAccess", {
@@ -213,15 +237,14 @@ export class RunnerMetrics extends RunnerMetricsBase {
     return [stackName, ...path.filter((id) => id !== "Default")].join("-");
   }
 
-  /** The policy of a bucket in another stack names the role of the collector. A reference would close a circle of stacks. */
-  private roleName({ bucket, manageBucketPolicy }: RunnerMetricsProps): string | undefined {
+  /** The policy of a bucket in another stack names the roles that write there. A reference would close a circle of stacks. */
+  private roleName({ bucket, manageBucketPolicy }: RunnerMetricsProps, extra?: string): string | undefined {
     if (!bucket || !manageBucketPolicy || Stack.of(bucket) === Stack.of(this)) return undefined;
-    return Names.uniqueResourceName(this, { maxLength: 64, separator: "-" });
+    return Names.uniqueResourceName(this, { maxLength: 64, separator: "-", ...(extra && { extra }) });
   }
 
-  private collectorRoleArn(props: RunnerMetricsProps): string {
-    const resourceName = this.roleName(props);
-    if (!resourceName) return this.extractMetrics.role.roleArn;
+  private roleArn(role: IRole, resourceName: string | undefined): string {
+    if (!resourceName) return role.roleArn;
     return Stack.of(this).formatArn({ service: "iam", region: "", resource: "role", resourceName });
   }
 
@@ -247,10 +270,11 @@ export class RunnerMetrics extends RunnerMetricsBase {
       .findAll()
       .filter((other): other is RunnerMetrics => other instanceof RunnerMetrics);
     return others.flatMap((other) => {
+      if (other !== this && this.recordInstanceEnds && other.recordInstanceEnds && hasSameBucket(this, other))
+        return [`${other.node.path} has endedInstances on the same bucket`];
       const shared = this.flavors.find((flavor) => other.flavors.includes(flavor));
       if (other === this || shared === undefined) return [];
-      const [bucket, otherBucket] = [this, other].map((one) => JSON.stringify(one.resolvedBucketName()));
-      if (bucket === otherBucket) return [`${other.node.path} collects the flavor ${shared} from the same bucket`];
+      if (hasSameBucket(this, other)) return [`${other.node.path} collects the flavor ${shared} from the same bucket`];
       const isSameSeries =
         Stack.of(this).resolve(this.metricsNamespace) === Stack.of(other).resolve(other.metricsNamespace);
       return isSameSeries && isSamePlace(this, other)
@@ -258,13 +282,17 @@ export class RunnerMetrics extends RunnerMetricsBase {
         : [];
     });
   }
+}
 
-  /** Buckets of one account and region differ by it. */
-  private resolvedBucketName(): unknown {
-    const owner = Stack.of(this.bucket);
-    const name = owner.resolve(this.bucket.bucketName);
-    return typeof name === "string" ? name : [owner.node.path, name];
-  }
+function hasSameBucket(one: RunnerMetrics, other: RunnerMetrics): boolean {
+  return resolvedBucketName(one) === resolvedBucketName(other);
+}
+
+/** Buckets of one account and region differ by it. */
+function resolvedBucketName({ bucket }: RunnerMetrics): string {
+  const owner = Stack.of(bucket);
+  const name = owner.resolve(bucket.bucketName);
+  return JSON.stringify(typeof name === "string" ? name : [owner.node.path, name]);
 }
 
 function isSamePlace(one: Construct, other: Construct): boolean {

@@ -152,6 +152,10 @@ const shape = {
     false,
     "Whether the event schemas are put into EventBridge's schema registry, which some regions do not have",
   ),
+  endedInstances: isOn(
+    false,
+    "Whether the stack records how EC2 instances of the account and region end, so that runners on terminated ones are collected after two minutes, and lost runners have a cause. One stack for each bucket",
+  ),
   dashboard: isOn(true, "Whether there is a dashboard, with its queries saved in Logs Insights"),
   alarms: isOn(true, "Whether there are alarms and a topic"),
   runnerRoles: isOn(

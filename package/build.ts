@@ -3,8 +3,9 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { namesOf } from "../contract/reasons.ts";
 import { buildRunner } from "../runner/build.ts";
-import { bundleHandler, bundlePrograms } from "./bundle.ts";
+import { bundleHandler, bundlePrograms, FUNCTIONS } from "./bundle.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(ROOT, "dist");
@@ -15,7 +16,7 @@ execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "
   cwd: ROOT,
   stdio: "inherit",
 });
-await bundleHandler(join(DIST, "lambda/extract-metrics/index.mjs"));
+for (const name of namesOf(FUNCTIONS)) await bundleHandler(join(DIST, `lambda/${name}/index.mjs`), name);
 await bundlePrograms(join(DIST, "bin"));
 chmodSync(join(DIST, "bin/runner-metrics.js"), 0o755);
 await buildRunner(join(DIST, "runner"));

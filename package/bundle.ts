@@ -1,16 +1,20 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { BUNDLING as COMMON_BUNDLING } from "../infra/constructs/bundled-function.ts";
 import { BUNDLING } from "../infra/constructs/extract-metrics.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Bundles the Lambda handler as the stack does at synthesis: one file, which Lambda loads as `index.handler`. */
-export async function bundleHandler(outfile: string): Promise<void> {
-  const { minify = false, target = "", mainFields = [], banner = "" } = BUNDLING;
+/** The functions of the stack, and how each is bundled. */
+export const FUNCTIONS = { "extract-metrics": BUNDLING, "record-instance-ends": COMMON_BUNDLING } as const;
+
+/** Bundles a Lambda handler as the stack does at synthesis: one file, which Lambda loads as `index.handler`. */
+export async function bundleHandler(outfile: string, name: keyof typeof FUNCTIONS = "extract-metrics"): Promise<void> {
+  const { minify = false, target = "", mainFields = [], banner = "" } = FUNCTIONS[name];
   await build({
     absWorkingDir: ROOT,
-    entryPoints: ["functions/extract-metrics/handler.ts"],
+    entryPoints: [`functions/${name}/handler.ts`],
     outfile,
     bundle: true,
     platform: "node",

@@ -50,18 +50,12 @@ const FILES_PER_STATEMENT = 2_000;
 /** A line holds one event: EventBridge accepts at most 256 KB. */
 const LINE_BYTES_MAX = 1_048_576;
 
-/** Fields of later versions of the contract. They are read where they exist. */
-const LATER_FIELDS = { cause: "VARCHAR", ended_at: "DOUBLE" };
-
 /** Field of `detail` -> its type in SQL. From the contract, so that no new field is forgotten when fields are counted. */
-export const DETAIL_FIELDS: Readonly<Record<string, string>> = {
-  ...LATER_FIELDS,
-  ...Object.fromEntries(
-    DETAIL_TYPES.flatMap((type) =>
-      Object.entries(z.toJSONSchema(EVENT_SCHEMAS[type], { io: "input", unrepresentable: "any" }).properties ?? {}),
-    ).map(([name, schema]) => [name, sqlType(schema)]),
-  ),
-};
+export const DETAIL_FIELDS: Readonly<Record<string, string>> = Object.fromEntries(
+  DETAIL_TYPES.flatMap((type) =>
+    Object.entries(z.toJSONSchema(EVENT_SCHEMAS[type], { io: "input", unrepresentable: "any" }).properties ?? {}),
+  ).map(([name, schema]) => [name, sqlType(schema)]),
+);
 
 /** Fields that answers are computed from. */
 const STORED_FIELDS = [

@@ -2,10 +2,11 @@ import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } 
 import { request as httpsRequest } from "node:https";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { Connections } from "../connections.ts";
-import { createReadSigner, type ReadRequest } from "./sign-read.ts";
+import { createRequestSigner, type EmptyRequest } from "./sign-request.ts";
 
 /** A HEAD or GET of an object. */
-export interface ObjectRead extends Pick<ReadRequest, "method" | "ifMatch"> {
+export interface ObjectRead extends Pick<EmptyRequest, "ifMatch"> {
+  readonly method: "HEAD" | "GET";
   readonly bucket: string;
   readonly key: string;
   /** No more of a body is read. */
@@ -43,7 +44,7 @@ export function createFastRead(
   timeoutMilliseconds = TIMEOUT_MILLISECONDS,
 ): FastRead {
   const endpoints = recordEndpoints(client);
-  const sign = createReadSigner();
+  const sign = createRequestSigner();
 
   return async ({ bucket, key, method, ifMatch, bytesMax }) => {
     const endpoint = endpoints.get(bucket);

@@ -32,6 +32,8 @@ export interface AlarmsProps {
   >;
   readonly metricsNamespace: string;
   readonly function: IFunction;
+  /** Records how EC2 instances end, if the stack does. */
+  readonly recordInstanceEnds?: IFunction | undefined;
   readonly deadLetterQueue: IQueue;
   /** A topic that exists already. */
   readonly topic?: ITopic | undefined;
@@ -187,6 +189,13 @@ export class Alarms extends Construct {
       props.deadLetterQueue.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM }),
       "A schedule could not start a run, a run failed, or an event could not be logged. The queue holds the details; delete its messages when done.",
     );
+    if (props.recordInstanceEnds) {
+      this.watch(
+        "InstanceEndsNotRecorded",
+        props.recordInstanceEnds.metricErrors({ period, statistic: Stats.SUM }),
+        "The end of an EC2 instance could not be recorded. Lambda tries again twice. If a record is missing, the runner is collected after orphanAfterSeconds, with an unknown cause.",
+      );
+    }
     for (const [name, { metric, needs, description }] of Object.entries(RUN_ALARMS)) {
       if (!RUN_METRICS[metric].ofAllFlavors || (needs && !props.settings.github)) continue;
       const options = { period, statistic: Stats.SUM };

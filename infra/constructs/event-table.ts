@@ -116,7 +116,8 @@ function hiveType({ type, items, properties }: JsonSchema): string {
 /** Each event once: of several lines with one id the one with the most values counts, then the last. */
 const EVENTS = `WITH ranked AS (
   SELECT *, row_number() OVER (PARTITION BY detail.event_id ORDER BY
-    if(detail.idle IS NULL, 0, 1) + if(detail.queue_duration IS NULL, 0, 1) + if(detail.job_conclusion IS NULL, 0, 1) DESC,
+    if(detail.idle IS NULL, 0, 1) + if(detail.queue_duration IS NULL, 0, 1) + if(detail.job_conclusion IS NULL, 0, 1)
+      + if(detail.ended_at IS NULL, 0, 1) DESC,
     time DESC) AS rank
   FROM ${TABLE_NAME}
   WHERE dt >= date_format(current_date - INTERVAL '28' DAY, '%Y-%m-%d')
@@ -146,15 +147,17 @@ GROUP BY 1
 ORDER BY 3 DESC`,
   },
   LostRunners: {
-    name: "lost runners by flavor and week",
-    description: "Runners that started a job and never ended it. One that ended it after all does not count",
+    name: "lost runners by cause, flavor and week",
+    description:
+      "Runners that started a job and never ended it, and the hours of these jobs until the end of the machine or, if that is unknown, the detection. One that ended its job after all does not count",
     queryString: `${EVENTS}
-SELECT flavor, date_trunc('week', from_unixtime(detail.timestamp)) AS week, count(*) AS lost, sum(detail.job_age) / 3600 AS job_hours
+SELECT coalesce(detail.cause, 'unknown') AS cause, flavor, date_trunc('week', from_unixtime(detail.timestamp)) AS week, count(*) AS lost,
+  sum(greatest(coalesce(detail.ended_at - detail.timestamp, 0) + detail.job_age, 0)) / 3600 AS job_hours
 FROM once
 WHERE detail_type = 'RunnerLost' AND NOT EXISTS (
   SELECT 1 FROM once AS stop WHERE stop.detail_type = 'RunnerStop'
     AND stop.detail.runner_name = once.detail.runner_name AND stop.detail.workflow_run_id = once.detail.workflow_run_id)
-GROUP BY 1, 2
-ORDER BY 2, 1`,
+GROUP BY 1, 2, 3
+ORDER BY 3, 2, 1`,
   },
 };

@@ -1,21 +1,20 @@
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Duration, type RemovalPolicy } from "aws-cdk-lib";
 import type { ISecurityGroup, IVpc, SubnetSelection } from "aws-cdk-lib/aws-ec2";
 import type { IEventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
-import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from "aws-cdk-lib/aws-lambda";
-import { type BundlingOptions, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { type Function as LambdaFunction, Tracing } from "aws-cdk-lib/aws-lambda";
+import type { BundlingOptions } from "aws-cdk-lib/aws-lambda-nodejs";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { type Environment, environmentOf, GITHUB_SETTINGS, RUN_SETTINGS } from "../../contract/environment.ts";
-import { EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
+import { ENDED_PREFIX, EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
 import { type Settings, timeoutSeconds } from "../settings.ts";
+import { bundledFunction, BUNDLING as COMMON_BUNDLING } from "./bundled-function.ts";
 
 export interface ExtractMetricsProps {
   readonly settings: Settings;
@@ -34,19 +33,11 @@ export interface ExtractMetricsProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** How the handler is bundled: with the SDK, so that the tested code runs. */
+/** How the handler is bundled. Dependencies that are CommonJS require Node's own modules. */
 export const BUNDLING: BundlingOptions = {
-  minify: true,
-  format: OutputFormat.ESM,
-  target: "node24",
-  bundleAwsSDK: true,
-  mainFields: ["module", "main"],
-  // Dependencies that are CommonJS require Node's own modules.
+  ...COMMON_BUNDLING,
   banner: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
 };
-
-/** The bundle in the npm package. The repository has none: there esbuild bundles the handler at synthesis. */
-const PREBUILT_BUNDLE = path("../../lambda/extract-metrics");
 
 /** Lambda's least `maxEventAge`; and the longest time that a run that could not start is worth waiting for. */
 const EVENT_AGE_SECONDS_MIN = 60;
@@ -90,8 +81,6 @@ export class ExtractMetrics extends Construct {
     const ageSeconds = Math.min(EVENT_AGE_SECONDS_MAX, Math.max(EVENT_AGE_SECONDS_MIN, ...everySeconds));
     const properties = {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
-      runtime: Runtime.NODEJS_24_X,
-      architecture: Architecture.ARM_64,
       environment: environmentFor(props),
       role: this.role,
       memorySize: settings.memoryMegabytes,
@@ -107,24 +96,13 @@ export class ExtractMetrics extends Construct {
       ...(vpc && { vpc, ...(vpcSubnets && { vpcSubnets }), ...(securityGroups && { securityGroups }) }),
       ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
     };
-    if (existsSync(PREBUILT_BUNDLE)) {
-      const code = Code.fromAsset(PREBUILT_BUNDLE);
-      return new LambdaFunction(this, "Function", { ...properties, code, handler: "index.handler" });
-    }
-    return new NodejsFunction(this, "Function", {
-      ...properties,
-      entry: path("../../functions/extract-metrics/handler.ts"),
-      handler: "handler",
-      projectRoot: path("../.."),
-      depsLockFilePath: path("../../package-lock.json"),
-      bundling: BUNDLING,
-      awsSdkConnectionReuse: false,
-    });
+    return bundledFunction(this, "Function", "extract-metrics", properties, BUNDLING);
   }
 }
 
 function readAndCleanUp({ bucket, settings }: ExtractMetricsProps): PolicyStatement[] {
   const ofFlavors = Object.keys(settings.flavors).map((flavor) => `${RUNNERS_PREFIX}${flavor}/*`);
+  const ended = settings.endedInstances ? [`${ENDED_PREFIX}*`] : [];
   return [
     new PolicyStatement({
       sid: "ListRunners",
@@ -132,7 +110,7 @@ function readAndCleanUp({ bucket, settings }: ExtractMetricsProps): PolicyStatem
       resources: [bucket.bucketArn],
       // IfExists: S3 answers for an object that has gone with 404 only to those who may list the bucket, and no
       // GET has a prefix. Otherwise it says 403, as if access were denied.
-      conditions: { StringLikeIfExists: { "s3:prefix": ofFlavors } },
+      conditions: { StringLikeIfExists: { "s3:prefix": [...ofFlavors, ...ended] } },
     }),
     new PolicyStatement({
       sid: "ReadAndDeleteRunners",
@@ -194,6 +172,7 @@ function environmentFor(props: ExtractMetricsProps): Record<string, string> {
     EVENT_BUS_NAME: bus.eventBusName,
     ...environmentOf(RUN_SETTINGS, settings),
     METRICS_NAMESPACE: metricsNamespace,
+    ENDED_INSTANCES: settings.endedInstances ? "on" : undefined,
     KMS_KEY_ARN: encryptionKey?.keyArn,
     GITHUB_SECRET_ID: github && githubSecret?.secretArn,
     GITHUB_OWNERS: github?.owners.join(","),
@@ -231,8 +210,4 @@ function joinVpc({ vpc }: ExtractMetricsProps): PolicyStatement[] {
   const names = ["CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface"];
   const actions = [...names, "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"].map((name) => `ec2:${name}`);
   return [new PolicyStatement({ sid: "JoinVpc", actions, resources: ["*"] })];
-}
-
-function path(relative: string): string {
-  return fileURLToPath(new URL(relative, import.meta.url));
 }

@@ -12,7 +12,7 @@ import {
 } from "aws-cdk-lib/aws-s3";
 import { S3_SERVER_ACCESS_LOGS_USE_BUCKET_POLICY } from "aws-cdk-lib/cx-api";
 import { Construct } from "constructs";
-import { EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
+import { ENDED_PREFIX, EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import type { Settings } from "../settings.ts";
 
 export interface MetricsBucketProps
@@ -28,6 +28,16 @@ export interface MetricsBucketProps
   readonly encryptionKey?: IKey | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
+
+/** Roles that write what no one else may write. */
+export interface Writers {
+  readonly collectorRoleArn: string;
+  /** Absent if the stack does not record how instances end. */
+  readonly instanceEndsRoleArn?: string | undefined;
+}
+
+/** A runner that died is collected long before; only its cause is looked up then. */
+const ENDED_RETENTION_DAYS = 3;
 
 /** The bucket that runners upload their files to. It denies requests that no honest runner makes. */
 export class MetricsBucket extends Construct {
@@ -48,8 +58,11 @@ export class MetricsBucket extends Construct {
     }
   }
 
-  /** Adds the statements to the policy of the bucket. Only the role of the collector may write what is quarantined, and events. */
-  protect(collectorRoleArn: string, flavors: readonly string[]): void {
+  /**
+   * Adds the statements to the policy of the bucket. Only the role of the collector may write what is quarantined, and events; only the
+   * function that records how instances end may write that.
+   */
+  protect({ collectorRoleArn, instanceEndsRoleArn }: Writers, flavors: readonly string[]): void {
     const { existing, manageBucketPolicy, encryptionKey, removalPolicy } = this.props;
     if (existing && !manageBucketPolicy) return;
     const statements = [
@@ -70,6 +83,13 @@ export class MetricsBucket extends Construct {
         flavors.map((flavor) => this.bucket.arnForObjects(`${EVENTS_PREFIX}*/flavor=${flavor}/*`)),
         { ArnNotEquals: { "aws:PrincipalArn": collectorRoleArn } },
       ),
+      ...(instanceEndsRoleArn
+        ? [
+            deny("DenyOthersToRecordInstanceEnds", [this.bucket.arnForObjects(`${ENDED_PREFIX}*`)], {
+              ArnNotEquals: { "aws:PrincipalArn": instanceEndsRoleArn },
+            }),
+          ]
+        : []),
       ...(existing ? denyOldTls(this.bucket) : []),
     ];
     const rejected = statements.filter((one) => !this.bucket.addToResourcePolicy(one).statementAdded);
@@ -101,6 +121,7 @@ export class MetricsBucket extends Construct {
           expiration: Duration.days(props.uncollectedRetentionDays),
         },
         { id: "ExpireQuarantine", prefix: QUARANTINE_PREFIX, expiration: Duration.days(props.quarantineRetentionDays) },
+        { id: "ExpireEndedInstances", prefix: ENDED_PREFIX, expiration: Duration.days(ENDED_RETENTION_DAYS) },
         { id: "ExpireEvents", prefix: EVENTS_PREFIX, expiration: Duration.days(props.eventRetentionDays) },
         { id: "AbortUnfinishedUploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],

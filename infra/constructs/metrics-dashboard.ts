@@ -81,7 +81,7 @@ const QUESTIONS = [
   },
   {
     title: "Do machines die?",
-    text: "Lost: started a job and never reported its end. Failed installation: never installed. Unused: installed, and never had a job.",
+    text: "Lost: started a job and never reported its end. Failed installation: never installed. Unused: installed, and never had a job. The cause is that of the EC2 instance's end, with the setting `endedInstances`.",
     answer: "deaths",
   },
   {
@@ -196,7 +196,16 @@ export class MetricsDashboard extends Construct {
         jobMetric(metricsNamespace, name, { flavor }, { statistic: Stats.SUM, label: `${flavor} ${name}` }),
       ),
     );
-    return [graph("Runners without an end", HALF, metrics, { stacked: true }), this.table(QUERIES.lost)];
+    const byCause = (["LostRunnersByCause", "FailedInstallationsByCause", "UnusedRunnersByCause"] as const).map(
+      (name) => this.everySeries(name),
+    );
+    return [
+      graph("Runners without an end", THIRD, metrics, { stacked: true }),
+      graph("Runners without an end by cause", THIRD, byCause, { stacked: true }),
+      graph("Lost, then stopped after all", THIRD, this.ofEach("LostThenStopped", Stats.SUM)),
+      this.table(QUERIES.deathsByCause),
+      this.table(QUERIES.lost),
+    ];
   }
 
   private waste(): IWidget[] {

@@ -38,6 +38,17 @@ test("with a key, the statements that docs/use/deploy.md adds are those of our o
   expect(json[2]).toEqual(JSON.parse(ours));
 });
 
+test("with endedInstances, the statement that docs/use/deploy.md adds is that of our own", () => {
+  const withEnds = synthesize({ endedInstances: true });
+  const [, policy] = only(withEnds, "AWS::S3::BucketPolicy", "BucketPolicy");
+  const [roleId] = only(withEnds, "AWS::IAM::Role", "RecordInstanceEnds");
+  const { Statement } = resolve(withEnds, policy.Properties.PolicyDocument) as { Statement: { Sid?: string }[] };
+  const ours = JSON.stringify(Statement.filter(({ Sid }) => Sid === "DenyOthersToRecordInstanceEnds"))
+    .replaceAll(BUCKET, "BUCKET")
+    .replace(new RegExp(`arn:[^"]*${roleId}`), "ROLE_OF_THE_SMALL_FUNCTION");
+  expect(json[3]).toEqual(JSON.parse(ours));
+});
+
 test("the code that docs/consume/consumers.md shows is that of the examples", () => {
   const [, sample = ""] = /```ts\n([\s\S]*?)```/.exec(read("docs/consume/consumers.md")) ?? [];
   expect(sample).not.toBe("");

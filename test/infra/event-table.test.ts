@@ -103,7 +103,7 @@ describe("the saved queries", () => {
     await connection.run(
       `CREATE TABLE events AS SELECT * REPLACE (CAST(dt AS VARCHAR) AS dt) FROM read_json('${folder}/events.json')`,
     );
-    for (const field of ["idle", "queue_duration", "job_conclusion"])
+    for (const field of ["idle", "queue_duration", "job_conclusion", "ended_at"])
       await connection.run(`CREATE OR REPLACE TABLE events AS SELECT * REPLACE (
         ${JSON.stringify(lines).includes(`\\"${field}\\":`) ? "detail" : `struct_insert(detail, ${field} := ${field === "job_conclusion" ? "NULL::VARCHAR" : "NULL::DOUBLE"})`} AS detail) FROM events`);
     await connection.run("CREATE MACRO from_unixtime(seconds) AS to_timestamp(seconds)");

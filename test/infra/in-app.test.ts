@@ -244,6 +244,7 @@ describe("what is not wanted is left out:", () => {
     ["runnerRoles", ["AWS::IAM::InstanceProfile"]],
     ["schemaRegistry", ["AWS::EventSchemas::Registry"]],
     ["accessLogs", []],
+    ["endedInstances", ["AWS::Lambda::Permission"]],
   ])("%s", (name, types) => {
     const app = createApp();
     const off = withMetrics(app, "Without", () => ({ [name]: false }));
@@ -318,6 +319,15 @@ describe("D3: two in one app", () => {
     withMetrics(app, "One", shared);
     withMetrics(app, "Two", shared);
     expect(() => app.synth()).toThrow("One/Metrics collects the flavor large from the same bucket");
+  });
+
+  test("cannot both record how instances end in one bucket: each would deny it to the other", () => {
+    const app = createApp();
+    const { stack, metrics } = withMetrics(app, "One", () => ({ endedInstances: true }));
+    const flavors = { other: {} };
+    const second = new RunnerMetrics(stack, "Second", { flavors, bucket: metrics.bucket, endedInstances: true });
+    expect(second.recordInstanceEnds).toBeDefined();
+    expect(() => app.synth()).toThrow("One/Metrics has endedInstances on the same bucket");
   });
 
   test("can collect two flavors from one bucket, and one's quarantine is not closed to the other", () => {

@@ -14,6 +14,7 @@ const { stack } = createStack({
   kmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
   schemaRegistry: true,
   alarmEmail: "ops@example.com",
+  endedInstances: true,
 });
 const template = Template.fromStack(stack as Stack);
 const all = Object.entries(template.toJSON().Resources as Record<string, Record<string, unknown>>);
@@ -70,7 +71,7 @@ test("policies of resources: bucket 20 KB, queue and topic and bus 10 KB or more
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 test("EventBridge: patterns have at most 2,048 characters, rules at most five targets", () => {
   const patterns = [...propertiesOf("AWS::Events::Rule"), ...propertiesOf("AWS::Events::Archive")];
-  expect(patterns).toHaveLength(2);
+  expect(patterns).toHaveLength(4);
   for (const { EventPattern, Targets = [] } of patterns) {
     // Prefixes of CloudFormation's longest name for a bucket.
     expect(sizeOf(EventPattern) + 63).toBeLessThanOrEqual(2_048);

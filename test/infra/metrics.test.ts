@@ -121,7 +121,7 @@ describe("metrics of the jobs", () => {
     for (const { Dimensions } of filters) {
       for (const { Key, Value } of Dimensions) {
         expect(Value).toBe(`$.detail.${Key}`);
-        expect(["flavor", "status", "job_conclusion"]).toContain(Key);
+        expect(["flavor", "status", "job_conclusion", "cause"]).toContain(Key);
       }
     }
   });

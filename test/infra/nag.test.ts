@@ -7,7 +7,13 @@ test.each([
   ["as it comes", {}],
   [
     "with everything",
-    { accessLogs: true, alarmEmail: "ops@example.com", reservedConcurrency: 2, removalPolicy: "destroy" },
+    {
+      accessLogs: true,
+      alarmEmail: "ops@example.com",
+      reservedConcurrency: 2,
+      removalPolicy: "destroy",
+      endedInstances: true,
+    },
   ],
 ])("cdk-nag finds nothing that is not acknowledged in the stack %s", (_, settings) => {
   const { app } = createStack(settings);

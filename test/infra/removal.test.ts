@@ -6,6 +6,7 @@ const EVERYTHING = {
   github: { owners: ["acme"] },
   schemaRegistry: true,
   alarmEmail: "ops@example.com",
+  endedInstances: true,
 };
 
 /** Type -> what happens to it when the stack is deleted, by `removalPolicy`. */
@@ -38,6 +39,7 @@ const GO_WITH_THE_STACK = [
   "AWS::IAM::Role",
   "AWS::Lambda::EventInvokeConfig",
   "AWS::Lambda::Function",
+  "AWS::Lambda::Permission",
   "AWS::Logs::MetricFilter",
   "AWS::Logs::QueryDefinition",
   "AWS::Scheduler::Schedule",
@@ -101,6 +103,7 @@ test("logical ids of what stays never change, or an update would replace it and 
     "StorageBucket5CB7C8EA",
     "GithubSecretD59E6983",
     "ExtractMetricsLogGroup2961910B",
+    "RecordInstanceEndsLogGroupA2A1FBE6",
     "EventLogLogGroupA962BEB8",
   ]);
 });

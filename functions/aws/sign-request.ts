@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, hash, type KeyObject } from "node:crypto";
 
-/** What a HEAD or GET is signed with. */
+/** What a request is signed with. */
 export interface SigningContext {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -10,9 +10,9 @@ export interface SigningContext {
   readonly now: number;
 }
 
-/** A HEAD or GET of an object: it has neither a query nor a body. */
-export interface ReadRequest {
-  readonly method: "HEAD" | "GET";
+/** A HEAD or GET of an object, or a PUT of an empty one: it has neither a query nor a body. */
+export interface EmptyRequest {
+  readonly method: "HEAD" | "GET" | "PUT";
   /** With the port, unless it is the protocol's own. */
   readonly host: string;
   /** Percent-encoded, as it is sent. */
@@ -21,16 +21,16 @@ export interface ReadRequest {
 }
 
 /** Signs a request: the headers to send it with. */
-export type SignRead = (request: ReadRequest, context: SigningContext) => Record<string, string>;
+export type SignRequest = (request: EmptyRequest, context: SigningContext) => Record<string, string>;
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
 const NO_BODY_SHA256 = hash("sha256", "");
 
 /**
- * Signature version 4 for reads in S3. The key of a day is kept as a `KeyObject`, with which an HMAC costs a seventh.
+ * Signature version 4 for requests to S3. The key of a day is kept as a `KeyObject`, with which an HMAC costs a seventh.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
-export function createReadSigner(): SignRead {
+export function createRequestSigner(): SignRequest {
   let cached: { readonly source: string; readonly key: KeyObject } | undefined;
 
   function signingKey({ secretAccessKey, region }: SigningContext, day: string): KeyObject {
