@@ -41,6 +41,8 @@ export interface OracleLimits {
 export interface Circumstances {
   readonly job: JobAnswer | undefined;
   readonly takenForDead: boolean;
+  /** What is recorded about the end of its EC2 instance, as the detail says it; by default that nothing is. */
+  readonly death?: { readonly cause: string; readonly ended_at?: number };
 }
 
 /** Gives all that was ever uploaded as this version: the same bytes may have come with other attributes. */
@@ -90,7 +92,7 @@ export function expectedEvents(
   storage: string,
   files: ReadonlyMap<FileName, Meaning & { readonly bytes: Uint8Array }>,
   flavor: string,
-  { job = { unknown: "not-configured" }, takenForDead }: Circumstances,
+  { job = { unknown: "not-configured" }, takenForDead, death = { cause: "unknown" } }: Circumstances,
 ): ExpectedEvent[] {
   const events: ExpectedEvent[] = [];
   const add = (
@@ -125,7 +127,7 @@ export function expectedEvents(
   const installationAge = start !== undefined && { installation_age: start };
   if (installed === undefined && pre?.kind !== "pre-job") {
     if (isLost && start !== undefined && !pre) {
-      add("RunnerInstallFailed", "runner_install_failed", [START], {}, { installation_age: start });
+      add("RunnerInstallFailed", "runner_install_failed", [START], death, { installation_age: start });
     }
     return events;
   }
@@ -136,7 +138,7 @@ export function expectedEvents(
   if (pre?.kind !== "pre-job") {
     if (isLost && installed !== undefined) {
       const since = { ...installationAge, installed_age: installed };
-      add("RunnerNeverUsed", "runner_never_used", [START, INSTALLED], {}, since);
+      add("RunnerNeverUsed", "runner_never_used", [START, INSTALLED], death, since);
     }
     return events;
   }
@@ -157,7 +159,7 @@ export function expectedEvents(
       ...(installed !== undefined && { installed_age: installed }),
       job_age: pre.timestamp,
     };
-    add("RunnerLost", "runner_lost", [PRE], { ...common, ...conclusion }, since);
+    add("RunnerLost", "runner_lost", [PRE], { ...common, ...conclusion, ...death }, since);
   }
   if (post?.kind !== "post-job") return events;
   add("RunnerStop", "runner_stop", [PRE, POST], {
