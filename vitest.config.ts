@@ -13,7 +13,7 @@ export default defineConfig({
       { extends: true, test: { name: "stack", include: ["test/infra/**/*.test.ts"], isolate: false } },
     ],
     tags: toolTags,
-    globalSetup: ["test/temporary-files.ts"],
+    globalSetup: ["test/setup.ts"],
     setupFiles: toolsAreRequired && missingTools.size > 0 ? ["test/require-tools.ts"] : [],
     reporters: ["default", new SkippedTests()],
     // Long enough for a machine with much else to do: a test that hangs is found late, and no other fails.

@@ -24,6 +24,7 @@ export function runnerMetrics(
       {
         env: {
           PATH: process.env.PATH ?? "",
+          NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "",
           AWS_ENDPOINT_URL: endpoint,
           AWS_REGION: "us-east-1",
           AWS_ACCESS_KEY_ID: "test",

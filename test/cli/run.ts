@@ -11,7 +11,8 @@ export interface CommandResult {
 
 /** Runs `runner-metrics` with nothing in its environment but `PATH` and what is given. */
 export function runCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
-  const env = { PATH: process.env.PATH, ...environment };
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const env = { PATH, NODE_COMPILE_CACHE, ...environment };
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [PROGRAM, ...args], { env }, (error, stdout, stderr) => {
       const code = error ? error.code : 0;

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Summary } from "../../functions/run/summary.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
+import { effort } from "../effort.ts";
 import { BUCKET, BUS, FILES } from "../harness.ts";
 import { needs } from "../tools.ts";
 
@@ -33,6 +34,7 @@ async function invoke(payload: unknown, env: Record<string, string | undefined> 
   const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) => {
     const environment = {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       AWS_ENDPOINT_URL: local.endpoint,
       AWS_REGION: "us-east-1",
       AWS_ACCESS_KEY_ID: "test",
@@ -116,7 +118,7 @@ test("A38 line breaks, escapes and forged metrics in a runner's files never reac
   expect(JSON.stringify(lines)).not.toContain("Forged");
 });
 
-test.each([
+const INVALID_PAYLOADS: [unknown, string][] = [
   [{}, "flavor"],
   [{ flavor: "Large" }, "flavor: must match"],
   [{ flavor: "../x" }, "flavor: must match"],
@@ -126,13 +128,19 @@ test.each([
   [{ flavor: "large", orphanAfterSeconds: -1 }, "orphanAfterSeconds"],
   [null, "Invalid schedule input"],
   ["large", "Invalid schedule input"],
-])("the payload %j fails with an error that names what is wrong, and deletes nothing", async (payload, named) => {
-  upload("r-1");
-  const { threw } = await invoke(payload);
-  expect(threw).toContain("Invalid schedule input: ");
-  expect(threw).toContain(named);
-  expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
-});
+];
+
+// Each is a process of its own.
+test.each(effort(INVALID_PAYLOADS.slice(0, 1), INVALID_PAYLOADS))(
+  "the payload %j fails with an error that names what is wrong, and deletes nothing",
+  async (payload, named) => {
+    upload("r-1");
+    const { threw } = await invoke(payload);
+    expect(threw).toContain("Invalid schedule input: ");
+    expect(threw).toContain(named);
+    expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+  },
+);
 
 test("a wrong environment fails at once, with every variable that is wrong", async () => {
   upload("r-1");

@@ -5,10 +5,11 @@ import { afterEach, expect, test, vi } from "vitest";
 import { startLocalGithub } from "../../local/github.ts";
 import { startLocalSecretsManager } from "../../local/secrets-manager.ts";
 import { startLocalAws } from "../../local/server.ts";
+import { effort } from "../effort.ts";
 import { REPOSITORY, RUN_ID } from "../github/github-world.ts";
 import { BUCKET, BUS, FILES } from "../harness.ts";
 
-const RUNS = 60;
+const RUNS = effort(10, 60);
 
 const open: (() => unknown)[] = [];
 afterEach(async () => {
@@ -63,7 +64,7 @@ async function startFirewall(target: string, death: Death) {
   };
 }
 
-test.each<Death>(["reset", "silence"])(
+test.each<Death>(effort(["reset"], ["reset", "silence"]))(
   "S1 no run uses a connection that idled since an earlier run, where such connections end in %s",
   async (death) => {
     const local = await startLocalAws();

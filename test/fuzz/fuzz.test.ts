@@ -7,7 +7,7 @@ import { startLocalWorld } from "../local-world.ts";
 import { createRandom } from "../simulation/random.ts";
 import { checkKey, checkSummary, fuzzBodies, fuzzKeys, judge } from "./fuzz.ts";
 
-const RUNS = effort(6_000, 30_000);
+const RUNS = effort(2_000, 30_000);
 
 describe("fuzzing", () => {
   it("no body escapes the rules, changes a prototype or takes long", () => {
@@ -41,13 +41,13 @@ describe("fuzzing", () => {
       }
       judge(file, bytes);
     });
-    fc.assert(property, { numRuns: effort(2_000, 5_000) });
+    fc.assert(property, { numRuns: effort(500, 5_000) });
   });
 
   it("any key comes back from the listing's and the copy source's encoding", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 300 }), (name) => checkKey(`runners/large/r-1/${name}`)),
-      { numRuns: effort(1_000, 5_000) },
+      { numRuns: effort(200, 5_000) },
     );
   });
 

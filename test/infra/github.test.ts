@@ -3,6 +3,7 @@ import { AwsSolutionsChecks } from "cdk-nag";
 import { describe, expect, test } from "vitest";
 import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
+import { needs } from "../tools.ts";
 import { environmentOf } from "./deployed-run.ts";
 import { createStack, resources, synthesize, TWO_FLAVORS } from "./synthesize.ts";
 
@@ -60,7 +61,7 @@ describe("with GitHub", () => {
     template.hasOutput("GithubSecretArn", { Value: { Ref: id } });
   });
 
-  test("cdk-nag finds nothing that is not acknowledged", () => {
+  test("cdk-nag finds nothing that is not acknowledged", { tags: needs("gate") }, () => {
     const { app } = createStack({ flavors: FLAVORS, github: GITHUB });
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
     expect(() => app.synth()).not.toThrow();

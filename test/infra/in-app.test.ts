@@ -15,6 +15,7 @@ import { describe, expect, test } from "vitest";
 import { propsOf, settingsOf } from "../../infra/props.ts";
 import { RunnerMetrics, type RunnerMetricsProps } from "../../infra/runner-metrics.ts";
 import { parseSettings, settings, stackSettings } from "../../infra/settings.ts";
+import { toolsAreRequired } from "../tools.ts";
 import { createApp } from "./app.ts";
 import { statementsOf } from "./iam.ts";
 import { resources } from "./synthesize.ts";
@@ -100,8 +101,8 @@ describe("what is somebody else's can be", () => {
     const app = createApp();
     const { stack, expected, grants } = build(app);
     app.synth();
-    // Their own key, bucket and secret have findings of their own: only ours are asked for.
-    expect(findings(app).filter((finding) => finding.includes("Theirs/Metrics"))).toEqual([]);
+    // In the gate, since cdk-nag takes seconds. Their own key, bucket and secret have findings of their own: only ours are asked for.
+    if (toolsAreRequired) expect(findings(app).filter((finding) => finding.includes("Theirs/Metrics"))).toEqual([]);
     const template = Template.fromStack(stack);
     expect(JSON.stringify(template.toJSON())).toContain(expected);
     expect(grantsOn(template, expected.slice(1, -1))).toEqual(expect.arrayContaining(grants));

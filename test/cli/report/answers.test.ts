@@ -6,6 +6,8 @@ import { describe, expect, test } from "vitest";
 import { filesInFolder } from "../../../cli/report/read-archive.ts";
 import { answersFrom } from "../../../cli/report/report.ts";
 import { demoFleet, type RunnerLife } from "../../../local/demo/fleet.ts";
+import { effort } from "../../effort.ts";
+import { needs } from "../../tools.ts";
 import { optionsFor, writeArchive } from "./archive.ts";
 import { type ArchivedEvent, eventsOf } from "./fleet-events.ts";
 import { expectedAnswers } from "./oracle.ts";
@@ -13,10 +15,10 @@ import { expectedAnswers } from "./oracle.ts";
 const PRICES = { small: 0.09, large: 0.31 };
 
 /** More in the gate, and as many as wanted by hand. */
-const FLEETS = Number(process.env.REPORT_FLEETS ?? (process.env.CI ? 40 : 8));
+const FLEETS = Number(process.env.REPORT_FLEETS ?? effort(3, 40));
 
 describe("the answers equal an independent computation", () => {
-  test("for the fleet of the demo", async () => {
+  test("for the fleet of the demo", { tags: needs("gate") }, async () => {
     const lives = demoFleet({ seed: 11, until: Date.parse("2026-11-23T06:00:00Z") / 1000, days: 14, jobs: 700 });
     await expectSameAnswers([lives.flatMap((life) => eventsOf(life))], "Europe/Berlin");
   });
