@@ -60,12 +60,11 @@ function methodSection({ name, signature, text }: Method, example: string): stri
     end += 1;
     depth += open(lines[end] ?? "");
   }
-  const sample = lines.slice(begin, end + 1).map((line) =>
-    line
-      .trim()
-      .replace(/,$/, "")
-      .replace(/^metric: /, ""),
-  );
+  const indent = /^ */.exec(lines[begin] ?? "")?.[0].length ?? 0;
+  const sample = lines.slice(begin, end + 1).map((line) => line.slice(indent));
+  // The example may be the value of a field of something else.
+  sample[0] = sample[0]?.replace(/^metric: /, "") ?? "";
+  sample.push(sample.pop()?.replace(/,$/, "") ?? "");
   return [`### ${name}`, "", text, "", "```ts", signature, "// for example", ...sample, "```"];
 }
 
