@@ -1,11 +1,12 @@
 /** `npm run build`: writes all that the npm package contains into dist/. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { namesOf } from "../contract/reasons.ts";
 import { buildRunner } from "../runner/build.ts";
 import { bundleHandler, bundlePrograms, FUNCTIONS } from "./bundle.ts";
+import { licensesOf } from "./licenses.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(ROOT, "dist");
@@ -16,8 +17,10 @@ execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "
   cwd: ROOT,
   stdio: "inherit",
 });
-for (const name of namesOf(FUNCTIONS)) await bundleHandler(join(DIST, `lambda/${name}/index.mjs`), name);
-await bundlePrograms(join(DIST, "bin"));
+const bundles = [await bundlePrograms(join(DIST, "bin"))];
+for (const name of namesOf(FUNCTIONS)) bundles.push(await bundleHandler(join(DIST, `lambda/${name}/index.mjs`), name));
+// The runner's program has no package that these don't have.
+writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), licensesOf(bundles, ROOT));
 chmodSync(join(DIST, "bin/runner-metrics.js"), 0o755);
 await buildRunner(join(DIST, "runner"));
 for (const folder of ["docs/consume/events", "docs/use/files"])

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { BUNDLING as COMMON_BUNDLING } from "../infra/constructs/bundled-function.ts";
 import { BUNDLING } from "../infra/constructs/extract-metrics.ts";
 
@@ -10,9 +10,12 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const FUNCTIONS = { "extract-metrics": BUNDLING, "record-instance-ends": COMMON_BUNDLING } as const;
 
 /** Bundles a Lambda handler as the stack does at synthesis: one file, which Lambda loads as `index.handler`. */
-export async function bundleHandler(outfile: string, name: keyof typeof FUNCTIONS = "extract-metrics"): Promise<void> {
+export async function bundleHandler(
+  outfile: string,
+  name: keyof typeof FUNCTIONS = "extract-metrics",
+): Promise<Metafile> {
   const { minify = false, target = "", mainFields = [], banner = "" } = FUNCTIONS[name];
-  await build({
+  const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: [`functions/${name}/handler.ts`],
     outfile,
@@ -23,16 +26,18 @@ export async function bundleHandler(outfile: string, name: keyof typeof FUNCTION
     target,
     mainFields: [...mainFields],
     banner: { js: banner },
+    metafile: true,
     logLevel: "warning",
   });
+  return metafile;
 }
 
 /**
  * Bundles the command line and the module for tickets, so that the package brings none of their dependencies. What only some commands need
  * is in files of its own, which are loaded when such a command runs. Optional peer dependencies stay outside.
  */
-export async function bundlePrograms(outdir: string): Promise<void> {
-  await build({
+export async function bundlePrograms(outdir: string): Promise<Metafile> {
+  const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: { "runner-metrics": "cli/runner-metrics.ts", ticket: "package/exports/ticket.ts" },
     outdir,
@@ -47,8 +52,10 @@ export async function bundlePrograms(outdir: string): Promise<void> {
     mainFields: ["module", "main"],
     // CommonJS dependencies require Node's own modules.
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    metafile: true,
     logLevel: "warning",
   });
+  return metafile;
 }
 
 export interface PackageJson {

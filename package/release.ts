@@ -24,6 +24,7 @@ write(
 );
 write(`runner-metrics-runner-${version}.tar.gz`, runnerArchive(join(ROOT, "dist/runner")));
 for (const options of TEMPLATE_OPTIONS) write(templateName(options), JSON.stringify(releaseTemplate(options)));
+write("THIRD-PARTY-LICENSES.txt", readFileSync(join(ROOT, "dist/THIRD-PARTY-LICENSES.txt")));
 write("SHA256SUMS", sums());
 
 /** npm packs files with the modes that they have, which depend on the umask. */

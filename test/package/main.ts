@@ -80,7 +80,11 @@ async function installsNothingHeavy(): Promise<void> {
   const brought = listed.filter(([, { version }]) => version !== undefined);
   assert.deepEqual(brought.map(([name]) => name).sort(), [...CDK, "zod"].sort());
   assert.deepEqual(Object.keys(list.dependencies).sort(), [...CDK, "runner-metrics"].sort());
-  report("installed", "next to the CDK, the package brings zod and nothing else");
+  const licenses = readFileSync(join(app, "node_modules/runner-metrics/dist/THIRD-PARTY-LICENSES.txt"), "utf8");
+  for (const bundled of ["@aws-sdk/client-s3", "commander", "vega", "zod"]) {
+    assert.match(licenses, new RegExp(`^${bundled} [0-9.]+, [A-Z]`, "m"));
+  }
+  report("installed", "next to the CDK, the package brings zod and nothing else, and the licences of what is bundled");
 }
 
 /** Runs an app and returns a stack's template. */
