@@ -1,4 +1,4 @@
-import { FLAVOR, isStorageName, storagePrefix } from "../contract/object-keys.ts";
+import { FLAVOR, isRunnerStorageName, storagePrefix } from "../contract/object-keys.ts";
 import { FILE_SIZE_BYTES_LIMIT, FILES_IN_TICKET, type RunnerFileName } from "../contract/runner-files.ts";
 import { runnerPolicy } from "../contract/runner-policy.ts";
 
@@ -122,7 +122,7 @@ function prefixProblems({ bucket, flavor, storage }: RunnerPrefix): string[] {
   const problems: string[] = [];
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) problems.push("bucket is not the name of a bucket");
   if (!FLAVOR.test(flavor)) problems.push(`flavor must match ${FLAVOR.source}`);
-  if (!isStorageName(storage)) {
+  if (!isRunnerStorageName(storage)) {
     problems.push("runner must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$ without ..");
   }
   return problems;

@@ -67,6 +67,11 @@ export function isSlot(name: string): boolean {
   return SLOT.test(name);
 }
 
+/** Whether a runner is meant by a name that an operator or GitHub gives it: its own, or that of its storage, with or without the slot. */
+export function isNamed(storage: string, isName: (name: string) => boolean): boolean {
+  return isName(storage) || isName(storage.replace(SLOT, "")) || isName(runnerName(storage));
+}
+
 /** Whether an object in a storage may have this name, which has no slash. Any object with such a name is cleaned up with the storage. */
 export function isFileName(name: string): boolean {
   return FILE.test(name) && name !== "." && name !== "..";
@@ -77,16 +82,26 @@ export function flavorPrefix(flavor: string): string {
   return `${RUNNERS_PREFIX}${flavor}/`;
 }
 
-/** `runners/<flavor>/<storage>/` */
+/** `runners/<flavor>/<storage>/`; of all that are no slots of a runner, `runners/<flavor>/<storage>~`. */
 export function storagePrefix(flavor: string, storage: string): string {
-  return `${flavorPrefix(flavor)}${storage}/`;
+  return `${flavorPrefix(flavor)}${storage}${storage.endsWith(NO_SLOTS) ? "" : "/"}`;
 }
 
-/** The name of the storage that holds a key under `runners/<flavor>/`, or undefined for an object outside any storage. */
+/** Ends the name of the one storage that has everything under `<storage>~` that is in no valid slot. */
+const NO_SLOTS = "~";
+
+/**
+ * The name of the storage that holds a key under `runners/<flavor>/`, or undefined for an object outside any storage. A persistent runner
+ * may write to `<storage>~??`, where IAM's `?` matches any character. So everything there that is in no valid slot counts as one storage,
+ * `<storage>~`: otherwise one runner could make a million of them.
+ */
 export function storageOfKey(key: string, flavor: string): string | undefined {
   const { length } = flavorPrefix(flavor);
   const slash = key.indexOf("/", length);
-  return slash < 0 ? undefined : key.slice(length, slash);
+  if (slash < 0) return undefined;
+  const name = key.slice(length, slash);
+  const end = name.indexOf(NO_SLOTS);
+  return end < 0 || isStorageName(name) ? name : name.slice(0, end + 1);
 }
 
 /** The runner's name. On EC2 a storage may be named by the role's `aws:userid`, `AROA…:i-0abc…`: the runner is the part after the last colon, without the slot. */

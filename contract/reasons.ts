@@ -6,7 +6,8 @@
 /** What became of one storage in a run. */
 export const OUTCOMES = {
   extracted: "Its metrics were read and published, and its files deleted.",
-  incomplete: "Its files are valid but hold no metrics (no installed timestamp); they were deleted.",
+  incomplete:
+    "Its files are valid but hold no metrics (no installed timestamp, or a slot without a job); they were deleted.",
   quarantined: "Its files are not trustworthy; they were copied or recorded in quarantine and deleted.",
   excluded: "The schedule input or GitHub says that its runner is alive or not meant.",
   notReady: "Its runner has not finished; nothing was requested.",

@@ -72,8 +72,12 @@ export type PostJobMetrics = z.infer<typeof postJobMetrics>;
 interface RunnerFile {
   /** `timestamp`: UNIX seconds as text. `json`: a JSON document. */
   readonly content: "timestamp" | "json";
-  /** Whether a runner that did a job and recorded its whole life has uploaded it. While one is missing, it may still arrive. */
+  /**
+   * Whether a runner that did a job and recorded its whole life has uploaded it: its first life, or each further one, in a slot. While one
+   * is missing, it may still arrive.
+   */
   readonly isPartOfCompleteJob: boolean;
+  readonly isPartOfCompleteSlot: boolean;
   /** Whether the runner has ended when it is there: the storage is then ready to be collected. */
   readonly makesReady: boolean;
   /** State of a living runner whose latest file it is. */
@@ -87,6 +91,7 @@ export const RUNNER_FILES = {
   [RUNNER_INSTALLATION_START_TS_FILE_NAME]: {
     content: "timestamp",
     isPartOfCompleteJob: true,
+    isPartOfCompleteSlot: false,
     makesReady: false,
     state: "installing",
     meaning:
@@ -95,6 +100,7 @@ export const RUNNER_FILES = {
   [RUNNER_INSTALLED_TS_FILE_NAME]: {
     content: "timestamp",
     isPartOfCompleteJob: true,
+    isPartOfCompleteSlot: true,
     makesReady: false,
     state: "idle",
     meaning: "When the runner was ready for a job. Its presence means that the runner is installed.",
@@ -102,6 +108,7 @@ export const RUNNER_FILES = {
   [PRE_JOB_METRICS_FILE_NAME]: {
     content: "json",
     isPartOfCompleteJob: true,
+    isPartOfCompleteSlot: true,
     makesReady: false,
     state: "busy",
     meaning: "When the job started, and which job it is. Its presence means that the runner is busy.",
@@ -109,6 +116,7 @@ export const RUNNER_FILES = {
   [POST_JOB_METRICS_FILE_NAME]: {
     content: "json",
     isPartOfCompleteJob: true,
+    isPartOfCompleteSlot: true,
     makesReady: true,
     meaning: "When and how the job ended. Its presence makes the storage ready.",
   },
@@ -142,6 +150,9 @@ export const FILES_BY_IMPORTANCE = FILES_TO_READ;
 
 /** Files of a complete job: with all of them there, nothing more is expected. */
 export const FILES_OF_COMPLETE_JOB = FILES_TO_READ.filter((name) => RUNNER_FILES[name].isPartOfCompleteJob);
+
+/** The same for a further job of a persistent runner. A slot has no installation. */
+export const FILES_OF_COMPLETE_SLOT = FILES_TO_READ.filter((name) => RUNNER_FILES[name].isPartOfCompleteSlot);
 
 /** Files that make a storage ready. */
 export const FILES_THAT_MAKE_READY = FILES_TO_READ.filter((name) => RUNNER_FILES[name].makesReady);

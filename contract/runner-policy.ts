@@ -18,12 +18,24 @@ export interface RunnerPolicyOptions {
   readonly bucketArn: string;
   readonly flavor: string;
   readonly storage: string;
+  /** Whether the runner reports further jobs, each in a slot. */
+  readonly hasManyJobs?: boolean;
   /** ARN of the KMS key of yours that encrypts the bucket. Absent if S3's own keys encrypt it. */
   readonly kmsKeyArn?: string;
 }
 
-/** All that a runner may do: put each of its files once. For a role, or for a session of one. */
-export function runnerPolicy({ bucketArn, flavor, storage, kmsKeyArn }: RunnerPolicyOptions): PolicyDocument {
+/** Any slot of a storage: IAM has no narrower pattern, and here `?` is any character. */
+const ANY_SLOT = "~??";
+
+/** All that a runner may do: put each of its files once, in its storage and, with many jobs, in each slot. For a role, or for a session of one. */
+export function runnerPolicy({
+  bucketArn,
+  flavor,
+  storage,
+  hasManyJobs = false,
+  kmsKeyArn,
+}: RunnerPolicyOptions): PolicyDocument {
+  const storages = hasManyJobs ? [storage, storage + ANY_SLOT] : [storage];
   return {
     Version: "2012-10-17",
     Statement: [
@@ -31,7 +43,9 @@ export function runnerPolicy({ bucketArn, flavor, storage, kmsKeyArn }: RunnerPo
         Sid: "PutOwnMetricsOnce",
         Effect: "Allow",
         Action: "s3:PutObject",
-        Resource: UPLOADABLE_FILES.map((file) => `${bucketArn}/${storagePrefix(flavor, storage)}${file}`),
+        Resource: storages.flatMap((name) =>
+          UPLOADABLE_FILES.map((file) => `${bucketArn}/${storagePrefix(flavor, name)}${file}`),
+        ),
         // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
         Condition: { Null: { "s3:if-none-match": "false" } },
       },

@@ -55,6 +55,11 @@ export interface FlavorProps {
    */
   readonly githubRunners?: string | undefined;
   /**
+   * `many` for persistent runners, which report each further job in a slot of their storage: the policies also allow the slots.
+   * @default "one"
+   */
+  readonly jobsPerRunner?: "one" | "many" | undefined;
+  /**
    * Whether the flavor is being removed: it is still collected, but the stack has no policies for its runners any more.
    * @default false
    */

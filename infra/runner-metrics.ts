@@ -251,12 +251,13 @@ export class RunnerMetrics extends RunnerMetricsBase {
   private createRunnerAccess({ flavors, runnerRoles, instanceProfiles }: Settings): Record<string, RunnerAccess> {
     const active = Object.entries(flavors).filter(([, { retired }]) => !retired);
     return Object.fromEntries(
-      active.map(([flavor]) => [
+      active.map(([flavor, { jobsPerRunner }]) => [
         flavor,
         new RunnerAccess(this, `RunnerAccess-${flavor}`, {
           flavor,
           bucket: this.bucket,
           encryptionKey: this.encryptionKey,
+          hasManyJobs: jobsPerRunner === "many",
           role: runnerRoles,
           instanceProfile: instanceProfiles,
         }),

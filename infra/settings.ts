@@ -65,6 +65,12 @@ const flavor = z.strictObject({
   githubRunners: scheduleInput.shape.githubRunners.describe(
     "Organisation (`acme`) or repository (`acme/widgets`): GitHub is asked which of its runners are online or busy",
   ),
+  jobsPerRunner: z
+    .enum(["one", "many"])
+    .default("one")
+    .describe(
+      "`many` for persistent runners: the policies also allow the slots `~00` to `~99`, in which a runner reports its further jobs",
+    ),
   retired: z
     .boolean()
     .default(false)

@@ -58,7 +58,9 @@ export function record(step: Step, argument: string | undefined, context: Record
     case "installed": {
       // A job that is recorded can't be this runner's, which only now becomes ready.
       const life = journal?.life();
-      if (!life || life.files[PRE] || life.files[POST] || isOfOtherStorage(life, environment)) beginLife();
+      // In a slot, it has waited for a job since an earlier start: what was between them is not idle time.
+      const hasWaited = life?.slot !== undefined && life.files[INSTALLED];
+      if (!life || hasWaited || life.files[PRE] || life.files[POST] || isOfOtherStorage(life, environment)) beginLife();
       keep(INSTALLED, `${stamp()}\n`);
       break;
     }
@@ -218,8 +220,14 @@ function firstRecords(previous: Life | undefined, { hasManyJobs, environment }: 
   if (!previous) return [];
   const told = [...previous.told].filter((id) => id === "not-installed").map((id) => ({ told: id }));
   if (!hasManyJobs || isOfOtherStorage(previous, environment)) return told;
-  const slot = previous.slot === undefined ? 0 : (previous.slot + 1) % SLOTS;
+  const slot = nextSlot(previous);
   return [{ storage: previous.storage ?? "", slot }, ...told];
+}
+
+/** The slot after that of the previous life, or the same if there was no job in it. */
+function nextSlot({ slot, files }: Life): number {
+  if (slot === undefined) return 0;
+  return files[PRE] || files[POST] ? (slot + 1) % SLOTS : slot;
 }
 
 /** Whether the runner has got another name since. */

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { flavorPrefix, RUNNERS_PREFIX, runnerName } from "../../contract/object-keys.ts";
+import { flavorPrefix, isNamed, RUNNERS_PREFIX, runnerName } from "../../contract/object-keys.ts";
 import { type ConnectionOptions, openBucket, output, stackOutputs, withConnection } from "../connection.ts";
 import { escapeText } from "../escape.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
@@ -29,7 +29,7 @@ export function runnerCommand(): Command {
         const prefix = flavorPrefix(flavor.slice(0, -1));
         for (const storage of await bucket.folders(prefix)) {
           const own = storage.slice(0, -1);
-          if (own !== name && runnerName(own) !== name) continue;
+          if (!isNamed(own, (known) => known === name)) continue;
           for await (const object of bucket.list(prefix + storage)) files.push(object);
         }
       }

@@ -1,4 +1,4 @@
-import { manifestKey, QUARANTINE_PREFIX, runnerName } from "../../contract/object-keys.ts";
+import { isNamed, manifestKey, QUARANTINE_PREFIX } from "../../contract/object-keys.ts";
 import {
   type Action,
   parseQuarantineKey,
@@ -94,7 +94,7 @@ export async function findQuarantines(bucket: Bucket, name: string, flavor?: str
   const found: Quarantine[] = [];
   for await (const one of quarantines(bucket, byPrefix?.flavor ?? flavor)) {
     const isId = /^[0-9a-f]{8,32}$/.test(name) && one.id.startsWith(name);
-    if (byPrefix ? one.prefix === prefix : isId || isNamed(one, name)) found.push(one);
+    if (byPrefix ? one.prefix === prefix : isId || isNamed(one.storage, (known) => known === name)) found.push(one);
   }
   return Promise.all(found.map((one) => describe(bucket, one)));
 }
@@ -129,13 +129,9 @@ function closed({ actions, ...one }: Omit<Quarantine, "state"> & { actions: read
 }
 
 function isWanted(one: Quarantine, { name, from, until }: QuarantineFilter): boolean {
-  if (name !== undefined && !isNamed(one, name)) return false;
+  if (name !== undefined && !isNamed(one.storage, (known) => known === name)) return false;
   if (from !== undefined && (one.quarantinedAt ?? from) < from) return false;
   return until === undefined || (one.quarantinedAt ?? Number.POSITIVE_INFINITY) < until;
-}
-
-function isNamed({ storage }: Quarantine, name: string): boolean {
-  return storage === name || runnerName(storage) === name;
 }
 
 async function describe(bucket: Bucket, one: Quarantine): Promise<DescribedQuarantine> {

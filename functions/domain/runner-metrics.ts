@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { isSlot } from "../../contract/object-keys.ts";
 import {
   POST_JOB_METRICS_FILE_NAME,
   type PostJobMetrics,
@@ -46,7 +47,7 @@ export interface Leftover {
   readonly file: RunnerFileName;
 }
 
-/** Nothing is wrong, but there are no metrics either: the runner was never installed and had no job. */
+/** Nothing is wrong, but there are no metrics either: the runner was never installed and had no job, or there was no job in a slot. */
 export interface Incomplete {
   readonly kind: "incomplete";
   /** Present if the storage shows nothing but an installation that started. */
@@ -77,6 +78,8 @@ export function runnerMetrics(storage: string, files: MetricsFiles): RunnerMetri
   if (preJob && postJob && (postJob.job_timestamp ?? preJob.timestamp) !== preJob.timestamp) {
     return { kind: "leftover", file: POST_JOB_METRICS_FILE_NAME };
   }
+  // A persistent runner that waits for its next job is not unused.
+  if (!preJob && isSlot(storage)) return { kind: "incomplete" };
   if (!installed && !preJob) {
     if (!start || postJob) return { kind: "incomplete" };
     return { kind: "incomplete", unfinishedInstallation: { storage, installationStartTimestamp: start, files } };

@@ -12,12 +12,14 @@ export interface ListedStorages {
 
 /**
  * Every metrics storage of the flavor, from one flat listing, page by page. Keys come in byte order, so the objects of a storage are
- * adjacent. A storage that fills a page and has more objects than allowed is skipped: a flood costs one page.
+ * adjacent; only what is in no valid slot of a persistent runner lies around and between its slots. A storage that fills a page and has
+ * more objects than allowed is skipped, and with it what lies in between: a flood costs one page.
  */
 export async function* listAll(storageManager: StorageManager): AsyncGenerator<ListedStorages> {
   const { store, flavor, maxObjectsPerRunner } = storageManager;
   const prefix = flavorPrefix(flavor);
-  let open: { name: string; objects: ListedObject[] } | undefined;
+  let open: OpenStorage[] = [];
+  let storage: OpenStorage | undefined;
   let date = 0;
   let pageAhead: Promise<ListPage> | undefined = fetchAhead(store, prefix);
   while (pageAhead) {
@@ -25,27 +27,46 @@ export async function* listAll(storageManager: StorageManager): AsyncGenerator<L
     date = page.date;
     const storages: StorageListing[] = [];
     let strays = 0;
+    const close = (isEnded: (one: OpenStorage) => boolean) => {
+      const ended = open.filter(isEnded);
+      open = open.filter((one) => !ended.includes(one));
+      storages.push(...ended.map(({ name, objects }) => storageListing(flavor, name, objects, date)));
+    };
     for (const object of page.objects) {
       const name = storageOfKey(object.key, flavor);
-      if (name !== open?.name) {
-        if (open) storages.push(storageListing(flavor, open.name, open.objects, date));
-        open = name === undefined ? undefined : { name, objects: [] };
+      if (name !== storage?.name) storage = open.find((one) => one.name === name);
+      if (!storage) {
+        close((one) => !object.key.startsWith(one.prefix));
+        if (name !== undefined) {
+          storage = { name, prefix: storagePrefix(flavor, name), objects: [] };
+          open.push(storage);
+        }
       }
-      if (open) open.objects.push(object);
+      if (storage) storage.objects.push(object);
       else if (!isFolderMarker(object)) strays++;
     }
 
     let next = page.next;
-    if (open && next && open.objects.length > maxObjectsPerRunner) {
-      const flood = storageListing(flavor, open.name, open.objects, date);
+    const flood = next && open.find(({ objects }) => objects.length > maxObjectsPerRunner);
+    if (flood) {
       next = { after: afterPrefix(flood.prefix) };
-      storages.push(flood);
-      open = undefined;
+      // A slot in between may not have been listed to its end: the second look at it sees that.
+      close((one) => one.prefix.startsWith(flood.prefix));
+      storage = undefined;
     }
     pageAhead = next && fetchAhead(store, prefix, next);
     yield { storages, strays };
   }
-  if (open) yield { storages: [storageListing(flavor, open.name, open.objects, date)], strays: 0 };
+  if (open.length > 0) {
+    yield { storages: open.map(({ name, objects }) => storageListing(flavor, name, objects, date)), strays: 0 };
+  }
+}
+
+/** A storage of which the next page may show more. */
+interface OpenStorage {
+  readonly name: string;
+  readonly prefix: string;
+  readonly objects: ListedObject[];
 }
 
 /** Whether an object was added to a storage, changed or removed since it was listed. However much was added, it needs no more pages. */
@@ -88,7 +109,8 @@ function fetchAhead(store: ObjectStore, prefix: string, from?: ListPosition): Pr
   return page;
 }
 
-/** The position after all keys of a storage: "0" is the byte after "/". (A stray object of exactly this name is not counted.) */
+/** The position after all keys of a storage: its prefix with the next byte at the end. (A stray object of exactly this name is not counted.) */
 function afterPrefix(storagePrefix: string): string {
-  return `${storagePrefix.slice(0, -1)}0`;
+  const last = storagePrefix.length - 1;
+  return storagePrefix.slice(0, last) + String.fromCharCode(storagePrefix.charCodeAt(last) + 1);
 }

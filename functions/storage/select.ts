@@ -1,11 +1,11 @@
-import { type InstanceEnd, runnerName } from "../../contract/object-keys.ts";
+import { type InstanceEnd, isNamed, isSlot } from "../../contract/object-keys.ts";
 import type { RunInput } from "../../contract/schedule-input.ts";
 import { isTerminated } from "../domain/instance-ends.ts";
 import { hasEnded, lastUploadOf, liveState, type StorageListing } from "./storage-listing.ts";
 
 /** Which storages a run collects. */
 export interface Filter extends Pick<RunInput, "runners" | "include" | "orphanAfterSeconds"> {
-  /** Without `runners`: names of all runners that are online or busy, if GitHub said so. All others are ready. */
+  /** Without `runners`: names of all runners that are online or busy, if GitHub said so. What they have not finished is left alone. */
   readonly alive?: ReadonlySet<string> | undefined;
 }
 
@@ -24,17 +24,22 @@ export function select(
   filter: Filter,
   ends: readonly InstanceEnd[] = [],
 ): "selected" | "excluded" | "notReady" {
-  if (filter.runners) return isNamed(listing, filter.runners) === filter.include ? "selected" : "excluded";
-  if (isTerminated(ends, listing.listedAt)) return "selected";
-  if (filter.alive && isNamed(listing, filter.alive)) return "excluded";
+  const isEnded = hasEnded(listing);
+  if (filter.runners) {
+    // A persistent runner is alive, but this job of it has ended. The reference's filter knows no slots.
+    if (!filter.include && isEnded && isSlot(listing.name)) return "selected";
+    return isOneOf(listing, filter.runners) === filter.include ? "selected" : "excluded";
+  }
+  if (isEnded || isTerminated(ends, listing.listedAt)) return "selected";
+  if (filter.alive && isOneOf(listing, filter.alive)) return "excluded";
   const silentSeconds = filter.alive
     ? Math.min(filter.orphanAfterSeconds, REGISTERING_SECONDS)
     : filter.orphanAfterSeconds;
-  return hasEnded(listing) || isOrphan(listing, silentSeconds) ? "selected" : "notReady";
+  return isOrphan(listing, silentSeconds) ? "selected" : "notReady";
 }
 
-function isNamed({ name }: StorageListing, runners: ReadonlySet<string>): boolean {
-  return runners.has(name) || runners.has(runnerName(name));
+function isOneOf({ name }: StorageListing, runners: ReadonlySet<string>): boolean {
+  return isNamed(name, (known) => runners.has(known));
 }
 
 function isOrphan(listing: StorageListing, orphanAfterSeconds: number): boolean {
@@ -50,5 +55,5 @@ export function contradicts(alive: ReadonlySet<string>, listings: readonly Stora
     const live = liveState(listing);
     return live?.state === "busy" && listing.listedAt - live.since < SURELY_BUSY_MILLISECONDS;
   });
-  return busy.filter((listing) => isNamed(listing, alive)).length < busy.length / 2;
+  return busy.filter((listing) => isOneOf(listing, alive)).length < busy.length / 2;
 }

@@ -1,8 +1,9 @@
-import { isFileName, isStorageName, storagePrefix } from "../../contract/object-keys.ts";
+import { isFileName, isSlot, isStorageName, storagePrefix } from "../../contract/object-keys.ts";
 import type { QuarantineReason } from "../../contract/reasons.ts";
 import {
   FILES_BY_IMPORTANCE,
   FILES_OF_COMPLETE_JOB,
+  FILES_OF_COMPLETE_SLOT,
   FILES_OF_LIVE_STATES,
   FILES_THAT_MAKE_READY,
   FILES_TO_READ,
@@ -24,7 +25,7 @@ export type PresentFiles = Readonly<Partial<Record<RunnerFileName, ListedObject>
 export interface StorageListing {
   /** Its name as found, which may be invalid. */
   readonly name: string;
-  /** `runners/<flavor>/<name>/` */
+  /** Of all its keys: `storagePrefix` in contract/object-keys.ts. */
   readonly prefix: string;
   /** All its objects. If there are more than `MAX_OBJECTS_PER_RUNNER`, those on the pages that were read. */
   readonly objects: readonly ListedObject[];
@@ -65,8 +66,9 @@ export function hasEnded({ files }: StorageListing): boolean {
 }
 
 /** Whether every file of a complete job is there, so that nothing more is expected. */
-export function hasCompleteJob({ files }: StorageListing): boolean {
-  return FILES_OF_COMPLETE_JOB.every((file) => files[file]);
+export function hasCompleteJob({ name, files }: StorageListing): boolean {
+  const complete = isSlot(name) ? FILES_OF_COMPLETE_SLOT : FILES_OF_COMPLETE_JOB;
+  return complete.every((file) => files[file]);
 }
 
 /** The state of the storage's runner if it is alive, and since when it has it, in milliseconds since the epoch by S3's clock. */

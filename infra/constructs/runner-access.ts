@@ -8,6 +8,8 @@ export interface RunnerAccessProps {
   readonly flavor: string;
   readonly bucket: IBucket;
   readonly encryptionKey?: IKey | undefined;
+  /** Whether a runner does more than one job, and reports each further one in a slot. */
+  readonly hasManyJobs: boolean;
   /** Whether there is a role for EC2. */
   readonly role: boolean;
   /** Whether the role has an instance profile. */
@@ -15,8 +17,8 @@ export interface RunnerAccessProps {
 }
 
 /**
- * What a runner of one flavor may do: put each of its four files once, under a prefix of its own. That prefix is named by AWS,
- * not by the runner.
+ * What a runner of one flavor may do: put each of its four files once, under a prefix of its own, and a persistent one also in each of its
+ * slots. That prefix is named by AWS, not by the runner.
  */
 export class RunnerAccess extends Construct {
   /** For EC2: every instance has its own `aws:userid`, so one role serves them all. */
@@ -50,12 +52,16 @@ export class RunnerAccess extends Construct {
   }
 }
 
-function ownPrefixOnly({ bucket, flavor, encryptionKey }: RunnerAccessProps, storage: string): PolicyDocument {
+function ownPrefixOnly(
+  { bucket, flavor, encryptionKey, hasManyJobs }: RunnerAccessProps,
+  storage: string,
+): PolicyDocument {
   return PolicyDocument.fromJson(
     runnerPolicy({
       bucketArn: bucket.bucketArn,
       flavor,
       storage,
+      hasManyJobs,
       ...(encryptionKey && { kmsKeyArn: encryptionKey.keyArn }),
     }),
   );

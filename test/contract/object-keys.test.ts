@@ -3,12 +3,15 @@ import {
   endedKey,
   INSTANCE_ENDS,
   instanceOf,
+  isNamed,
   parseEndedKey,
   quarantineId,
   quarantineKey,
   quarantineName,
   quarantinePrefix,
+  runnerName,
   storageOfKey,
+  storagePrefix,
 } from "../../contract/object-keys.ts";
 import type { ListedObject } from "../../functions/ports.ts";
 
@@ -50,6 +53,20 @@ describe("object keys", () => {
     expect(instanceOf("i-0abc1234")).toBe("i-0abc1234");
     for (const name of ["r-1", "i-0abc123", "i-0abc1234-2", "xi-0abc1234", "i-0abc1234:r-1"])
       expect(instanceOf(name), name).toBeUndefined();
+  });
+
+  it("in a slot of a persistent runner have that slot; all others behind the runner's ~ are in one storage", () => {
+    expect(storageOfKey("runners/large/AROA:i-0abc~07/a", "large")).toBe("AROA:i-0abc~07");
+    for (const name of ["~", "~7", "~007", "~0x", "~0é", "~~0", "~07~08", "~/x", "~00 "]) {
+      expect(storageOfKey(`runners/large/r-1${name}/a`, "large"), name).toBe("r-1~");
+    }
+    expect(storagePrefix("large", "r-1~")).toBe("runners/large/r-1~");
+    expect(storagePrefix("large", "r-1~07")).toBe("runners/large/r-1~07/");
+    expect(runnerName("AROA:i-0abc~07")).toBe("i-0abc");
+    for (const name of ["AROA:i-0abc~07", "AROA:i-0abc", "i-0abc"]) {
+      expect(isNamed("AROA:i-0abc~07", (known) => known === name)).toBe(true);
+    }
+    expect(isNamed("AROA:i-0abc~07", (known) => known === "i-0ab")).toBe(false);
   });
 
   it("of copies have the object's own name if it is valid, otherwise one derived from the key", () => {

@@ -94,17 +94,17 @@ describe("a run that asks GitHub which runners live", () => {
     return { world, ...github };
   }
 
-  test("leaves those alone, and takes all others but one that may be about to register", async () => {
+  test("leaves those alone that have not ended, and takes all others but one that may be about to register", async () => {
     const { world, startRun, asked } = await fleet();
     const run = { ...startRun() };
     const summary = await world.run({ githubRunners: "acme" }, run);
-    expect(summary).toMatchObject({ listed: 5, extracted: 2, excluded: 2, notReady: 1 });
+    expect(summary).toMatchObject({ listed: 5, extracted: 3, excluded: 1, notReady: 1 });
     expect(world.eventsOf("gone").map(({ detailType }) => detailType)).toContain("RunnerLost");
     expect(world.eventsOf("done").map(({ detailType }) => detailType)).not.toContain("RunnerLost");
     expect(asked().filter((path) => path.startsWith("/orgs/"))).toHaveLength(1);
 
     world.clock.time += 61 * 60_000;
-    expect(await world.run({ githubRunners: "acme" }, run)).toMatchObject({ listed: 3, incomplete: 1, excluded: 2 });
+    expect(await world.run({ githubRunners: "acme" }, run)).toMatchObject({ listed: 2, incomplete: 1, excluded: 1 });
     expect(world.eventsOf("beginning").map(({ detailType }) => detailType)).toEqual(["RunnerInstallFailed"]);
   });
 

@@ -62,6 +62,20 @@ describe("the roles of runners", () => {
     expect(may("AROAOTHER:r-1", SESSION)).toBe(false);
   });
 
+  test("only a flavor of persistent runners has slots, each runner its own", () => {
+    const many = synthesize({ flavors: { large: { jobsPerRunner: "many" } } });
+    const [id] = only(many, "AWS::IAM::Role", "RunnerAccesslargeInstanceRole");
+    const may = (key: string) => isAllowed(put(key), statementsOfRole(many, id), bucketPolicy(many));
+    for (const name of FILES_TO_READ) {
+      expect(may(`${OWN}/${name}`)).toBe(true);
+      expect(may(`${OWN}~07/${name}`)).toBe(true);
+      expect(may(`${OWN}~007/${name}`)).toBe(false);
+      expect(may(`${OWN}1~07/${name}`)).toBe(false);
+      expect(asRunner(put(`${OWN}~07/${name}`))).toBe(false);
+    }
+    expect(may(`${OWN}~07/other`)).toBe(false);
+  });
+
   test("a ticket's session policy lets pass what the session role allows, and nothing else of it", () => {
     const { Policy } = runnerSession({ bucket: BUCKET, flavor: "large", storage: "r-1", lifetimeSeconds: 3_600 });
     const policy = statementsOf(template, JSON.parse(Policy));

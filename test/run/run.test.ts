@@ -103,13 +103,29 @@ test("no runner is started in the last 10 s before the deadline", async () => {
 
 test("runners that GitHub lists as online are excluded; without an answer, only the listing counts", async () => {
   const world = createWorld();
-  world.upload("r-1");
+  const { "post-job-metrics.json": post = "", ...unfinished } = FILES;
+  world.upload("r-1", unfinished);
+  world.clock.time += 2 * DAY;
   const alive = async () => new Set(["r-1"]);
   const githubRunners = "acme";
   expect(await world.run({ githubRunners }, { runners: { alive } })).toMatchObject({ excluded: 1 });
+  world.upload("r-1", { "post-job-metrics.json": post });
   const unknown = async () => ({ unknown: "timeout" as const });
   expect(await world.run({ githubRunners }, { runners: { alive: unknown } })).toMatchObject({
     extracted: 1,
     runnersUnknown: "timeout",
   });
+});
+
+test("a slot without a job issues nothing; one whose job did not end is a lost runner; what is no slot is one quarantine", async () => {
+  const world = createWorld();
+  const { "runner-installed.timestamp": installed = "", "pre-job-metrics.json": pre = "" } = FILES;
+  world.upload("AROA:i-1~00", { "runner-installed.timestamp": installed });
+  world.upload("AROA:i-1~01", { "runner-installed.timestamp": installed, "pre-job-metrics.json": pre });
+  for (const odd of ["0x", "é", "~"]) world.upload(`AROA:i-1~${odd}`);
+  world.clock.time += 2 * DAY;
+  expect(await world.run()).toMatchObject({ listed: 3, incomplete: 1, extracted: 1, quarantined: 1 });
+  expect(world.keys("runners/")).toEqual([]);
+  expect(world.eventsOf("i-1").map(({ detailType }) => detailType)).toEqual(["RunnerStart", "RunnerLost"]);
+  expect(world.manifests()).toEqual([expect.objectContaining({ storage: "AROA:i-1~", reason: "invalid-key" })]);
 });

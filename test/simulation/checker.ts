@@ -5,7 +5,7 @@
 import { FILE_SIZE_BYTES_LIMIT } from "../../contract/runner-files.ts";
 import type { EventEntry, ListedObject } from "../../functions/ports.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
-import { FILE_NAMES, type FileName, MARK, POST, PRE } from "./bodies.ts";
+import { FILE_NAMES, type FileName, MARK, POST, PRE, START } from "./bodies.ts";
 import type { History, Meaning, Operation } from "./history.ts";
 import { type ExpectedEvent, expectedEvents, isAsExpected, type Verdict, verdictOn } from "./oracle.ts";
 import {
@@ -17,6 +17,7 @@ import {
   read,
   storageOf,
   storageOfEntry,
+  withoutSlot,
 } from "./reading.ts";
 
 export const GUARANTEES = ["G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "law"] as const;
@@ -198,12 +199,13 @@ function protocol(facts: Facts): void {
         const prefix = `${reading.flavorPrefix}${storage}/`;
         if (!listing || (run.quarantined.get(storage)?.step ?? step) < step) continue;
         const has = (name: FileName) => (listing.get(prefix + name)?.size ?? 0) > 0;
+        const isComplete = FILE_NAMES.every((name) => has(name) || (name === START && storage.includes("~")));
         const isRepeated = operation.kind === "delete" && deletedFirst.has(storage);
         if (operation.kind === "delete") deletedFirst.add(storage);
         const isLate = has(PRE) && !has(POST) && operation.kind === "put" && deletedFirst.has(storage);
         const isLook = operation.kind === "put" ? isIssued(operation, reading, storage) : operation.kind === "delete";
         const isLeftover = operation.kind === "delete" && verdictIn(facts, run, storage).isLeftover;
-        if (!isLook || isRepeated || isLate || FILE_NAMES.every(has) || isLeftover) continue;
+        if (!isLook || isRepeated || isLate || isComplete || isLeftover) continue;
         const seen = lookBefore(run, prefix, step);
         const isUnchanged =
           seen?.size === listing.size && [...listing.values()].every(({ key, etag }) => seen.get(key) === etag);
@@ -360,16 +362,17 @@ function readiness(
   flavorPrefix: string,
 ): Readiness {
   const { runners, include, orphanAfterSeconds } = begins.payload;
+  const isEnded = (listing.get(`${flavorPrefix}${storage}/${POST}`)?.size ?? 0) > 0;
+  const names = [storage, withoutSlot(storage), withoutSlot(storage).split(":").at(-1) ?? ""];
   if (runners) {
-    const isNamed = runners.has(storage) || runners.has(storage.split(":").at(-1) ?? "");
-    return isNamed === include ? "surely" : "excluded";
+    if (!include && isEnded && storage.includes("~")) return "surely";
+    return names.some((name) => runners.has(name)) === include ? "surely" : "excluded";
   }
+  if (isEnded) return "surely";
   // GitHub's list is not used if uploads contradict it; a run that did not end does not say whether it did.
   const isDoubted = alive && ends?.summary?.runnersUnknown === "contradicted";
   const mayDoubt = alive && (isDoubted || !ends?.summary);
-  if (alive && (alive.has(storage) || alive.has(storage.split(":").at(-1) ?? "")))
-    return mayDoubt ? "perhaps" : "excluded";
-  if ((listing.get(`${flavorPrefix}${storage}/${POST}`)?.size ?? 0) > 0) return "surely";
+  if (alive && names.some((name) => alive.has(name))) return mayDoubt ? "perhaps" : "excluded";
   const newest = Math.max(0, ...[...listing.values()].map(({ lastModified }) => lastModified));
   const silentSecondsMax = alive ? Math.min(orphanAfterSeconds, 60 * 60) : orphanAfterSeconds;
   const orphanAt = newest + silentSecondsMax * 1000;
@@ -387,6 +390,12 @@ const DETAIL_TYPES = [
   "RunnerNeverUsed",
   "MetricsQuarantined",
 ];
+
+/** Whether a slot may not be listed, or not to its end, since its own runner has a flood behind its `~`. */
+function isBehindOwnFlood({ listings, begins }: RunRead, storage: string): boolean {
+  const flood = listings.get(`${withoutSlot(storage)}~`);
+  return storage.includes("~") && (flood?.size ?? 0) > begins.config.maxObjectsPerRunner;
+}
 
 /** G3. Every event that a run sends is one that the files of its listing make, value for value. */
 function noPhantom(facts: Facts): void {
@@ -512,7 +521,7 @@ function isolation(facts: Facts): void {
       const changes = reading.changes.get(storage) ?? [];
       if (run.faultsOn.has(storage) || changes.some((at) => at > begins.step && at < ends.step)) continue;
       const there = [...keys].filter((key) => isThere(reading.presences.get(key), begins.step));
-      if (there.length === 0) continue;
+      if (there.length === 0 || isBehindOwnFlood(run, storage)) continue;
       const listing = run.listings.get(storage);
       if (!listing) {
         violated("G5", ends.step, `run ${run.id} did not list ${JSON.stringify(storage)}`);

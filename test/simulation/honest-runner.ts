@@ -49,12 +49,17 @@ export interface Life {
 /** A life that mostly ends within so many milliseconds, while runs come and go. `isLate`: it is given up before its end. */
 export function drawLife(
   random: Random,
+  name: string,
   withinMilliseconds: number,
   orphanAfterSeconds: number,
   isLate: boolean,
 ): Life {
   const hasJob = random.chance(0.85);
-  const files = FILE_NAMES.filter((name) => (name === START ? random.chance(0.85) : name !== PRE || hasJob));
+  // A slot has no installation, and is used for a job only.
+  const isSlot = name.includes("~");
+  const files = FILE_NAMES.filter((file) =>
+    file === START ? random.chance(0.85) && !isSlot : file !== PRE || hasJob || isSlot,
+  );
   const longPause = isLate ? orphanAfterSeconds * 2000 : Math.min(orphanAfterSeconds * 1000, withinMilliseconds) * 1.2;
   const isTorn = isLate && random.chance(0.3);
   const short = () => (isTorn ? 0 : random.pick([0, 0, random.integer(0, 1_000)]));
@@ -85,7 +90,8 @@ const WAKING: readonly OperationKind[] = ["head", "get", "list", "list", "delete
 /** Records each file at its time and uploads what is not uploaded. Ends with whether it knows that all is stored. */
 export function* live(life: Life, name: string, now: () => number): Generator<Act, boolean, SendResult> {
   const recorded: { send: FileName; body: Body }[] = [];
-  const journal: LifeRecord[] = [];
+  const [storage = "", slot] = name.split("~");
+  const journal: LifeRecord[] = slot === undefined ? [] : [{ storage, slot: Number(slot) }];
   let acts = 0;
   let skew = 0;
   let startedAt = now() - 60_000;

@@ -37,8 +37,9 @@ export async function playMonth(
     runners: [],
   });
   for (let number = 0; number < runners; number++) {
-    const life = drawLife(world.random, 2 * 60 * MINUTE, ORPHAN_AFTER_SECONDS, number % 50 === 0);
-    const runner = bear(world.universe, `r-${number}`, life, 0.02);
+    const name = `r-${number}`;
+    const life = drawLife(world.random, name, 2 * 60 * MINUTE, ORPHAN_AFTER_SECONDS, number % 50 === 0);
+    const runner = bear(world.universe, name, life, 0.02);
     runner.dueAt += world.random.integer(0, (days - 0.5) * DAY);
     world.runners.push(runner);
   }

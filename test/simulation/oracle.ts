@@ -10,6 +10,7 @@ import type { JobAnswer } from "../../functions/domain/verify-job.ts";
 import type { ListedObject } from "../../functions/ports.ts";
 import { FILE_NAMES, type FileName, INSTALLED, POST, PRE, START } from "./bodies.ts";
 import type { Meaning, UploadedVersion } from "./history.ts";
+import { isValidName, withoutSlot } from "./reading.ts";
 
 /** An event as a consumer should see it. */
 export interface ExpectedEvent {
@@ -112,7 +113,7 @@ export function expectedEvents(
       const bytes = Buffer.from(part);
       id.update(`${bytes.length}:`).update(bytes);
     }
-    const identity = { flavor, runner_name: storage.split(":").at(-1) || storage, schema_version: 1 };
+    const identity = { flavor, runner_name: withoutSlot(storage).split(":").at(-1) || storage, schema_version: 1 };
     const detail = { event, ...identity, event_id: id.digest("hex").slice(0, 32), ...withClamped(fields) };
     events.push({ detailType, detail, madeFrom, ...(since && { since }) });
   };
@@ -123,6 +124,8 @@ export function expectedEvents(
   const installed = installedFile?.kind === "seconds" && installedFile.seconds > 0 ? installedFile.seconds : undefined;
   const pre = files.get(PRE);
   const post = files.get(POST);
+  // Between two jobs a persistent runner may have a file in its next slot.
+  if (storage.includes("~") && pre?.kind !== "pre-job") return events;
   const isLost = takenForDead && !post;
   const installationAge = start !== undefined && { installation_age: start };
   if (installed === undefined && pre?.kind !== "pre-job") {
@@ -208,14 +211,6 @@ function withClamped(fields: Record<string, unknown>): Record<string, unknown> {
     ...(implausible.length > 0 && { implausible }),
   };
 }
-
-function isValidName(storage: string): boolean {
-  const isMadeOfTheseOnly = [...storage].every((character) => NAME_CHARACTERS.includes(character));
-  const isBegunWell = storage !== "" && !"._:-".includes(storage.charAt(0));
-  return isMadeOfTheseOnly && isBegunWell && storage.length <= 128 && !storage.includes("..");
-}
-
-const NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
 
 function isValid({ kind }: Meaning): boolean {
   return kind === "seconds" || kind === "pre-job" || kind === "post-job";

@@ -150,10 +150,28 @@ export function read(history: History, flavorPrefix: string): Reading {
   return reading;
 }
 
-/** The storage of a key under the flavor's prefix. */
+/** The storage of a key under the flavor's prefix. All that a runner has behind its `~` and in no slot is one storage. */
 export function storageOf(key: string, flavorPrefix: string): string {
-  return key.startsWith(flavorPrefix) ? (key.slice(flavorPrefix.length).split("/", 1)[0] ?? "") : "";
+  const name = key.startsWith(flavorPrefix) ? (key.slice(flavorPrefix.length).split("/", 1)[0] ?? "") : "";
+  return !name.includes("~") || isValidName(name) ? name : `${name.split("~", 1)[0]}~`;
 }
+
+/** The storage without its slot: `r-1` of `r-1~07`. */
+export function withoutSlot(storage: string): string {
+  return storage.split("~", 1)[0] ?? "";
+}
+
+/** Whether a storage has a name of a runner's, alone or with a slot. */
+export function isValidName(storage: string): boolean {
+  const [runner = "", ...slots] = storage.split("~");
+  const isMadeOfTheseOnly = [...runner].every((character) => NAME_CHARACTERS.includes(character));
+  const isBegunWell = runner !== "" && !"._:-".includes(runner.charAt(0));
+  const isName = isMadeOfTheseOnly && isBegunWell && runner.length <= 128 && !runner.includes("..");
+  return isName && (slots.length === 0 || (slots.length === 1 && SLOTS.includes(slots[0] ?? "")));
+}
+
+const NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
+const SLOTS = Array.from({ length: 100 }, (_, number) => (number < 10 ? `0${number}` : `${number}`));
 
 /** The storage that an entry tells of: by its ARN, or by the manifest there. */
 export function storageOfEntry(reading: Reading, resources: readonly string[]): string | undefined {
@@ -179,7 +197,8 @@ function newRun(begins: RunBegins): RunRead {
   };
 }
 
-function readUpload(reading: Reading, { key, storage, outcome, version, step, time }: Upload): void {
+function readUpload(reading: Reading, { key, outcome, version, step, time }: Upload): void {
+  const storage = storageOf(key, reading.flavorPrefix);
   if (outcome !== "stored" && outcome !== "removed") return;
   add(reading.changes, storage, step);
   close(reading, key, step);

@@ -10,6 +10,7 @@ import type { History } from "./history.ts";
 import { drawLife, type Life, live, type SendResult } from "./honest-runner.ts";
 import { type Github, simulatedPorts } from "./ports.ts";
 import { createRandom, type Random } from "./random.ts";
+import { storageOf, withoutSlot } from "./reading.ts";
 import { BUCKET, BUS, createRun, createUniverse, drained, FLAVOR, PREFIX, type Universe } from "./universe.ts";
 
 /** What a seed draws. */
@@ -54,8 +55,22 @@ interface Runner {
 /** As long as Lambda lets a function run: 15 minutes. */
 const LAMBDA_MILLISECONDS = 900_000;
 
-const HONEST_NAMES = ["r-1", "r-10", "r.1", "r0", "r", "R_2", "AROAEXAMPLE:i-0abc", "AROAEXAMPLE:i-0def", "no", "z"];
-const ATTACKER_NAMES = ["r-1-", "0", "r-0", "r-1.evil", "AROAEVIL:i-0abc", "zz"];
+const HONEST_NAMES = [
+  "r-1",
+  "r-10",
+  "r.1",
+  "r0",
+  "r",
+  "R_2",
+  "AROAEXAMPLE:i-0abc",
+  "AROAEXAMPLE:i-0def",
+  "no",
+  "z",
+  "r-1~00",
+  "r-1~41",
+  "R_2~99",
+];
+const ATTACKER_NAMES = ["r-1-", "0", "r-0", "r-1.evil", "AROAEVIL:i-0abc", "zz", "r-9", "r-9~05", "r-9~0x", "r-9~"];
 
 /** Plays the world of a seed to its end and gives its history. */
 export async function playWorld(seed: number): Promise<History> {
@@ -144,7 +159,7 @@ function drawFleet({ random, runners, universe, orphanAfterSeconds, period, runs
   const withinMilliseconds = period * Math.max(...runsOfWorker);
   const uploadFailureRate = random.pick([0, 0, 0.1, 0.3]);
   for (const name of names) {
-    const life = drawLife(random, withinMilliseconds, orphanAfterSeconds, areLate);
+    const life = drawLife(random, name, withinMilliseconds, orphanAfterSeconds, areLate);
     const acts = live(life, name, universe.now);
     const rest = {
       uploadFailureRate,
@@ -187,7 +202,9 @@ function githubOf(world: () => World): Github {
     alive() {
       const { runners } = world();
       return new Set(
-        runners.filter(({ hasBegun, isDone }) => hasBegun && !isDone).map(({ name }) => name.split(":").at(-1) ?? name),
+        runners
+          .filter(({ hasBegun, isDone }) => hasBegun && !isDone)
+          .map(({ name }) => withoutSlot(name).split(":").at(-1) ?? name),
       );
     },
   };
@@ -364,12 +381,14 @@ async function converge(world: World): Promise<void> {
   universe.advance((world.orphanAfterSeconds + 2) * 1000);
   const sizes = new Map<string, number>();
   for (const { key } of universe.s3.objects(BUCKET, PREFIX)) {
-    const storage = key.slice(PREFIX.length).split("/")[0] ?? "";
+    const storage = storageOf(key, PREFIX);
     sizes.set(storage, (sizes.get(storage) ?? 0) + 1);
   }
-  // A flood goes by what one run sees of it.
+  // A flood goes by what one run sees of it, and the slots of its own runner come after it.
+  const hasFloodOfSlots = [...sizes.keys()].some((storage) => storage.endsWith("~"));
   const quietRunsMax =
-    1 + Math.max(1, ...[...sizes.values()].map((size) => Math.ceil(size / config.maxObjectsPerRunner)));
+    (hasFloodOfSlots ? 2 : 1) +
+    Math.max(1, ...[...sizes.values()].map((size) => Math.ceil(size / config.maxObjectsPerRunner)));
   let quietRuns = 0;
   while (quietRuns < quietRunsMax && !isEmpty(universe)) {
     await untilStill(world, [1]);

@@ -49,6 +49,40 @@ describe("listing", () => {
     expect(asked).toEqual([{ token: expect.any(String) }, { after: "runners/large/flood0" }]);
   });
 
+  it("whatever a persistent runner makes beside its slots is one storage, one skip, and hides nobody else's", async () => {
+    const world = createWorld();
+    world.upload("r-1");
+    for (const slot of ["00", "07", "99"]) world.upload(`r-1~${slot}`, { "post-job-metrics.json": "{}" });
+    for (const odd of ["0x", "00x", "1", "é9", "~0"]) world.upload(`r-1~${odd}`, { a: "1", b: "2" });
+    world.upload("r-1~/x", { a: "1" });
+    world.upload("r-2");
+    for (const pageSize of [1, 2, 3, 5, 1000]) {
+      const manager = managerOf(modelObjectStore(world.s3, BUCKET, { pageSize }));
+      const found = (await listed(manager)).map(({ name, prefix, objects }) => [name, prefix, objects.length]);
+      expect(found.toSorted(), String(pageSize)).toEqual([
+        ["r-1", "runners/large/r-1/", 4],
+        ["r-1~", "runners/large/r-1~", 11],
+        ["r-1~00", "runners/large/r-1~00/", 1],
+        ["r-1~07", "runners/large/r-1~07/", 1],
+        ["r-1~99", "runners/large/r-1~99/", 1],
+        ["r-2", "runners/large/r-2/", 4],
+      ]);
+    }
+    const store = modelObjectStore(world.s3, BUCKET, { pageSize: 4 });
+    const asked: ListPosition[] = [];
+    const watched: ObjectStore = {
+      ...store,
+      list(prefix, from) {
+        if (from && "after" in from) asked.push(from);
+        return store.list(prefix, from);
+      },
+    };
+    const names = (await listed(managerOf(watched, { maxObjectsPerRunner: 4 }))).map(({ name }) => name);
+    expect(names.filter((name) => name === "r-1~")).toHaveLength(1);
+    expect(names).toContain("r-2");
+    expect(asked).toEqual([{ after: "runners/large/r-1\u007f" }]);
+  });
+
   it("behind a flood, a page without keys is no reason to begin there again", async () => {
     const world = createWorld();
     world.upload("flood", Object.fromEntries(Array.from({ length: 7 }, (_, number) => [`junk-${number}`, "x"])));

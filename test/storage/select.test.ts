@@ -34,9 +34,24 @@ test("named runners are excluded, or are the only ones selected, by storage or b
   expect(select(named, { ...LIMITS, runners: new Set(["AROA:i-0abc"]) })).toBe("excluded");
 });
 
+test("a job that has ended is selected while its persistent runner lives on", () => {
+  const alive = new Set(["i-0abc"]);
+  expect(select(listing("AROA:i-0abc", "post-job-metrics.json"), { ...LIMITS, alive })).toBe("selected");
+  expect(select(listing("AROA:i-0abc~07", "post-job-metrics.json"), { ...LIMITS, alive })).toBe("selected");
+  const named = { ...LIMITS, runners: new Set(["AROA:i-0abc"]) };
+  expect(select(listing("AROA:i-0abc~07", "post-job-metrics.json"), named)).toBe("selected");
+  expect(select(listing("AROA:i-0abc~07", "pre-job-metrics.json"), named)).toBe("excluded");
+  // The reference's filter, which knows no slots.
+  expect(select(listing("AROA:i-0abc", "post-job-metrics.json"), named)).toBe("excluded");
+  const others = { ...LIMITS, runners: new Set(["r-1"]), include: true };
+  expect(select(listing("AROA:i-0abc~07", "post-job-metrics.json"), others)).toBe("excluded");
+  expect(select(listing("r-1~07", "pre-job-metrics.json"), others)).toBe("selected");
+});
+
 test("a runner that GitHub names is excluded; another is selected after an hour of silence", () => {
   const filter = { ...LIMITS, orphanAfterSeconds: 86_400, alive: new Set(["r-1"]) };
-  expect(select(listing("r-1", "post-job-metrics.json"), filter)).toBe("excluded");
+  expect(select(listing("r-1", "pre-job-metrics.json", 90_000), filter)).toBe("excluded");
+  expect(select(listing("r-1~07", "pre-job-metrics.json", 90_000), filter)).toBe("excluded");
   expect(select(listing("r-2", "other", 3_600), filter)).toBe("notReady");
   expect(select(listing("r-2", "other", 3_601), filter)).toBe("selected");
   expect(select(listing("r-2", "other", 100), { ...filter, orphanAfterSeconds: 60 })).toBe("selected");

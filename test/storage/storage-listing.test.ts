@@ -36,6 +36,16 @@ describe("a storage's listing", () => {
     }
   });
 
+  it("shows a complete job in a slot by three files: it has no installation", () => {
+    const slot = (...names: string[]) => {
+      const objects = names.map((name) => object(name, { key: `runners/large/r-1~07/${name}` }));
+      return storageListing("large", "r-1~07", objects, 0);
+    };
+    const [, ...all] = FILES_TO_READ;
+    expect(hasCompleteJob(slot(...all))).toBe(true);
+    for (const missing of all) expect(hasCompleteJob(slot(...all.filter((name) => name !== missing)))).toBe(false);
+  });
+
   it("accepts an empty folder object, and rejects one with content", () => {
     expect(listingProblem(listing(object("", { size: 0 }), object("a")), 32)).toBeUndefined();
     expect(listingProblem(listing(object("", { size: 1 })), 32)).toBe("invalid-key");
