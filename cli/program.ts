@@ -1,7 +1,9 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { checkFilesCommand } from "./commands/check-files.ts";
 import { deadLettersCommand } from "./commands/dead-letters.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
+import { replayCommand } from "./commands/replay.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { runnerCommand } from "./commands/runner.ts";
@@ -47,7 +49,9 @@ export function createProgram(): Command {
     runnerCommand(),
     quarantineCommand(),
     deadLettersCommand(),
+    replayCommand(),
     ticketCommand(),
+    checkFilesCommand(),
     reportCommand(),
   ])
     program.addCommand(command);

@@ -155,8 +155,8 @@ function filesReference(): string {
   const limit = FILE_SIZE_BYTES_LIMIT.toLocaleString("en");
   return page("Files of a runner", "contract/runner-files.ts", [
     "The [program for runners](runner.md) writes these files. This page is for other writers. Each file has a JSON Schema; those of the",
-    "`.timestamp` files describe the whole content as one string. `checkFiles` in `cli/check-files.ts` reports what the collector would decide about",
-    "the files of a directory.",
+    "`.timestamp` files describe the whole content as one string. `runner-metrics check-files DIRECTORY` says what the collector would decide",
+    "about the files of a directory.",
     "",
     "| file | content | meaning |",
     "|---|---|---|",

@@ -43,7 +43,7 @@ export class RunnerMetricsStack extends Stack {
   private outputs(): Record<string, string | undefined> {
     const { bucket, eventBus, metricsNamespace, alarmTopic, extractMetrics, eventLog, githubSecret, dashboard } =
       this.runnerMetrics;
-    const { deadLetterQueue, schedules, operatorAccess } = this.runnerMetrics;
+    const { deadLetterQueue, schedules, operatorAccess, replayArchiveArn } = this.runnerMetrics;
     const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => {
       const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
       return {
@@ -55,6 +55,8 @@ export class RunnerMetricsStack extends Stack {
     return {
       BucketName: bucket.bucketName,
       EventBusName: eventBus.eventBusName,
+      EventBusArn: eventBus.eventBusArn,
+      ReplayArchiveArn: replayArchiveArn,
       MetricsNamespace: metricsNamespace,
       AlarmTopicArn: alarmTopic?.topicArn,
       FunctionName: extractMetrics.function.functionName,

@@ -64,6 +64,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
 
   readonly bucket: IBucket;
   readonly eventBus: IEventBus;
+  /** EventBridge's archive, from which events can be replayed; absent with an `archiveRetention` of 0. */
+  readonly replayArchiveArn?: string | undefined;
   readonly metricsNamespace: string;
   readonly extractMetrics: ExtractMetrics;
   /** Records how EC2 instances end; absent unless `endedInstances` is set. */
@@ -105,7 +107,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
     const eventBus = new MetricsEventBus(this, "Events", { existing: props.eventBus });
     this.eventBus = eventBus.bus;
     if (settings.archiveRetentionDays > 0 && !settings.emulator)
-      eventBus.archive(this.events, settings.archiveRetentionDays);
+      this.replayArchiveArn = eventBus.archive(this.events, settings.archiveRetentionDays);
     new EventTable(this, "EventTable", { ...settings, bucket: this.bucket, flavors: this.flavors });
     if (settings.schemaRegistry) new EventSchemas(this, "EventSchemas");
 
@@ -186,6 +188,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
       deadLetterQueue,
       functionLog: this.extractMetrics.logGroup,
       eventLog: this.eventLog.logGroup,
+      replayArchiveArn: this.replayArchiveArn,
     });
     this.node.addValidation({ validate: () => this.clashes() });
   }

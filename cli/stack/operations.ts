@@ -34,6 +34,15 @@ export interface AlarmState {
   readonly state: string;
 }
 
+/** A replay of EventBridge's, as far as it is. */
+export interface ReplayState {
+  /** `STARTING`, `RUNNING`, `COMPLETED`, … */
+  readonly state: string;
+  readonly reason?: string | undefined;
+  /** Time of the last event that was sent again, in milliseconds since the epoch. */
+  readonly last?: number | undefined;
+}
+
 /** A deployed stack. Methods throw the SDK's errors. */
 export interface Operations {
   /** Lines of a log since a time, the oldest first. `pattern` is a filter pattern of CloudWatch Logs. */
@@ -52,6 +61,9 @@ export interface Operations {
   subscriptions(): Promise<{ readonly confirmed: number; readonly pending: number }>;
   /** Variables of the function. */
   environment(): Promise<Readonly<Record<string, string>>>;
+  /** Sends the events of a period (milliseconds since the epoch) to the rules of the bus again: to these, or to all. */
+  startReplay(name: string, from: number, to: number, ruleArns: readonly string[]): Promise<void>;
+  replayState(name: string): Promise<ReplayState>;
 }
 
 /** How long received messages are hidden, in seconds: long enough to read the others. */
@@ -197,6 +209,32 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
         new GetFunctionConfigurationCommand({ FunctionName: output(outputs, "FunctionName") }),
       );
       return Environment?.Variables ?? {};
+    },
+
+    async startReplay(name, from, to, ruleArns) {
+      const { EventBridgeClient, StartReplayCommand } = await import("@aws-sdk/client-eventbridge");
+      await new EventBridgeClient(settings).send(
+        new StartReplayCommand({
+          ReplayName: name,
+          EventSourceArn: output(outputs, "ReplayArchiveArn"),
+          EventStartTime: new Date(from),
+          EventEndTime: new Date(to),
+          Destination: {
+            Arn: output(outputs, "EventBusArn"),
+            ...(ruleArns.length > 0 && { FilterArns: [...ruleArns] }),
+          },
+        }),
+      );
+    },
+
+    async replayState(name) {
+      const { EventBridgeClient, DescribeReplayCommand } = await import("@aws-sdk/client-eventbridge");
+      const replay = await new EventBridgeClient(settings).send(new DescribeReplayCommand({ ReplayName: name }));
+      return {
+        state: replay.State ?? "unknown",
+        reason: replay.StateReason,
+        last: replay.EventLastReplayedTime?.getTime(),
+      };
     },
   };
 }

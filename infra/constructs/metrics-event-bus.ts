@@ -52,14 +52,16 @@ export class MetricsEventBus extends Construct {
     );
   }
 
-  /** Keeps this stack's events for so many days, so that they can be replayed. */
-  archive(events: OwnEvents, retentionDays: number): void {
+  /** Keeps this stack's events for so many days, so that they can be replayed. Returns the archive's ARN. */
+  archive(events: OwnEvents, retentionDays: number): string {
     // Not `bus.archive()`, which would create it in the stack of the bus.
-    new CfnArchive(this, "Archive", {
+    const archive = new CfnArchive(this, "Archive", {
       sourceArn: this.bus.eventBusArn,
       description: "Events of runner-metrics, to be replayed",
       eventPattern: events,
       retentionDays,
-    }).applyRemovalPolicy(RemovalPolicy.DESTROY);
+    });
+    archive.applyRemovalPolicy(RemovalPolicy.DESTROY);
+    return archive.attrArn;
   }
 }

@@ -1,4 +1,4 @@
-import { Stack } from "aws-cdk-lib";
+import { Aws, Stack } from "aws-cdk-lib";
 import { ManagedPolicy, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
@@ -17,6 +17,7 @@ export interface OperatorAccessProps {
   readonly deadLetterQueue: IQueue;
   readonly functionLog: ILogGroup;
   readonly eventLog: ILogGroup;
+  readonly replayArchiveArn: string | undefined;
 }
 
 /**
@@ -26,7 +27,7 @@ export interface OperatorAccessProps {
 export class OperatorAccess extends Construct {
   /** Reads everything that the commands show. */
   readonly readPolicy: ManagedPolicy;
-  /** Releases and drops quarantined files, starts runs, and empties the dead-letter queue. Does not include `readPolicy`. */
+  /** Releases and drops quarantined files, starts runs, empties the dead-letter queue, and replays events. Does not include `readPolicy`. */
   readonly actPolicy: ManagedPolicy;
 
   constructor(scope: Construct, id: string, props: OperatorAccessProps) {
@@ -39,7 +40,7 @@ export class OperatorAccess extends Construct {
     });
     this.actPolicy = new ManagedPolicy(this, "ActPolicy", {
       description:
-        "Operators of runner-metrics release and drop quarantined files, start runs, and empty the dead-letter queue",
+        "Operators of runner-metrics release and drop quarantined files, start runs, empty the dead-letter queue, and replay events",
       statements: acting,
     });
     const patterns = [...reading, ...acting].flatMap(({ resources }) => resources);
@@ -138,6 +139,16 @@ function actStatements({ bucket, encryptionKey, deadLetterQueue, ...props }: Ope
       actions: ["sqs:DeleteMessage"],
       resources: [deadLetterQueue.queueArn],
     }),
+    ...(props.replayArchiveArn
+      ? [
+          new PolicyStatement({
+            sid: "ReplayEvents",
+            actions: ["events:StartReplay", "events:DescribeReplay"],
+            // Each replay is named when it is started.
+            resources: [props.replayArchiveArn, `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:replay/*`],
+          }),
+        ]
+      : []),
     ...(encryptionKey
       ? [
           new PolicyStatement({

@@ -19,6 +19,8 @@ export function healthyStack(changes: Partial<Operations> = {}): Operations {
     alarms: async () => [],
     subscriptions: async () => ({ confirmed: 1, pending: 0 }),
     environment: async () => ({}),
+    startReplay: async () => {},
+    replayState: async () => ({ state: "COMPLETED" }),
     ...changes,
   };
 }
