@@ -149,6 +149,8 @@ async function extractOrDefer(
   if (selected === "excluded") return { outcome: "excluded", ...alive };
   const problem = listingProblem(listing, storageManager.maxObjectsPerRunner);
   if (selected === "notReady" && !problem) return { outcome: "notReady", ...alive };
+  // The list of ended instances may have taken a while.
+  if (options.ended && !options.mayStart()) return { outcome: "deferred", reason: "deadline" };
   try {
     const read = problem ? corrupt(problem) : await readMetrics(storageManager, listing);
     const job = read.kind === "metrics" ? await askForJob(read, listing, options) : undefined;

@@ -7,9 +7,11 @@ import type { EventEntry, ListedObject } from "../../functions/ports.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
 import { FILE_NAMES, type FileName, MARK, POST, PRE, START } from "./bodies.ts";
 import type { History, Meaning, Operation } from "./history.ts";
+import { type KnownEnds, knownEnds } from "./instances.ts";
 import { type ExpectedEvent, expectedEvents, isAsExpected, type Verdict, verdictOn } from "./oracle.ts";
 import {
   BUCKET_ARN,
+  ENDED,
   idOf,
   type Presence,
   type Reading,
@@ -334,6 +336,7 @@ function verdictIn({ reading, verdicts }: Facts, run: RunRead, storage: string):
   const verdict = verdictOn(storage, prefix, objects, reading.versionsOf, limits, {
     job: run.jobs.get(storage),
     takenForDead: !payload.runners,
+    death: endsKnownTo(run, storage).deathAfter(Math.max(0, ...objects.map(({ lastModified }) => lastModified))),
   });
   // Of an object that can't be read its version can't be told either: one that came after the listing counts.
   const cameUnreadable = reading.unreadable.some(
@@ -343,6 +346,14 @@ function verdictIn({ reading, verdicts }: Facts, run: RunRead, storage: string):
   verdicts.set(cacheKey, all);
   return all;
 }
+
+/** What a run knows about the machine that a storage is named after. */
+function endsKnownTo(run: RunRead, storage: string): KnownEnds {
+  return knownEnds(run.ended, withoutSlot(storage));
+}
+
+/** A terminated machine is left alone for so long. */
+const GONE_MILLISECONDS = 120_000;
 
 type Readiness = "surely" | "surely not" | "perhaps" | "excluded";
 
@@ -356,11 +367,12 @@ function mayBeReady(
 }
 
 function readiness(
-  { begins, ends, alive }: RunRead,
+  run: RunRead,
   listing: ReadonlyMap<string, ListedObject>,
   storage: string,
   flavorPrefix: string,
 ): Readiness {
+  const { begins, ends, alive } = run;
   const { runners, include, orphanAfterSeconds } = begins.payload;
   const isEnded = (listing.get(`${flavorPrefix}${storage}/${POST}`)?.size ?? 0) > 0;
   const names = [storage, withoutSlot(storage), withoutSlot(storage).split(":").at(-1) ?? ""];
@@ -369,6 +381,9 @@ function readiness(
     return names.some((name) => runners.has(name)) === include ? "surely" : "excluded";
   }
   if (isEnded) return "surely";
+  const goneAt = endsKnownTo(run, storage).terminatedAt + GONE_MILLISECONDS;
+  if (goneAt <= begins.time - 1_000) return "surely";
+  if (goneAt <= (ends?.time ?? Number.POSITIVE_INFINITY) && goneAt < Number.POSITIVE_INFINITY) return "perhaps";
   // GitHub's list is not used if uploads contradict it; a run that did not end does not say whether it did.
   const isDoubted = alive && ends?.summary?.runnersUnknown === "contradicted";
   const mayDoubt = alive && (isDoubted || !ends?.summary);
@@ -515,7 +530,9 @@ function isolation(facts: Facts): void {
       violated("G5", ends.step, `run ${run.id} was stopped: ${String(ends.error)}`);
     if (ends?.end === "done" && !hasBus) violated("G5", ends.step, `run ${run.id} went on without a bus`);
     const isWhole = ends?.end === "done" && ends.summary?.stopped === "done" && !run.isListingDisturbed;
-    const isCalm = isWhole && ends.time < begins.deadline - CLEANING_MILLISECONDS && !lostItsBus(run);
+    // The list of ended instances took so long that no runner could be started any more.
+    const isInTime = (ends?.summary?.deferralReasons.deadline ?? 0) === 0;
+    const isCalm = isWhole && isInTime && ends.time < begins.deadline - CLEANING_MILLISECONDS && !lostItsBus(run);
     if (!isCalm || run.overlapping.size > 0) continue;
     for (const [storage, keys] of reading.keysOf) {
       const changes = reading.changes.get(storage) ?? [];
@@ -629,6 +646,7 @@ const ATTEMPTS_MAX = 5;
 const CLEANING_MILLISECONDS = 2_000;
 /** So long before its deadline a run begins no runner any more. */
 const FINISHING_MILLISECONDS = 10_000;
+const ENDED_PAGES_MAX = 50;
 const SUMMARY_CHARACTERS_MAX = 12_000;
 
 /** G7. Requests, bytes, copies and log are bounded by what was listed and by the limits; who is not done costs nothing. */
@@ -676,6 +694,10 @@ function bounds(facts: Facts): void {
       }
     }
     const step = run.begins.step;
+    const ended = run.operations.filter((one) => one.kind === "list" && one.prefix === ENDED);
+    const first = ended.filter((one) => one.kind === "list" && one.isFirstPage && one.fault !== "empty-page");
+    if (ended.length > (config.endedInstances ? ENDED_PAGES_MAX : 0) || first.length > 1)
+      violated("G7", step, `run ${run.id} listed ended instances ${ended.length} times`);
     for (const [storage, { size }] of run.listings) {
       if (size > config.maxObjectsPerRunner + 2 * pageSize)
         violated("G7", step, `run ${run.id} listed ${size} objects of ${storage}`);
@@ -693,7 +715,9 @@ function storagesTouched(reading: Reading, operation: Operation): string[] {
     case "copy":
       return [storageOf(operation.from.key, reading.flavorPrefix)];
     case "list":
-      return operation.prefix === reading.flavorPrefix ? [] : [storageOf(operation.prefix, reading.flavorPrefix)];
+      return [reading.flavorPrefix, ENDED].includes(operation.prefix)
+        ? []
+        : [storageOf(operation.prefix, reading.flavorPrefix)];
     case "putIfAbsent":
       return [String((JSON.parse(operation.json) as { storage: unknown }).storage)];
     case "delete":
@@ -832,9 +856,29 @@ function accounting({ reading, violated }: Facts): void {
       operation.kind === "delete" && operation.heard ? (operation.answer ?? []) : [],
     );
     const deleted = answers.filter((answer) => answer === "deleted").length;
+    const late = lateStops(reading, run);
+    const isUndisturbed = run.faultsOn.size === 0 && !lostItsBus(run) && run.overlapping.size === 0;
+    if (summary.lostThenStopped > late || (isUndisturbed && summary.lostThenStopped < late))
+      violated("law", step, `run ${run.id}: counts ${summary.lostThenStopped} of ${late} late stops`);
     if (deleted !== summary.objects.deleted)
       violated("law", step, `run ${run.id}: ${summary.objects.deleted} of ${deleted} deletes`);
   }
+}
+
+/** Stops that the run was told are on the bus, of runners that it had listed without one. */
+function lateStops(reading: Reading, run: RunRead): number {
+  const stops = run.operations.flatMap((operation) =>
+    operation.kind === "put" && operation.heard
+      ? operation.entries.filter(({ detailType, resources }, index) => {
+          const storage = storageOfEntry(reading, resources) ?? "";
+          const listing = run.listings.get(storage);
+          const isLate =
+            detailType === "RunnerStop" && !has(listing ?? new Map(), `${reading.flavorPrefix}${storage}/${POST}`);
+          return isLate && operation.answer?.[index] === "accepted";
+        })
+      : [],
+  );
+  return new Set(stops.map(({ detail }) => idOf(detail))).size;
 }
 
 /** Whether each file of a listing that may be read was gone at some time in the run. */

@@ -87,6 +87,12 @@ export interface RunEnds extends Happening {
   readonly error?: unknown;
 }
 
+/** The end of an EC2 instance was recorded. */
+export interface InstanceRecorded extends Happening {
+  readonly type: "recorded";
+  readonly key: string;
+}
+
 /** The bus was deleted or made again. */
 export interface BusChanges extends Happening {
   readonly type: "bus";
@@ -156,5 +162,13 @@ export type Operation = Happening & {
     | { readonly kind: "alive"; answer?: ReadonlySet<string> | undefined }
   );
 
-export type Event = Upload | RunnerFinished | RunBegins | RunEnds | BusChanges | WorldEnds | Operation;
+export type Event =
+  | Upload
+  | RunnerFinished
+  | InstanceRecorded
+  | RunBegins
+  | RunEnds
+  | BusChanges
+  | WorldEnds
+  | Operation;
 export type History = Event[];

@@ -56,6 +56,9 @@ export function noteLuck(luck: Luck, history: History): void {
         count(`run: ${event.end}`);
         if (event.summary) noteSummary(event.summary, count);
         break;
+      case "recorded":
+        count(`EC2: ${event.key.replace(/.*?[0-9]-(?=[a-z-]+$)/, "")}`);
+        break;
       case "bus":
         count(`the bus was ${event.is}`);
         break;

@@ -579,6 +579,98 @@ export const MUTANTS: readonly Mutant[] = [
     replace: `  if (!installed) {
     if (!start || preJob || postJob)`,
   },
+
+  // Ended instances
+  {
+    name: "ready when stopped",
+    file: "functions/domain/instance-ends.ts",
+    find: 'what === "terminated" && time + TERMINATED_SECONDS <= now / 1000',
+    replace: 'what !== "spot-interruption" && time + TERMINATED_SECONDS <= now / 1000',
+  },
+  {
+    name: "ready when warned of an interruption",
+    file: "functions/domain/instance-ends.ts",
+    find: 'what === "terminated" && time + TERMINATED_SECONDS <= now / 1000',
+    replace: 'what !== "stopped" && time + TERMINATED_SECONDS <= now / 1000',
+  },
+  {
+    name: "ready as soon as it is terminated",
+    file: "functions/domain/instance-ends.ts",
+    find: "const TERMINATED_SECONDS = 2 * 60;",
+    replace: "const TERMINATED_SECONDS = 0;",
+  },
+  {
+    name: "a termination is not noticed",
+    file: "functions/storage/select.ts",
+    find: `  if (isTerminated(ends, listing.listedAt)) return "selected";`,
+    replace: `  if (isTerminated(ends, 0)) return "selected";`,
+  },
+  {
+    name: "GitHub's list outweighs a termination",
+    file: "functions/storage/select.ts",
+    find: "  if (isTerminated(ends, listing.listedAt)) return",
+    replace: "  if (!(filter.alive && isNamed(listing, filter.alive)) && isTerminated(ends, listing.listedAt)) return",
+  },
+  {
+    name: "a stop before the last upload ended the runner",
+    file: "functions/domain/instance-ends.ts",
+    find: `(what === "stopped" && time >= lastUploadSeconds)`,
+    replace: `what === "stopped"`,
+  },
+  {
+    name: "the end is the last record",
+    file: "functions/domain/instance-ends.ts",
+    find: ".toSorted((one, other) => one.time - other.time)",
+    replace: ".toSorted((one, other) => other.time - one.time)",
+  },
+  {
+    name: "any warning explains any end",
+    file: "functions/domain/instance-ends.ts",
+    find: "const INTERRUPTION_SECONDS = 15 * 60;",
+    replace: "const INTERRUPTION_SECONDS = 15 * 60 * 60;",
+  },
+  {
+    name: "the records of one instance are those of another",
+    file: "functions/storage/ended-instances.ts",
+    find: "(await listed).ends.get(instance) ?? [];",
+    replace: "(await listed).ends.get(instance) ?? [...(await listed).ends.values()][0] ?? [];",
+  },
+  {
+    name: "records are listed for each storage",
+    file: "functions/storage/ended-instances.ts",
+    find: "listed ??= listEnded(store);",
+    replace: "listed = listEnded(store);",
+  },
+  {
+    name: "only the first page of records is read",
+    file: "functions/storage/ended-instances.ts",
+    find: "      from = next;",
+    replace: "      from = undefined;",
+  },
+  {
+    name: "records are listed without a limit",
+    file: "functions/storage/ended-instances.ts",
+    find: "if (page > ENDED_PAGES_MAX) return",
+    replace: "if (page > 20 * ENDED_PAGES_MAX) return",
+  },
+  {
+    name: "records that can't be listed stop the run",
+    file: "functions/storage/ended-instances.ts",
+    find: "    if (!(failure instanceof ServiceError)) throw failure;",
+    replace: "    if (failure instanceof Error) throw failure;",
+  },
+  {
+    name: "after a long list of records a runner is started too late",
+    file: "functions/run/extract.ts",
+    find: "  if (options.ended && !options.mayStart())",
+    replace: "  if (options.ended && !options.mayStart)",
+  },
+  {
+    name: "late stops are not counted",
+    file: "functions/run/publish-and-delete.ts",
+    find: "    lostThenStopped: isSent ? 1 : 0,",
+    replace: "    lostThenStopped: 0,",
+  },
   {
     name: "durations since 1970",
     file: "functions/domain/issue-events.ts",

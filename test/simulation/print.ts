@@ -34,6 +34,8 @@ function line(event: Event): string {
       const { run, end, summary, error } = event;
       return `== run ${run} ${end}${summary ? ` ${JSON.stringify(compact(summary))}` : ""}${error ? ` ${String(error)}` : ""}`;
     }
+    case "recorded":
+      return `EC2 says ${event.key}`;
     case "bus":
       return `the bus is ${event.is}`;
     case "end":

@@ -5,6 +5,9 @@ import type { ListedObject } from "../../functions/ports.ts";
 import type { FaultName } from "./faults.ts";
 import type { History, Operation, RunBegins, RunEnds, Upload, UploadedVersion, WorldEnds } from "./history.ts";
 
+/** Where the ends of instances are recorded. */
+export const ENDED = "ended/";
+
 export const BUCKET_ARN = "arn:aws:s3:::metrics/";
 
 /** One run as the history shows it. */
@@ -32,6 +35,8 @@ export interface RunRead {
   readonly jobs: Map<string, JobAnswer | undefined>;
   /** Who lives, as GitHub said. */
   alive?: ReadonlySet<string>;
+  /** Keys of the records of ended instances that it was shown. */
+  readonly ended: Set<string>;
 }
 
 /** How long an object was in place, in steps. */
@@ -143,6 +148,7 @@ export function read(history: History, flavorPrefix: string): Reading {
       case "end":
         reading.end = event;
         break;
+      case "recorded":
       case "bus":
         break;
     }
@@ -194,6 +200,7 @@ function newRun(begins: RunBegins): RunRead {
     isListingDisturbed: false,
     overlapping: new Set(),
     jobs: new Map(),
+    ended: new Set(),
   };
 }
 
@@ -234,6 +241,10 @@ function readOperation(reading: Reading, operation: Operation): void {
       if (heard && operation.answer) run.alive = operation.answer;
       break;
     case "list": {
+      if (operation.prefix === ENDED) {
+        for (const { key } of (heard && operation.answer) || []) run.ended.add(key);
+        break;
+      }
       const storage = storageOf(operation.prefix, flavorPrefix);
       if (operation.prefix !== flavorPrefix) {
         befallen(storage);

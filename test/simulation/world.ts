@@ -8,6 +8,7 @@ import { FILE_NAMES, INVALID_STORAGE_NAMES, validBody } from "./bodies.ts";
 import { drawFault, drawWeather, type OperationKind, type Weather } from "./faults.ts";
 import type { History } from "./history.ts";
 import { drawLife, type Life, live, type SendResult } from "./honest-runner.ts";
+import { drawMachineLife, type MachineLife, otherRecords } from "./instances.ts";
 import { type Github, simulatedPorts } from "./ports.ts";
 import { createRandom, type Random } from "./random.ts";
 import { storageOf, withoutSlot } from "./reading.ts";
@@ -35,6 +36,8 @@ export interface World {
   /** GitHub is asked which runners live. */
   readonly asksWhoIsAlive: boolean;
   readonly runners: Runner[];
+  /** Records of ended instances that are yet to be written. */
+  readonly records: MachineLife["records"][number][];
   isQuiet: boolean;
   runsBegun: number;
   attacksLeft: number;
@@ -42,6 +45,8 @@ export interface World {
 
 interface Runner {
   readonly name: string;
+  /** Absent where the world has no instances. */
+  readonly machine?: MachineLife | undefined;
   readonly life: Life;
   readonly acts: ReturnType<typeof live>;
   readonly uploadFailureRate: number;
@@ -89,13 +94,18 @@ export async function play(world: World): Promise<History> {
 
 export function drawWorld(seed: number, changes: Partial<World> = {}): World {
   const random = createRandom(seed);
+  const instances = changes.runners ? undefined : drawInstances(seed);
   const busIsFlaky = random.chance(0.08);
   const weather = drawWeather(random, busIsFlaky && random.chance(0.5) ? "exists" : undefined);
   const slowness = random.pick([5, 20, 200]);
   const pageSize = random.pick([1, 2, 3, 5, 8, 50, 1000]);
   // Runners that are given up, and live after all.
-  const areLate = random.chance(0.3);
-  const orphanAfterSeconds = areLate ? 3 : random.pick([5, 20, 90, 86_400]);
+  const areLate = random.chance(0.3) && !instances;
+  const orphanAfterSeconds = areLate
+    ? 3
+    : instances
+      ? instances.pick([90, 600, 86_400])
+      : random.pick([5, 20, 90, 86_400]);
   const world: World = {
     universe: createUniverse({
       fault: (kind) => (world.isQuiet ? undefined : drawFault(random, world.weather, kind)),
@@ -113,8 +123,9 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
       accountId: "111111111111",
       partition: "aws",
       quarantineMismatches: random.chance(0.5),
+      ...(instances && { endedInstances: true }),
     },
-    period: areLate ? random.pick([1_000, 2_000, 5_000]) : random.pick([5_000, 60_000]),
+    period: instances ? 60_000 : areLate ? random.pick([1_000, 2_000, 5_000]) : random.pick([5_000, 60_000]),
     runsOfWorker: random.chance(0.4)
       ? [random.integer(3, areLate ? 12 : 7)]
       : [random.integer(2, 5), random.integer(2, 5)],
@@ -124,10 +135,11 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
     busIsFlaky,
     weather,
     attackRate: random.pick([0, 0.02, 0.1, 0.3]),
-    attackers: drawAttackers(random),
+    attackers: drawAttackers(random).map((name) => (instances ? onInstance(name) : name)),
     github: random.chance(0.6) ? githubOf(() => world) : undefined,
     asksWhoIsAlive: random.chance(0.5),
     runners: [],
+    records: [],
     isQuiet: false,
     runsBegun: 0,
     attacksLeft: 40,
@@ -150,15 +162,31 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
     const name = FILE_NAMES.find((file) => operation.key === `${PREFIX}${storage}/${file}`);
     if (name) world.universe.upload("attacker", storage, name, validBody(random, name));
   });
-  if (!changes.runners) drawFleet(world);
+  if (!changes.runners) drawFleet(world, instances);
   return world;
 }
 
-function drawFleet({ random, runners, universe, orphanAfterSeconds, period, runsOfWorker, areLate }: World): void {
+/** Worlds on EC2 have a chance of their own, so that all others stay as they are. Runs are a minute apart there, as are machines' ends. */
+function drawInstances(seed: number): Random | undefined {
+  const random = createRandom(seed ^ 0x5ca1ab1e);
+  return random.chance(0.3) ? random : undefined;
+}
+
+/** The same name, of a machine as EC2 names them. */
+function onInstance(name: string): string {
+  return name.replace(/i-0(abc|def)$/, "i-0123456789abcd$1");
+}
+
+function drawFleet(world: World, instances: Random | undefined): void {
+  const { random, runners, universe, orphanAfterSeconds, period, runsOfWorker, areLate } = world;
   const names = new Set(Array.from({ length: random.integer(1, 8) }, () => random.pick(HONEST_NAMES)));
   const withinMilliseconds = period * Math.max(...runsOfWorker);
   const uploadFailureRate = random.pick([0, 0, 0.1, 0.3]);
-  for (const name of names) {
+  for (const key of instances ? otherRecords(instances, universe.now()) : []) world.records.push({ at: 0, key });
+  for (const drawn of names) {
+    const name = instances ? onMachine(drawn) : drawn;
+    const machine = instances && drawMachineLife(instances, name, universe.now(), withinMilliseconds);
+    world.records.push(...(machine?.records ?? []));
     const life = drawLife(random, name, withinMilliseconds, orphanAfterSeconds, areLate);
     const acts = live(life, name, universe.now);
     const rest = {
@@ -168,8 +196,18 @@ function drawFleet({ random, runners, universe, orphanAfterSeconds, period, runs
       hasBegun: false,
       isDone: false,
     } as const;
-    runners.push({ name, life, acts, dueAt: universe.now(), ...rest });
+    runners.push({ name, machine, life, acts, dueAt: universe.now(), ...rest });
   }
+}
+
+/** Runners on EC2, where most storages are named after a machine. */
+function onMachine(name: string): string {
+  const index = HONEST_NAMES.indexOf(name);
+  return index < 2
+    ? name
+    : index % 2 === 0
+      ? onInstance(name.replace(/^[^:]+$/, `i-0123456789abcde${index}0`))
+      : `AROAEXAMPLE:i-0123456789abcde${index}1`;
 }
 
 /** A runner at the beginning of its life. */
@@ -241,6 +279,7 @@ async function untilStill(world: World, runsOfWorker: readonly number[]): Promis
         .map((pending) => () => takeTurn(universe, pending)),
       ...isWaiting.filter(({ dueAt }) => dueAt <= now).map((worker) => () => begin(worker)),
       ...world.runners.filter(({ isDone, dueAt }) => !isDone && dueAt <= now).map((runner) => () => act(world, runner)),
+      ...world.records.filter(({ at }) => at <= now).map((record) => () => write(world, record)),
     ];
     const choice = choices[choices.length === 0 ? -1 : universe.director.choose(choices.length)];
     if (choice) await choice();
@@ -263,12 +302,13 @@ async function takeTurn(universe: Universe, pending: Universe["pending"][number]
 }
 
 /** Milliseconds until somebody has something to do. */
-function untilNext({ universe, runners }: World, workers: readonly { readonly dueAt: number }[]): number {
+function untilNext({ universe, runners, records }: World, workers: readonly { readonly dueAt: number }[]): number {
   const times = [
     ...universe.pending.map(({ notBefore }) => notBefore),
     ...workers.map(({ dueAt }) => dueAt),
     ...runners.filter(({ isDone }) => !isDone).map(({ dueAt }) => dueAt),
     ...[...universe.runs].map(({ deadline }) => deadline),
+    ...records.map(({ at }) => at),
   ];
   return Math.max(1, Math.min(...times) - universe.now());
 }
@@ -327,10 +367,27 @@ function payloadOf({ isQuiet, knowsTheFleet, asksWhoIsAlive, runners, orphanAfte
   return { ...payload, include, runners: new Set((include ? areDone : areAlive).map(({ name }) => name)) };
 }
 
+/** The function that receives EC2's events records one. */
+function write({ universe, records }: World, record: World["records"][number]): void {
+  records.splice(records.indexOf(record), 1);
+  universe.s3.putObject(BUCKET, record.key, { body: Buffer.alloc(0) });
+  universe.note({ type: "recorded", key: record.key });
+}
+
 /** One act of a runner's, or all that it can do now: sometimes it is fast, and nobody comes between. */
 function act(world: World, runner: Runner): void {
   const { universe, random } = world;
   const isFast = runner.life.isTorn || random.chance(0.3);
+  const now = universe.now();
+  const { diesAt = Number.POSITIVE_INFINITY, stopped } = runner.machine ?? {};
+  if (now >= diesAt) {
+    runner.isDone = true;
+    return;
+  }
+  if (stopped && now >= stopped.from && now < stopped.to) {
+    runner.dueAt = stopped.to;
+    return;
+  }
   do {
     const next = runner.acts.next(runner.last);
     if (next.done) {
