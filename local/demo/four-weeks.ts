@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { REPORT_DEFAULTS } from "../../cli/report/options.ts";
-import { storagePrefix } from "../../contract/object-keys.ts";
+import { endedKey, storagePrefix } from "../../contract/object-keys.ts";
 import { createClients } from "../../functions/aws/clients.ts";
 import { eventBridgeBus } from "../../functions/aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../../functions/aws/s3-object-store.ts";
@@ -74,13 +74,25 @@ async function collect(
     bus: eventBridgeBus(clients.eventBridge, busName, clock),
     clock,
     jobs: jobsOf(lives),
-    config: { bucketName: BUCKET, eventBusName: busName, concurrency: 8, maxObjectsPerRunner: 32, partition: "aws" },
+    config: {
+      bucketName: BUCKET,
+      eventBusName: busName,
+      concurrency: 8,
+      maxObjectsPerRunner: 32,
+      partition: "aws",
+      endedInstances: true,
+    },
     deadline: Number.POSITIVE_INFINITY,
   };
   const uploads = lives
-    .flatMap((life) =>
-      filesOf(life).map((file) => ({ ...file, key: storagePrefix(life.flavor, life.runner) + file.name })),
-    )
+    .flatMap((life) => [
+      ...filesOf(life).map(({ name, body, at }) => ({
+        key: storagePrefix(life.flavor, instanceOf(life)) + name,
+        body,
+        at,
+      })),
+      ...recordsOf(life),
+    ])
     .sort((a, b) => a.at - b.at);
   const flavors = [...new Set(lives.map(({ flavor }) => flavor))];
   const summaries: Summary[] = [];
@@ -103,9 +115,27 @@ async function collect(
   return summaries;
 }
 
+/** The runners are EC2 instances, each with an id of its own. */
+function instanceOf({ runner }: RunnerLife): string {
+  return `i-0${hash("sha256", runner).slice(0, 16)}`;
+}
+
+/** What is recorded about the end of a machine whose cause is known: a spot interruption is announced two minutes before. */
+function recordsOf(life: RunnerLife): { key: string; body: string; at: number }[] {
+  const { died } = life;
+  if (!died || died.cause === "unknown") return [];
+  const record = (what: "terminated" | "spot-interruption", at: number) => ({
+    key: endedKey({ instance: instanceOf(life), time: at, what }),
+    body: "",
+    at,
+  });
+  const terminated = record("terminated", died.at);
+  return died.cause === "terminated" ? [terminated] : [record(died.cause, died.at - 120), terminated];
+}
+
 /** GitHub's answers about the fleet's jobs. */
 function jobsOf(lives: readonly RunnerLife[]): JobLookup {
-  const byRunner = new Map(lives.map((life) => [life.runner, life]));
+  const byRunner = new Map(lives.map((life) => [instanceOf(life), life]));
   const iso = (seconds: number) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
   return {
     async jobsOf({ storage }) {

@@ -698,6 +698,12 @@ function bounds(facts: Facts): void {
     const first = ended.filter((one) => one.kind === "list" && one.isFirstPage && one.fault !== "empty-page");
     if (ended.length > (config.endedInstances ? ENDED_PAGES_MAX : 0) || first.length > 1)
       violated("G7", step, `run ${run.id} listed ended instances ${ended.length} times`);
+    const isAllHeard = ended.every(({ heard }) => heard) && ended.length > 0 && ended.length < ENDED_PAGES_MAX;
+    const unread = reading.history.find(
+      (event) => event.type === "recorded" && event.step < (ended[0]?.step ?? 0) && !run.ended.has(event.key),
+    );
+    if (isAllHeard && run.ends?.end === "done" && run.ends.summary?.endedUnknown === undefined && unread)
+      violated("G5", step, `run ${run.id} did not read all records of ended instances`);
     for (const [storage, { size }] of run.listings) {
       if (size > config.maxObjectsPerRunner + 2 * pageSize)
         violated("G7", step, `run ${run.id} listed ${size} objects of ${storage}`);

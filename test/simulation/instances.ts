@@ -38,7 +38,7 @@ export function drawMachineLife(random: Random, storage: string, now: number, wi
   if (dies) {
     const terminated = seconds(diesAt) - random.pick([0, 0, random.integer(0, EARLY_SECONDS_MAX)]);
     record(terminated, "terminated");
-    if (random.chance(0.4)) record(terminated - random.pick([120, 125, 600]), "spot-interruption");
+    if (random.chance(0.4)) record(terminated - random.pick([120, 125, 600, 1_800]), "spot-interruption");
   }
   return { diesAt, stopped, records };
 }

@@ -338,15 +338,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "an orphan is told by its oldest object",
-    file: "functions/storage/select.ts",
+    file: "functions/storage/storage-listing.ts",
     find: "(latest, { lastModified }) => Math.max(latest, lastModified), 0)",
     replace: "(latest, { lastModified }) => (latest === 0 ? lastModified : Math.min(latest, lastModified)), 0)",
   },
   {
     name: "orphans are never collected",
     file: "functions/storage/select.ts",
-    find: "return listedAt - newest > orphanAfterSeconds * 1000;",
-    replace: "return listedAt - newest > orphanAfterSeconds * 1000 * 1000;",
+    find: "return listing.listedAt - lastUploadOf(listing) > orphanAfterSeconds * 1000;",
+    replace: "return listing.listedAt - lastUploadOf(listing) > orphanAfterSeconds * 1000 * 1000;",
   },
   {
     name: "include and exclude are mixed up",

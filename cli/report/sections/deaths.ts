@@ -36,6 +36,7 @@ export function deathsSection({ deaths, period }: Answers): Section {
             worstDay.count > 0 ? ` The worst day was ${formatDay(worstDay.day)}, with ${worstDay.count} of these.` : ""
           }`,
           failures(all),
+          ...causes(deaths.byCause),
         ]
       : ["There is no runner in this period."],
     charts: [
@@ -120,7 +121,7 @@ export function deathsSection({ deaths, period }: Answers): Section {
       "Time lost is from the start of the job to the end of the machine. If the end is not known, only the upper limit until the detection is.",
     ],
     caveats: [
-      "The cause is known only for EC2 instances whose state changes the stack receives.",
+      "The cause is known only for EC2 instances, if the stack records how they end (setting endedInstances). Others are found by their silence.",
       "A scale-down that removes an idle runner shows as never used: that is not a fault.",
       "A runner process that crashes in the middle of a job can look like a normal end.",
     ],
@@ -132,6 +133,13 @@ const KINDS: readonly (readonly [DeathKind, string])[] = [
   ["install-failed", "Failed installation"],
   ["never-used", "Never used"],
 ];
+
+/** Why jobs were lost, most frequent first; nothing if no cause is known. */
+function causes(byCause: Answers["deaths"]["byCause"]): string[] {
+  const lost = byCause.filter(({ kind }) => kind === "lost");
+  if (lost.every(({ cause }) => cause === "unknown")) return [];
+  return [`Jobs were lost by cause: ${lost.map(({ cause, count }) => `${cause} ${count}`).join(", ")}.`];
+}
 
 function failures({ infrastructureFailures, codeFailures, lostMinutes, lostWithKnownEnd }: DeathRow): string {
   const lost =

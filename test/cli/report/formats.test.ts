@@ -168,7 +168,7 @@ describe("an archive with little in it", () => {
       { kind: "lost", cause: "spot-interruption", count: 1 },
       { kind: "lost", cause: "unknown", count: 1 },
     ]);
-    await expectSensiblePage(answers);
+    expect(await expectSensiblePage(answers)).toContain("by cause: spot-interruption 1, unknown 1.");
   });
 });
 
