@@ -602,14 +602,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a termination is not noticed",
     file: "functions/storage/select.ts",
-    find: `  if (isTerminated(ends, listing.listedAt)) return "selected";`,
-    replace: `  if (isTerminated(ends, 0)) return "selected";`,
+    find: `  if (isEnded || isTerminated(ends, listing.listedAt)) return "selected";`,
+    replace: `  if (isEnded || isTerminated(ends, 0)) return "selected";`,
   },
   {
     name: "GitHub's list outweighs a termination",
     file: "functions/storage/select.ts",
-    find: "  if (isTerminated(ends, listing.listedAt)) return",
-    replace: "  if (!(filter.alive && isNamed(listing, filter.alive)) && isTerminated(ends, listing.listedAt)) return",
+    find: "  if (isEnded || isTerminated(ends, listing.listedAt)) return",
+    replace:
+      "  if (isEnded || (!(filter.alive && isOneOf(listing, filter.alive)) && isTerminated(ends, listing.listedAt))) return",
   },
   {
     name: "a stop before the last upload ended the runner",

@@ -183,10 +183,18 @@ function drawFleet(world: World, instances: Random | undefined): void {
   const withinMilliseconds = period * Math.max(...runsOfWorker);
   const uploadFailureRate = random.pick([0, 0, 0.1, 0.3]);
   for (const key of instances ? otherRecords(instances, universe.now()) : []) world.records.push({ at: 0, key });
+  const machines = new Map<string, MachineLife>();
+  const machineOf = (storage: string, chance: Random) => {
+    const known = machines.get(storage);
+    if (known) return known;
+    const machine = drawMachineLife(chance, storage, universe.now(), withinMilliseconds);
+    machines.set(storage, machine);
+    world.records.push(...machine.records);
+    return machine;
+  };
   for (const drawn of names) {
     const name = instances ? onMachine(drawn) : drawn;
-    const machine = instances && drawMachineLife(instances, name, universe.now(), withinMilliseconds);
-    world.records.push(...(machine?.records ?? []));
+    const machine = instances && machineOf(withoutSlot(name), instances);
     const life = drawLife(random, name, withinMilliseconds, orphanAfterSeconds, areLate);
     const acts = live(life, name, universe.now);
     const rest = {
@@ -200,14 +208,14 @@ function drawFleet(world: World, instances: Random | undefined): void {
   }
 }
 
-/** Runners on EC2, where most storages are named after a machine. */
+/** Runners on EC2, where most storages are named after a machine; slots are named after that of their storage. */
 function onMachine(name: string): string {
-  const index = HONEST_NAMES.indexOf(name);
-  return index < 2
-    ? name
-    : index % 2 === 0
-      ? onInstance(name.replace(/^[^:]+$/, `i-0123456789abcde${index}0`))
-      : `AROAEXAMPLE:i-0123456789abcde${index}1`;
+  const first = withoutSlot(name);
+  const index = HONEST_NAMES.indexOf(first);
+  if (index < 2) return name;
+  const isShort = index % 2 === 0 && !first.includes(":");
+  const instance = isShort ? `i-0123456789abcde${index}0` : `AROAEXAMPLE:i-0123456789abcde${index}1`;
+  return (first === "AROAEXAMPLE:i-0abc" ? onInstance(first) : instance) + name.slice(first.length);
 }
 
 /** A runner at the beginning of its life. */
