@@ -1,0 +1,70 @@
+/** Slots that are not free, and bugs that are planted in how the runner's side treats them. */
+import { readFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { describe, expect, it } from "vitest";
+import { needs } from "../tools.ts";
+import { playSlots } from "./slots-world.ts";
+
+it("a job goes into one slot, whole, whatever lies in the slots, and touches nobody's files", async () => {
+  expect(await playSlots()).toEqual([]);
+});
+
+interface Bug {
+  readonly name: string;
+  readonly file: string;
+  /** Occurs exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+const BUGS: readonly Bug[] = [
+  {
+    name: "a slot with another job's files is taken over",
+    file: "runner/upload-life.ts",
+    find: "if (isFirst && isOnlyOurs && !current.stored.has(file)) {",
+    replace: "if (isFirst && isOnlyOurs && current.stored.has(file)) {",
+  },
+  {
+    name: "a slot is overwritten",
+    file: "runner/uploader.ts",
+    find: `{ "content-type": "text/plain", "if-none-match": "*" }`,
+    replace: `{ "content-type": "text/plain" }`,
+  },
+  {
+    name: "half a job moves to another slot",
+    file: "runner/upload-life.ts",
+    find: "(file) => !stored.has(file as FileName) && !sent.get(file as FileName)?.size,",
+    replace: "(file) => !stored.has(file as FileName) || !sent.get(file as FileName)?.size || stored.size >= 0,",
+  },
+];
+
+describe("a planted bug is found:", { tags: [needs("gate")] }, () => {
+  it.each(BUGS)("$name", { timeout: 60_000 }, async (bug) => {
+    expect(readFileSync(new URL(`../../${bug.file}`, import.meta.url), "utf8").split(bug.find)).toHaveLength(2);
+    expect(await playedWith(bug)).not.toEqual([]);
+  });
+});
+
+/** What is wrong in a thread whose modules have the bug. No file is changed. */
+function playedWith(bug: Bug): Promise<string[]> {
+  const url = new URL(`../../${bug.file}`, import.meta.url).href;
+  const world = new URL("slots-world.ts", import.meta.url).href;
+  const code = `
+    const { registerHooks } = require("node:module");
+    const { readFileSync } = require("node:fs");
+    const { fileURLToPath } = require("node:url");
+    const { parentPort, workerData: { url, find, replace, world } } = require("node:worker_threads");
+    registerHooks({
+      load(loaded, context, next) {
+        if (loaded !== url) return next(loaded, context);
+        const source = readFileSync(fileURLToPath(url), "utf8").replace(find, () => replace);
+        return { format: "module-typescript", source, shortCircuit: true };
+      },
+    });
+    import(world).then(({ playSlots }) => playSlots()).then((wrong) => parentPort.postMessage(wrong));`;
+  const worker = new Worker(code, { eval: true, workerData: { ...bug, url, world } });
+  return new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+}
