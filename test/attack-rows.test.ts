@@ -34,3 +34,13 @@ describe("the list of hostile input", () => {
     expect([...provenIn.keys()].filter((id) => !ROWS.includes(id))).toEqual([]);
   });
 });
+
+/** What went wrong on runners in the field: each kind has a test whose name begins with its id. */
+it.each(Array.from({ length: 14 }, (_, index) => `R${index + 1}`))(
+  "the field's %s has a test that bears its id",
+  (id) => {
+    const name = new RegExp(`\\(\\s*["'\`]${id} `);
+    const files = globSync("test/runner/*.test.ts", { cwd: ROOT });
+    expect(files.filter((file) => name.test(readFileSync(`${ROOT}${file}`, "utf8")))).not.toEqual([]);
+  },
+);

@@ -678,31 +678,4 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const DURATION_SECONDS_MAX = 400 * 24 * 60 * 60;",
     replace: "const DURATION_SECONDS_MAX = 400_000 * 24 * 60 * 60;",
   },
-
-  // The runner's protocol
-  {
-    name: "runner: a 412 is taken for an acknowledgement",
-    file: "runner/upload-life.ts",
-    find: `          yield* note({ there: file });
-          yield* note({ gap: true });`,
-    replace: "          yield* note({ ack: file, at: now() });",
-  },
-  {
-    name: "runner: gaps are measured by a clock that was set back",
-    file: "runner/upload-life.ts",
-    find: "  return !differences.every((difference) => difference > -BACKWARDS_MILLISECONDS_MAX && difference < gapMilliseconds);",
-    replace: "  return (differences[0] ?? 0) >= gapMilliseconds;",
-  },
-  {
-    name: "runner: the earlier files are not sent again after a gap",
-    file: "runner/upload-life.ts",
-    find: "if (!all && current.stored.has(file)) continue;",
-    replace: "if (current.stored.has(file)) continue;",
-  },
-  {
-    name: "runner: nothing is sent again after the last file",
-    file: "runner/upload-life.ts",
-    find: "const ROUNDS_MAX = 4;",
-    replace: "const ROUNDS_MAX = -1;",
-  },
 ];

@@ -1,12 +1,17 @@
-/** Slots that are not free, and bugs that are planted in how the runner's side treats them. */
+/** Slots that are not free, runners that were silent, and bugs that are planted in how the runner's side deals with both. */
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { needs } from "../tools.ts";
+import { playGaps } from "./gaps-world.ts";
 import { playSlots } from "./slots-world.ts";
 
 it("a job goes into one slot, whole, whatever lies in the slots, and touches nobody's files", async () => {
   expect(await playSlots()).toEqual([]);
+});
+
+it("a runner that was silent has its files in the bucket together at the end, whatever its clocks say and answers are lost", () => {
+  expect(playGaps()).toEqual([]);
 });
 
 interface Bug {
@@ -18,6 +23,19 @@ interface Bug {
 }
 
 const BUGS: readonly Bug[] = [
+  {
+    name: "a 412 is taken for an acknowledgement",
+    file: "runner/upload-life.ts",
+    find: `          yield* note({ there: file });
+          yield* note({ gap: true });`,
+    replace: "          yield* note({ ack: file, at: { ...now(), date: now().wall } });",
+  },
+  {
+    name: "a gap is measured by a clock that was set back",
+    file: "runner/upload-life.ts",
+    find: "return !differences.every((difference) => difference > -BACKWARDS_MILLISECONDS_MAX && difference < gapMilliseconds);",
+    replace: "return (differences[0] ?? 0) >= gapMilliseconds;",
+  },
   {
     name: "a slot with another job's files is taken over",
     file: "runner/upload-life.ts",
@@ -48,12 +66,13 @@ describe("a planted bug is found:", { tags: [needs("gate")] }, () => {
 /** What is wrong in a thread whose modules have the bug. No file is changed. */
 function playedWith(bug: Bug): Promise<string[]> {
   const url = new URL(`../../${bug.file}`, import.meta.url).href;
-  const world = new URL("slots-world.ts", import.meta.url).href;
+  const slots = new URL("slots-world.ts", import.meta.url).href;
+  const gaps = new URL("gaps-world.ts", import.meta.url).href;
   const code = `
     const { registerHooks } = require("node:module");
     const { readFileSync } = require("node:fs");
     const { fileURLToPath } = require("node:url");
-    const { parentPort, workerData: { url, find, replace, world } } = require("node:worker_threads");
+    const { parentPort, workerData: { url, find, replace, slots, gaps } } = require("node:worker_threads");
     registerHooks({
       load(loaded, context, next) {
         if (loaded !== url) return next(loaded, context);
@@ -61,8 +80,10 @@ function playedWith(bug: Bug): Promise<string[]> {
         return { format: "module-typescript", source, shortCircuit: true };
       },
     });
-    import(world).then(({ playSlots }) => playSlots()).then((wrong) => parentPort.postMessage(wrong));`;
-  const worker = new Worker(code, { eval: true, workerData: { ...bug, url, world } });
+    Promise.all([import(slots), import(gaps)])
+      .then(async ([{ playSlots }, { playGaps }]) => [...(await playSlots()), ...playGaps()])
+      .then((wrong) => parentPort.postMessage(wrong));`;
+  const worker = new Worker(code, { eval: true, workerData: { ...bug, url, slots, gaps } });
   return new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
