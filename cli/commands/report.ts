@@ -33,6 +33,7 @@ export function reportCommand(): Command {
     )
     .option("--target-seconds <seconds>", "what in time means for the pool", String(REPORT_DEFAULTS.targetSeconds))
     .option("--turnover <seconds>", "how long a runner is away after a job (default: the flavor's median installation)")
+    .option("--redact", "replace the names of workflows and jobs by aliases")
     .option("--cache <folder>", "where downloaded objects are kept (default: the user's cache folder)")
     .option("--out <file>", "write to this file (default: report.html, or stdout for data)")
     .addOption(new Option("--json", "all numbers as JSON").conflicts(["csv", "markdown"]))
@@ -75,6 +76,7 @@ interface Given {
   readonly targetShare: string;
   readonly targetSeconds: string;
   readonly turnover?: string;
+  readonly redact?: boolean;
   readonly cache?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -125,6 +127,7 @@ async function optionsOf(given: Given, fail: (problems: readonly string[]) => ne
       "a share, such as 0.95",
     ),
     targetSeconds: seconds("--target-seconds", given.targetSeconds),
+    redact: given.redact ?? false,
     ...(given.turnover !== undefined && { turnoverSeconds: seconds("--turnover", given.turnover) }),
   };
   if (problems.length > 0) return fail(problems);

@@ -22,6 +22,8 @@ export interface ReportOptions {
   readonly targetSeconds: number;
   /** How long a runner is unavailable after a job, in seconds. Absent: the median installation time of its flavor. */
   readonly turnoverSeconds?: number;
+  /** Whether names of workflows and jobs are replaced by aliases. */
+  readonly redact: boolean;
 }
 
 /** Values of options that the user did not give, except those that depend on the machine or the time. */
@@ -30,4 +32,5 @@ export const REPORT_DEFAULTS = {
   lateSeconds: 600,
   targetShare: 0.95,
   targetSeconds: 30,
+  redact: false,
 } as const;

@@ -223,3 +223,24 @@ function parseCsv(text: string): string[][] {
   }
   return rows.slice(1).filter((row) => row.length > 1);
 }
+
+test("with --redact no format has a name of a workflow or job, and every number is the same", async () => {
+  const names = ["Secret release", "Secret nightly"];
+  const events = names.flatMap((name, index) =>
+    [0, 1].flatMap((other) =>
+      eventsOf({ ...LIFE, runner: `r-${index}-${other}` }).map((event) => withText(event, name)),
+    ),
+  );
+  const plain = await answersTo([events]);
+  const redacted = await answersTo([events], { redact: true });
+  for (const format of ["html", "json", "markdown", "csv"] as const) {
+    expect(await render(plain, format)).toContain("Secret");
+    expect(await render(redacted, format)).not.toContain("Secret");
+  }
+  const counts = ({ groups }: typeof plain) => groups.workflows.map(({ workflow: _, ...numbers }) => numbers);
+  expect(counts(redacted)).toEqual(counts(plain));
+  expect(redacted.groups.workflows.map(({ workflow }) => workflow)).toEqual([
+    expect.stringMatching(/^workflow [0-9a-f]{10}$/),
+    expect.stringMatching(/^workflow [0-9a-f]{10}$/),
+  ]);
+});
