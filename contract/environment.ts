@@ -101,6 +101,14 @@ export const environment = z
       .regex(/^arn:[^:]+:kms:[^:]+:[0-9]{12}:key\//, "must be the ARN of a key, and not of an alias")
       .optional()
       .describe("ARN of the KMS key that encrypts the bucket, if it has one"),
+    WORK_QUEUE_URL: z.url().optional().describe("The queue of the workers. Without it a run hands nothing over"),
+    WORKER_CONCURRENCY: z
+      .string()
+      .regex(/^[0-9]+$/, "must be a whole number")
+      .transform(Number)
+      .pipe(z.int().min(1).max(RUN_SETTINGS.concurrency.max))
+      .optional()
+      .describe("Runners in progress at once in one worker. By default as many as in a run"),
     GITHUB_SECRET_ID: z
       .string()
       .min(1)

@@ -86,7 +86,7 @@ export const DEFERRAL_HELP: Readonly<Record<DeferralReason, ReasonHelp>> = {
   deadline: {
     cause: "There were more runners than one run can finish, or S3 was slow.",
     fault: "The settings.",
-    action: "Raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes, and deploy.",
+    action: "Raise timeoutSeconds (and everyMinutes), concurrency, or memoryMegabytes, or set workers, and deploy.",
   },
   denied: {
     cause:

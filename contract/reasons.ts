@@ -13,6 +13,7 @@ export const OUTCOMES = {
   notReady: "Its runner has not finished; nothing was requested.",
   deferred: "It could not be finished in this run; its files are in place for the next one.",
   vanished: "Its files were gone before they could be read: another run was faster.",
+  handedOver: "Its listing was sent to the workers; its files are in place until one of them has finished it.",
 } as const;
 export type Outcome = keyof typeof OUTCOMES;
 

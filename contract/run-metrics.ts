@@ -24,6 +24,8 @@ interface RunMetric {
   readonly meaning: string;
   /** Written in every run, also where it is 0. Others are written only if not 0, since CloudWatch charges for each series. */
   readonly always?: true;
+  /** Says something about all storages of a flavor: only scheduled runs write it, and no worker. */
+  readonly ofWholeFlavor?: true;
   /** Without the dimension `flavor`: the log says which flavor it was, and all flavors share one alarm, or one GitHub rate limit. */
   readonly ofAllFlavors?: true;
 }
@@ -34,12 +36,15 @@ const NAMED = {
     unit: "Milliseconds",
     meaning: "Duration of the run. Its absence shows that there was no run.",
     always: true,
+    ofWholeFlavor: true,
   },
   DeadlineReached: {
     unit: "Count",
     meaning: "1 if the run stopped at its deadline, before the end of the listing.",
     always: true,
+    ofWholeFlavor: true,
   },
+  WorkerDuration: { unit: "Milliseconds", meaning: "Duration of a worker's run. Written by workers only." },
   AccessDenied: { unit: "Count", meaning: "How often S3 or EventBridge denied us access.", ofAllFlavors: true },
   InvariantViolated: {
     unit: "Count",
@@ -109,11 +114,20 @@ export const RUN_METRICS = {
     LIVE_STATES.flatMap((state) => [
       [
         liveMetric(state),
-        { unit: "Count", meaning: `Runners that are ${state}, as far as their uploads show.`, always: true },
+        {
+          unit: "Count",
+          meaning: `Runners that are ${state}, as far as their uploads show.`,
+          always: true,
+          ofWholeFlavor: true,
+        },
       ],
       [
         oldestMetric(state),
-        { unit: "Seconds", meaning: `Age of the runner that has been ${state} for the longest time.` },
+        {
+          unit: "Seconds",
+          meaning: `Age of the runner that has been ${state} for the longest time.`,
+          ofWholeFlavor: true,
+        },
       ],
     ]),
   ),

@@ -35,7 +35,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   DeadLetterQueue: {
     look: ["runner-metrics dead-letters list", "runner-metrics dead-letters show ID"],
     action:
-      "`run`: a run failed; see RunErrors. `schedule`: Scheduler could not start a run; see Throttles. `event`: an event was not written to the log of events; consumers have received it.",
+      "`run`: a run failed; see RunErrors. `schedule`: Scheduler could not start a run; see Throttles. `event`: an event was not written to the log of events; consumers have received it. `worker`: a worker failed (see RunErrors), or Lambda could not start it (see Throttles). Its runners are still in the bucket, and the next runs collect them or hand them over again: there is nothing to redrive, drop the message.",
     after: ["runner-metrics dead-letters redrive --all", "runner-metrics dead-letters drop --all"],
     over: "`runner-metrics dead-letters list` has no row.",
   },
@@ -108,7 +108,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   DeadlineReached: {
     look: [RUNS],
     action:
-      "There is more to do than fits into one run. Compare the duration with timeoutSeconds: raise timeoutSeconds (and everyMinutes), concurrency or memoryMegabytes, and deploy.",
+      "There is more to do than fits into one run. Compare the duration with timeoutSeconds: raise timeoutSeconds (and everyMinutes), concurrency or memoryMegabytes, or set workers, and deploy. If there are workers already and handedOver is 0, messages of an earlier run still wait: `runner-metrics status` says how many.",
     after: [RUN],
     over: NO_PROBLEM,
   },

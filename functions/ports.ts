@@ -94,6 +94,14 @@ export interface EventBus {
   publish(entries: readonly EventEntry[], deadline: number): Promise<EntryResult[]>;
 }
 
+/** The queue of storages that runs hand over to workers. Both methods throw `ServiceError`. */
+export interface WorkQueue {
+  /** Whether no message waits or is being worked on, as far as SQS knows: it counts late. */
+  isEmpty(): Promise<boolean>;
+  /** Sends one message. */
+  send(body: string): Promise<void>;
+}
+
 /** GitHub's jobs, as one run asks for them. */
 export interface JobLookup {
   /** The jobs of the workflow run that a runner claims, of all attempts, or why they are unknown. Never throws. */
@@ -160,6 +168,8 @@ export interface Dependencies {
   /** Absent if GitHub is not configured: events are then issued without the values that only GitHub knows. */
   readonly jobs?: JobLookup;
   readonly runners?: RunnerLookup;
+  /** Absent without workers: a run then does all that its time allows. */
+  readonly queue?: WorkQueue | undefined;
   readonly clock: Clock;
   readonly config: RunConfig;
   /** A random UUID of this invocation: the names of its objects in the archive. */

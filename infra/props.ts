@@ -186,6 +186,11 @@ export interface RunnerMetricsProps {
    */
   readonly reservedConcurrentExecutions?: number | undefined;
   /**
+   * Most workers at once, 2 to 100: further invocations of the function, which do what one run can't finish.
+   * @default 0, each run does all by itself
+   */
+  readonly workers?: number | undefined;
+  /**
    * After this time, uploads that no run has collected are deleted. In whole days.
    * @default Duration.days(14)
    */

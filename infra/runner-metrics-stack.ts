@@ -43,7 +43,7 @@ export class RunnerMetricsStack extends Stack {
   private outputs(): Record<string, string | undefined> {
     const { bucket, eventBus, metricsNamespace, alarmTopic, extractMetrics, eventLog, githubSecret, dashboard } =
       this.runnerMetrics;
-    const { deadLetterQueue, schedules, operatorAccess, replayArchiveArn } = this.runnerMetrics;
+    const { deadLetterQueue, workQueue, schedules, operatorAccess, replayArchiveArn } = this.runnerMetrics;
     const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => {
       const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
       return {
@@ -64,6 +64,7 @@ export class RunnerMetricsStack extends Stack {
       EventLogGroupName: eventLog.logGroup.logGroupName,
       ScheduleGroupName: schedules.groupName,
       DeadLetterQueueUrl: deadLetterQueue.queueUrl,
+      WorkQueueUrl: workQueue?.queueUrl,
       DashboardUrl: dashboard && this.dashboardUrl(dashboard.name),
       GithubSecretArn: githubSecret?.secretArn,
       OperatorReadPolicyArn: operatorAccess.readPolicy.managedPolicyArn,

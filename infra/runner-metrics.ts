@@ -24,6 +24,7 @@ import { OperatorAccess } from "./constructs/operator-access.ts";
 import { RecordInstanceEnds } from "./constructs/record-instance-ends.ts";
 import { RunnerAccess } from "./constructs/runner-access.ts";
 import { Schedules } from "./constructs/schedules.ts";
+import { WorkQueue } from "./constructs/work-queue.ts";
 import { type OwnEvents, ownEvents } from "./own-events.ts";
 import { type RunnerMetricsProps, settingsOf } from "./props.ts";
 import { RunnerMetricsBase } from "./runner-metrics-base.ts";
@@ -72,6 +73,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly recordInstanceEnds?: RecordInstanceEnds | undefined;
   /** Holds failed runs, and events that were not logged. */
   readonly deadLetterQueue: IQueue;
+  /** Holds what runs hand over to workers; absent without workers. */
+  readonly workQueue?: IQueue | undefined;
   readonly schedules: Schedules;
   readonly eventLog: EventLog;
   /** The topic of the alarms; absent without alarms. */
@@ -113,6 +116,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
 
     const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;
     this.deadLetterQueue = deadLetterQueue;
+    const work = settings.workers > 0 ? new WorkQueue(this, "WorkQueue", { settings, deadLetterQueue }) : undefined;
+    this.workQueue = work?.queue;
     this.githubSecret =
       props.github && (props.github.secret ?? new GithubSecret(this, "Github", { removalPolicy }).secret);
     this.extractMetrics = new ExtractMetrics(this, "ExtractMetrics", {
@@ -122,12 +127,14 @@ export class RunnerMetrics extends RunnerMetricsBase {
       bus: this.eventBus,
       githubSecret: this.githubSecret,
       deadLetterQueue,
+      workQueue: work?.queue,
       roleName: this.roleName(props),
       vpc: props.vpc,
       vpcSubnets: props.vpcSubnets,
       securityGroups: props.securityGroups,
     });
     const { function: collector, role } = this.extractMetrics;
+    work?.serve(collector, role);
     this.recordInstanceEnds = settings.endedInstances
       ? new RecordInstanceEnds(this, "RecordInstanceEnds", {
           ...common,
@@ -165,6 +172,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
         github: settings.github !== undefined,
         function: collector,
         deadLetterQueue,
+        workQueue: work?.queue,
         eventLog: this.eventLog.logGroup,
         alarms: alarms?.alarms ?? [],
         savedQueries: !settings.emulator,
@@ -186,6 +194,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
       encryptionKey,
       function: collector,
       deadLetterQueue,
+      workQueue: work?.queue,
       functionLog: this.extractMetrics.logGroup,
       eventLog: this.eventLog.logGroup,
       replayArchiveArn: this.replayArchiveArn,

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { environment, GITHUB_SETTINGS, RUN_SETTINGS } from "../contract/environment.ts";
 import { parse } from "../contract/parse.ts";
 import { ORPHAN_AFTER_SECONDS, scheduleInput } from "../contract/schedule-input.ts";
+import { MESSAGE_RETENTION_SECONDS } from "../contract/work-message.ts";
 
 /** Lambda's own limit, and what a run needs at least: it starts no runner in its last 10 seconds. */
 const TIMEOUT_SECONDS_MAX = 900;
@@ -19,6 +20,22 @@ const FLAVORS_MAX = 20;
 const ALARM_SECONDS_MAX = 86_400;
 
 const SECONDS_PER_DAY = 86_400;
+
+/**
+ * Lambda invokes at most so many workers of one queue; SQS's least is 2. More than 100 would only make S3 throttle.
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+ */
+const WORKERS_MIN = 2;
+const WORKERS_MAX = 100;
+
+/** Runners in progress at once in all workers together, as far as each has at least one: see docs/decisions, 0018. */
+const WORKERS_IN_PROGRESS = 400;
+
+/**
+ * For so many time-outs of the function SQS hides a message that a worker has: Lambda's advice.
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+ */
+export const VISIBILITY_TIMEOUTS = 6;
 
 /** The longest period of an alarm. */
 const ALARM_HOURS_MAX = 24;
@@ -133,7 +150,16 @@ const shape = {
     .min(1)
     .optional()
     .describe(
-      "Reserved concurrency of the function. Off by default: in a new account, with a limit of 10, it fails the deployment",
+      "Reserved concurrency of the function. Off by default: in a new account, with a limit of 10, it fails the deployment. With `workers`, at least as many and one more for each flavor",
+    ),
+  workers: z
+    .int()
+    .min(0)
+    .max(WORKERS_MAX)
+    .refine((count) => count === 0 || count >= WORKERS_MIN, `must be 0, or at least ${WORKERS_MIN}`)
+    .default(0)
+    .describe(
+      `Most workers at once, ${WORKERS_MIN} to ${WORKERS_MAX}: further invocations of the function, which do what one run can't finish. 0: each run does all by itself`,
     ),
   uncollectedRetentionDays: days(14, "Days after which uploads that no run has collected are deleted"),
   quarantineRetentionDays: days(90, "Days after which quarantined files are deleted"),
@@ -302,6 +328,8 @@ interface Together
     | "flavors"
     | "github"
     | "timeoutSeconds"
+    | "reservedConcurrency"
+    | "workers"
     | "uncollectedRetentionDays"
     | "noRunAlarmAfterIntervals"
     | "deferredAlarmAfterRuns"
@@ -321,7 +349,28 @@ function checkHyphens(flavors: Readonly<Record<string, unknown>>, { addIssue }: 
 /** Rules about several settings. */
 function checkTogether(settings: Together, context: z.RefinementCtx): void {
   checkTimes(settings, context);
+  checkWorkers(settings, context);
   checkGithub(settings, context);
+}
+
+/** Runners in progress at once in one worker. */
+export function workerConcurrency({ workers, concurrency }: Pick<Settings, "workers" | "concurrency">): number {
+  return Math.min(concurrency, Math.ceil(WORKERS_IN_PROGRESS / workers));
+}
+
+function checkWorkers(settings: Together, { addIssue }: z.RefinementCtx): void {
+  const { workers, reservedConcurrency, flavors } = settings;
+  if (workers === 0) return;
+  const problem = (path: string[], message: string) => addIssue({ code: "custom", path, message });
+  // Otherwise a message whose worker failed would expire before SQS puts it into the dead-letter queue.
+  if (VISIBILITY_TIMEOUTS * timeoutSeconds(settings) >= MESSAGE_RETENTION_SECONDS) {
+    const below = MESSAGE_RETENTION_SECONDS / VISIBILITY_TIMEOUTS;
+    problem(["timeoutSeconds"], `must be below ${below} with workers: SQS keeps their messages for an hour`);
+  }
+  const needed = workers + Object.keys(flavors).length;
+  if (reservedConcurrency !== undefined && reservedConcurrency < needed) {
+    problem(["reservedConcurrency"], `must be at least ${needed}, for the workers and a run of each flavor`);
+  }
 }
 
 /** What only GitHub knows needs `github`. */

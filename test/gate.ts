@@ -41,6 +41,11 @@ const STAGES: Readonly<Record<string, Stage>> = {
     command: ["node", "test/infra/lint.ts"],
   },
   e2e: { title: "deploy and run on MiniStack", command: ["node", "test/e2e/deploy.ts"] },
+  backlog: {
+    title: "3,000 runners through a real queue, on MiniStack",
+    command: ["node", "test/e2e/backlog.ts"],
+    isSlow: true,
+  },
   lifecycle: {
     title: "stacks side by side, deleted and deployed again, on MiniStack",
     command: ["node", "test/e2e/lifecycle.ts"],

@@ -63,6 +63,7 @@ function summaryLines(summary: RunSummary): string[] {
   return [
     `flavor        ${summary.flavor}`,
     ...COUNTS.map((name) => `${name.padEnd(13)} ${summary[name]}`),
+    ...(summary.handedOver ? [`handedOver    ${summary.handedOver}`] : []),
     ...(problems.length > 0 ? ["problems:", ...problems] : ["no problem"]),
   ];
 }

@@ -55,6 +55,8 @@ export interface Operations {
   /** How many messages the queue holds, about. */
   deadLetterCount(): Promise<number>;
   deleteLetter(letter: DeadLetter): Promise<void>;
+  /** How many messages wait for workers or are being worked on, about; undefined for a stack without workers. */
+  workCount(): Promise<number | undefined>;
   /** Alarms of the stack that are not OK. */
   alarms(): Promise<AlarmState[]>;
   /** Whether somebody is notified: confirmed subscriptions, and those that wait for confirmation. */
@@ -74,6 +76,16 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
   const settings = clientSettings(options);
   // An emulator names queues by a host of its own.
   const sqsSettings = { ...settings, ...(process.env.AWS_ENDPOINT_URL && { useQueueUrlAsEndpoint: false }) };
+
+  async function countMessages(QueueUrl: string): Promise<number> {
+    const { SQSClient, GetQueueAttributesCommand } = await import("@aws-sdk/client-sqs");
+    const names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
+    const { Attributes = {} } = await new SQSClient(sqsSettings).send(
+      new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...names] }),
+    );
+    return names.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
+  }
+
   return {
     async *logLines(log, since, pattern) {
       const { CloudWatchLogsClient, FilterLogEventsCommand } = await import("@aws-sdk/client-cloudwatch-logs");
@@ -160,15 +172,9 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
       return [...letters.values()].sort((one, other) => one.at - other.at);
     },
 
-    async deadLetterCount() {
-      const { SQSClient, GetQueueAttributesCommand } = await import("@aws-sdk/client-sqs");
-      const QueueUrl = output(outputs, "DeadLetterQueueUrl");
-      const names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
-      const { Attributes = {} } = await new SQSClient(sqsSettings).send(
-        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...names] }),
-      );
-      return names.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
-    },
+    deadLetterCount: () => countMessages(output(outputs, "DeadLetterQueueUrl")),
+
+    workCount: async () => (outputs.WorkQueueUrl === undefined ? undefined : countMessages(outputs.WorkQueueUrl)),
 
     async deleteLetter({ handle }) {
       const { SQSClient, DeleteMessageCommand } = await import("@aws-sdk/client-sqs");

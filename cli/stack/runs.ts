@@ -12,6 +12,7 @@ const summary = z.looseObject({
   notReady: z.number(),
   deferred: z.number(),
   vanished: z.number(),
+  handedOver: z.number().optional(),
   stopped: z.string(),
   strays: z.number().optional(),
   errors: z.array(z.string()),

@@ -39,6 +39,7 @@ export async function checkStack(outputs: StackOutputs, operations: Operations, 
     ),
     ...(await attempt("alarm e-mail", () => checkSubscriptions(outputs, operations))),
     ...(await attempt("runs", () => checkRuns(operations, now))),
+    ...(await attempt("workers", () => checkWorkers(operations))),
     ...(await attempt("dead-letter queue", () => checkDeadLetters(operations))),
     ...(await attempt("alarms", () => checkAlarms(operations))),
   ];
@@ -101,7 +102,9 @@ function checkRun(flavor: string, last: LoggedRun | undefined, intervals: number
   const states = Object.entries(live ?? {}).map(
     ([state, { count, oldestSeconds }]) => `${state} ${count}${count ? ` (oldest ${hours(oldestSeconds)})` : ""}`,
   );
-  const waiting = [...states, `deferred ${last.summary.deferred}`].join(", ");
+  const { deferred, handedOver = 0 } = last.summary;
+  const left = [`deferred ${deferred}`, ...(handedOver > 0 ? [`handed over to workers ${handedOver}`] : [])];
+  const waiting = [...states, ...left].join(", ");
   const credentials = (["no-credentials", "unreadable-credentials", "denied", "untrusted-certificate"] as const).filter(
     (reason) => jobMetricsUnknown[reason],
   );
@@ -130,6 +133,11 @@ function checkRun(flavor: string, last: LoggedRun | undefined, intervals: number
 
 function hours(seconds: number): string {
   return seconds < 3_600 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+}
+
+async function checkWorkers(operations: Operations): Promise<Check[]> {
+  const count = await operations.workCount();
+  return count === undefined ? [] : [result("workers", true, `messages that wait or are in work: ${count}`, "")];
 }
 
 async function checkDeadLetters(operations: Operations): Promise<Check[]> {

@@ -8,6 +8,10 @@ export interface Config extends Omit<RunConfig, "accountId" | "partition"> {
   readonly metricsNamespace: string;
   /** An endpoint other than AWS's is set: address buckets by path. */
   readonly usePathStyle: boolean;
+  /** Absent without workers. */
+  readonly workQueueUrl: string | undefined;
+  /** Runners in progress at once in one worker. */
+  readonly workerConcurrency: number;
   /** Absent if GitHub is not configured. */
   readonly github?: GithubConfig;
 }
@@ -18,10 +22,13 @@ export interface Config extends Omit<RunConfig, "accountId" | "partition"> {
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const variables = parse(environment, env, "environment variables");
+  const ofRuns = valuesOf(RUN_SETTINGS, variables);
   return {
     bucketName: variables.BUCKET_NAME,
     eventBusName: variables.EVENT_BUS_NAME,
-    ...valuesOf(RUN_SETTINGS, variables),
+    ...ofRuns,
+    workQueueUrl: variables.WORK_QUEUE_URL,
+    workerConcurrency: variables.WORKER_CONCURRENCY ?? ofRuns.concurrency,
     metricsNamespace: variables.METRICS_NAMESPACE,
     kmsKeyArn: variables.KMS_KEY_ARN,
     endedInstances: variables.ENDED_INSTANCES === "on",

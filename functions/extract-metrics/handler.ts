@@ -11,11 +11,12 @@ import { eventBridgeBus } from "../aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../aws/s3-object-store.ts";
 import { traced } from "../aws/trace.ts";
 import type { Github } from "../github/github.ts";
-import type { Clock, GithubConfig, RunConfig } from "../ports.ts";
+import type { Clock, GithubConfig, RunConfig, WorkQueue } from "../ports.ts";
 import { FINISHING_MILLISECONDS, run } from "../run/run.ts";
 import { type Summary, violatedInvariants } from "../run/summary.ts";
 import { readConfig } from "./config.ts";
-import { type MetricValue, metricsOf } from "./report.ts";
+import { type MetricValue, metricsOf, metricsOfWorker } from "./report.ts";
+import { isOfQueue, readWork } from "./worker.ts";
 
 const config = readConfig(process.env);
 const clients = createClients(config.concurrency, config.usePathStyle);
@@ -28,18 +29,21 @@ const REPORTING_MILLISECONDS = 1_000;
 
 let github: Promise<Github> | undefined;
 
+let queue: Promise<WorkQueue> | undefined;
+
 let isColdStart = true;
 
 const logger = new Logger({ serviceName: METRICS_SERVICE });
 
 /**
- * One scheduled run. Returns and logs its summary. Throws for an invalid schedule input or a missing bus, before anything is deleted;
- * and if the listing or the archive failed, after what was begun was finished, so that Lambda counts an error.
+ * One scheduled run, or that of a worker. Returns and logs its summary. Throws for an invalid input or a missing bus, before anything is
+ * deleted; and if the listing or the archive failed, after what was begun was finished, so that Lambda counts an error.
  */
 export async function handler(event: unknown, context: Context): Promise<Summary> {
   logger.addContext(context);
   const startedAt = clock.now();
-  const input = readScheduleInput(event);
+  const work = isOfQueue(event) ? readWork(event) : undefined;
+  const input = work?.input ?? readScheduleInput(event);
   if (input.githubRunners && !config.github) {
     throw new Error("Invalid schedule input: githubRunners: needs GITHUB_SECRET_ID and GITHUB_OWNERS");
   }
@@ -49,13 +53,19 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   github ??= config.github && loadGithub(config.github);
   // Runners that were read by then still have to be published.
   const githubRun = (await github)?.startRun(deadline - FINISHING_MILLISECONDS);
+  queue ??= config.workQueueUrl === undefined ? undefined : loadQueue(config.workQueueUrl);
   const annotations = { Service: METRICS_SERVICE, ColdStart: isColdStart, Flavor: input.flavor };
   isColdStart = false;
   const dependencies = {
     store,
     bus,
     clock,
-    config: { ...config, ...placeOf(context) },
+    queue: await queue,
+    config: {
+      ...config,
+      ...placeOf(context),
+      concurrency: work ? config.workerConcurrency : config.concurrency,
+    },
     runId: randomUUID(),
     deadline,
     timeUp,
@@ -63,11 +73,11 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   const done = await traced(
     "run",
     annotations,
-    () => run(input, { ...dependencies, ...githubRun }),
+    () => run(input, { ...dependencies, ...githubRun }, work?.given),
     ({ listed, extracted, stopped }) => ({ Listed: listed, Extracted: extracted, Stopped: stopped }),
   );
   const summary = githubRun ? { ...done, github: githubRun.usage() } : done;
-  report(summary, clock.now() - startedAt);
+  report(summary, clock.now() - startedAt, work ? "worker" : "run");
   if (FAILED[summary.stopped]) throw new Error(`${FAILED[summary.stopped]} ${summary.errors.join("; ")}`);
   return summary;
 }
@@ -87,14 +97,20 @@ async function loadGithub(config: GithubConfig): Promise<Github> {
   return createGithub(config, { clock, readSecret: secretReader(config.secretId, clients.connections) });
 }
 
+/** SQS's client is loaded only if there are workers. */
+async function loadQueue(url: string): Promise<WorkQueue> {
+  const { sqsWorkQueue } = await import("../aws/sqs-work-queue.ts");
+  return sqsWorkQueue(url, clients.connections, config.usePathStyle);
+}
+
 /** `arn:<partition>:lambda:<region>:<account>:function:<name>` */
 function placeOf({ invokedFunctionArn }: Context): Pick<RunConfig, "partition" | "accountId"> {
   const [, partition = "aws", , , accountId] = invokedFunctionArn?.split(":") ?? [];
   return { partition, accountId };
 }
 
-function report(summary: Summary, durationMilliseconds: number): void {
-  const values = metricsOf(summary, durationMilliseconds);
+function report(summary: Summary, durationMilliseconds: number, of: "run" | "worker"): void {
+  const values = (of === "worker" ? metricsOfWorker : metricsOf)(summary, durationMilliseconds);
   publish(
     values.filter(({ name }) => !RUN_METRICS[name].ofAllFlavors),
     { flavor: summary.flavor },
@@ -103,7 +119,7 @@ function report(summary: Summary, durationMilliseconds: number): void {
     values.filter(({ name }) => RUN_METRICS[name].ofAllFlavors),
     {},
   );
-  logger.info("run", { summary, durationMilliseconds });
+  logger.info(of, { summary, durationMilliseconds });
   const violated = violatedInvariants(summary);
   if (violated.length > 0)
     logger.error("The run violated an invariant: this is a bug", { violatedInvariants: violated, summary });

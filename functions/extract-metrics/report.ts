@@ -52,6 +52,17 @@ export function metricsOf(summary: Summary, durationMilliseconds: number): Metri
     .map(([name, value]) => ({ name, unit: RUN_METRICS[name].unit, value }));
 }
 
+/**
+ * The metrics of one worker: those that are not 0, of what it did with the storages of its message. Those that describe a flavor as a whole
+ * are the scheduled runs' alone, and a 0 of a worker would hide what is wrong with those.
+ */
+export function metricsOfWorker(summary: Summary, durationMilliseconds: number): MetricValue[] {
+  const values = metricsOf(summary, durationMilliseconds).filter(
+    ({ name, value }) => value > 0 && !RUN_METRICS[name].ofWholeFlavor,
+  );
+  return [{ name: "WorkerDuration", unit: RUN_METRICS.WorkerDuration.unit, value: durationMilliseconds }, ...values];
+}
+
 /** Without GitHub, its metrics have no series. */
 function githubValues({ github, verifications, jobMetricsUnknown, runnersUnknown }: Summary): [MetricName, number][] {
   if (!github) return [];

@@ -1,5 +1,5 @@
 import type { DeferralReason, StopReason } from "../../contract/reasons.ts";
-import { PRE_JOB_METRICS_FILE_NAME, type RunnerFileName } from "../../contract/runner-files.ts";
+import { FILES_TO_READ, PRE_JOB_METRICS_FILE_NAME, type RunnerFileName } from "../../contract/runner-files.ts";
 import { mapConcurrently } from "../concurrency.ts";
 import { type Corrupt, corrupt } from "../domain/corrupt.ts";
 import { type Death, deathOf } from "../domain/instance-ends.ts";
@@ -14,7 +14,7 @@ import {
 import { type JobAnswer, verificationOf, verifyJob } from "../domain/verify-job.ts";
 import { type JobLookup, ServiceError } from "../ports.ts";
 import type { EndedInstances } from "../storage/ended-instances.ts";
-import { listAll } from "../storage/list-all.ts";
+import { listAll, listStorage } from "../storage/list-all.ts";
 import { moveToQuarantine } from "../storage/quarantine.ts";
 import { readStorage, type Unavailable } from "../storage/read.ts";
 import { contradicts, type Filter, select } from "../storage/select.ts";
@@ -51,6 +51,7 @@ export type RunnerResult =
       readonly listedAt: number;
     }
   | { readonly outcome: "vanished" }
+  | { readonly outcome: "handedOver"; readonly handedOver: StorageListing }
   | { readonly outcome: "deferred"; readonly reason: Exclude<DeferralReason, "leftover">; readonly cause?: unknown }
   | { readonly outcome: "deferred"; readonly reason: "leftover"; readonly listing: StorageListing };
 
@@ -85,6 +86,10 @@ export interface ExtractOptions {
   readonly concurrency: number;
   /** Called before each page and each runner: false ends the extraction, and the rest waits for the next run. */
   readonly mayStart: () => boolean;
+  /** Whether a storage that is ready and sound is left to the workers. */
+  readonly handsOver?: ((listing: StorageListing) => Promise<boolean>) | undefined;
+  /** The storages of a message, which are used as far as the bucket confirms them. Otherwise all of the flavor are listed. */
+  readonly given?: readonly StorageListing[] | undefined;
 }
 
 /**
@@ -110,11 +115,11 @@ interface Listed {
 async function* storagesInTime(
   storageManager: StorageManager,
   filter: Filter,
-  { mayStart }: ExtractOptions,
+  { mayStart, given }: ExtractOptions,
 ): AsyncGenerator<Listed, ListingReport> {
   let report: ListingReport = { listed: 0, strays: 0, stopped: "done", isAliveContradicted: false };
   try {
-    for await (const { storages, strays } of listAll(storageManager)) {
+    for await (const { storages, strays } of given ? [{ storages: given, strays: 0 }] : listAll(storageManager)) {
       const isContradicted = filter.alive !== undefined && contradicts(filter.alive, storages);
       report = {
         ...report,
@@ -152,10 +157,17 @@ async function extractOrDefer(
   // The list of ended instances may have taken a while.
   if (options.ended && !options.mayStart()) return { outcome: "deferred", reason: "deadline" };
   try {
+    if (!problem && options.handsOver) {
+      if (await options.handsOver(listing)) return { outcome: "handedOver", handedOver: listing };
+      // Asking SQS may have taken the rest of the time.
+      if (!options.mayStart()) return { outcome: "deferred", reason: "deadline" };
+    }
     const read = problem ? corrupt(problem) : await readMetrics(storageManager, listing);
     const job = read.kind === "metrics" ? await askForJob(read, listing, options) : undefined;
     const quarantineAsMismatch = options.quarantineMismatches && job && verificationOf(job) === "mismatch";
     const found = quarantineAsMismatch ? corrupt("job-mismatch", PRE_JOB_METRICS_FILE_NAME) : read;
+    if (options.given && !confirms(found, listing))
+      return await extractAsListed(storageManager, listing.name, filter, options);
     // With `runners` given, the caller knows which runners are dead: that is not a finding of ours.
     const isLost = !filter.runners && !hasEnded(listing);
     const death = isLost ? deathOf(ends, lastUploadOf(listing)) : undefined;
@@ -163,6 +175,29 @@ async function extractOrDefer(
   } catch (cause) {
     return deferral(cause);
   }
+}
+
+/** Whether what was read confirms what a message says: its metrics files are there, unchanged and sound. */
+function confirms(
+  found: RunnerMetrics | Incomplete | Leftover | Corrupt | Unavailable,
+  { files }: StorageListing,
+): boolean {
+  if (found.kind !== "metrics") return false;
+  // HEAD has whole seconds.
+  const seconds = (file: { lastModified: number } | undefined) => file && Math.floor(file.lastModified / 1000);
+  return FILES_TO_READ.every((name) => seconds(files[name]) === seconds(found.files[name]));
+}
+
+/** Extracts a storage as the bucket shows it now, whatever a message says. */
+async function extractAsListed(
+  storageManager: StorageManager,
+  name: string,
+  filter: Filter,
+  options: ExtractOptions,
+): Promise<RunnerResult> {
+  const listing = await listStorage(storageManager, name);
+  if (listing.objects.length === 0) return { outcome: "vanished" };
+  return extractOrDefer(storageManager, { listing, filter }, { ...options, given: undefined });
 }
 
 /** The result for a storage for which something failed. */

@@ -4,10 +4,12 @@ import { mapConcurrently } from "../concurrency.ts";
 import { type Dependencies, type EventBus, ServiceError } from "../ports.ts";
 import { DELETE_OBJECTS_MAX } from "../storage/clean-up.ts";
 import { endedInstances } from "../storage/ended-instances.ts";
+import type { StorageListing } from "../storage/storage-listing.ts";
 import { archiveOf } from "./archive.ts";
 import { extract, type ListingReport, type RunnerResult } from "./extract.ts";
+import { handOverTo } from "./hand-over.ts";
 import { missingBus, objectsOf, publishAndDelete } from "./publish-and-delete.ts";
-import { addBatch, addEnded, addListing, emptySummary, type Summary } from "./summary.ts";
+import { addBatch, addEnded, addErrors, addListing, emptySummary, type Summary } from "./summary.ts";
 import { until } from "./until.ts";
 
 /** In the last milliseconds before the deadline no runner is started: those in progress need time to be finished. */
@@ -16,12 +18,21 @@ export const FINISHING_MILLISECONDS = 10_000;
 /** Batches being published and deleted while the next one is read. */
 const BATCH_CONCURRENCY = 2;
 
+/** What a worker collects, besides its flavor: of the storages of its message, those whose job has ended. Nothing else is ready. */
+export const WORKER_FILTER = { include: false, orphanAfterSeconds: Number.POSITIVE_INFINITY };
+
 /**
- * One scheduled run: lists the storages of a flavor, reads those that are ready, publishes their events, and deletes the acknowledged
- * ones. Throws before anything is deleted if the bus is missing; after that, failures are in the summary.
+ * One run: lists the storages of a flavor, reads those that are ready, publishes their events, and deletes the acknowledged ones. With a
+ * queue, it hands over what it may not finish. A worker's run has the storages of its message, `given`, instead of a listing of all.
+ * Throws before anything is deleted if the bus is missing; after that, failures are in the summary.
  */
-export async function run(input: RunInput, dependencies: Dependencies): Promise<Summary> {
-  const { clock, config, deadline, timeUp } = dependencies;
+export async function run(
+  input: RunInput,
+  dependencies: Dependencies,
+  given?: readonly StorageListing[],
+): Promise<Summary> {
+  const { clock, config, deadline, timeUp, queue } = dependencies;
+  const startedAt = clock.now();
   const store = until(timeUp, dependencies.store);
   const bus = until(timeUp, dependencies.bus);
   // PutEvents to a missing bus reports success and loses the event.
@@ -30,8 +41,12 @@ export async function run(input: RunInput, dependencies: Dependencies): Promise<
   // Before the listing: a runner that starts later is then in neither.
   const { alive, unknown } = await askForRunners(input, dependencies);
   const storageManager = { ...config, store, flavor: input.flavor };
-  const ended = config.endedInstances ? endedInstances(store) : undefined;
+  const ended = config.endedInstances && !given ? endedInstances(store) : undefined;
   const archive = archiveOf(input.flavor, { ...dependencies, store });
+  const handOver =
+    queue && !given
+      ? handOverTo(until(timeUp, queue), { flavor: input.flavor, clock, startedAt, deadline })
+      : undefined;
   let hasArchiveFailed = false;
   const results = extract(
     storageManager,
@@ -40,11 +55,14 @@ export async function run(input: RunInput, dependencies: Dependencies): Promise<
       ...config,
       ...dependencies,
       ended,
+      given,
+      handsOver: handOver?.isFor,
       mayStart: () => !hasArchiveFailed && clock.now() < deadline - FINISHING_MILLISECONDS,
     },
   );
   const reports = mapConcurrently(inBatches(results), BATCH_CONCURRENCY, async (batch) => {
-    const report = await publishAndDelete(batch, { ...dependencies, store, bus, storageManager, archive });
+    const own = handOver ? await handOver.send(batch) : batch;
+    const report = await publishAndDelete(own, { ...dependencies, store, bus, storageManager, archive });
     hasArchiveFailed ||= report.archived.some(({ isStored }) => !isStored);
     return report;
   });
@@ -52,8 +70,9 @@ export async function run(input: RunInput, dependencies: Dependencies): Promise<
   for (;;) {
     const next = await reports.next();
     if (next.done) {
-      const report = hasArchiveFailed ? { ...next.value, stopped: "archive-failed" as const } : next.value;
-      return addEnded(addListing(summary, report), await ended?.unknown());
+      const report: ListingReport = hasArchiveFailed ? { ...next.value, stopped: "archive-failed" } : next.value;
+      const listed = addErrors(addListing(summary, report), handOver?.errors ?? []);
+      return addEnded(listed, await ended?.unknown());
     }
     summary = addBatch(summary, next.value);
   }

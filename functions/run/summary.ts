@@ -111,6 +111,11 @@ export function addEnded(summary: Summary, unknown: EndedUnknown | undefined): S
   };
 }
 
+/** The summary with what failed apart from storages. */
+export function addErrors(summary: Summary, errors: readonly unknown[]): Summary {
+  return { ...summary, errors: noted(summary.errors, errors) };
+}
+
 /** The summary with what happened to one more batch of runners. */
 export function addBatch(summary: Summary, report: BatchReport): Summary {
   const { results, events, archived, deletes, errors } = report;

@@ -83,6 +83,22 @@ export async function hasChanged({ store }: StorageManager, { prefix, objects }:
   return unchanged < known.size;
 }
 
+/** One storage as it is now, without objects if it has gone. If there are more than allowed, those on the pages that were read. */
+export async function listStorage(
+  { store, flavor, maxObjectsPerRunner }: StorageManager,
+  name: string,
+): Promise<StorageListing> {
+  const objects: ListedObject[] = [];
+  let date = 0;
+  for (let from: ListPosition | undefined = { after: "" }; from; ) {
+    const page: ListPage = await store.list(storagePrefix(flavor, name), from);
+    date = page.date;
+    objects.push(...page.objects);
+    from = objects.length > maxObjectsPerRunner ? undefined : page.next;
+  }
+  return storageListing(flavor, name, objects, date);
+}
+
 /** A metrics file of a storage as it is now: a listing with no other object than this file, or with none. */
 export async function listFile(
   { store, flavor }: StorageManager,

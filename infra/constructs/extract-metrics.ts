@@ -13,7 +13,7 @@ import { Construct } from "constructs";
 import { type Environment, environmentOf, GITHUB_SETTINGS, RUN_SETTINGS } from "../../contract/environment.ts";
 import { ENDED_PREFIX, EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
-import { type Settings, timeoutSeconds } from "../settings.ts";
+import { type Settings, timeoutSeconds, workerConcurrency } from "../settings.ts";
 import { bundledFunction, BUNDLING as COMMON_BUNDLING } from "./bundled-function.ts";
 
 export interface ExtractMetricsProps {
@@ -30,6 +30,8 @@ export interface ExtractMetricsProps {
   readonly vpcSubnets?: SubnetSelection | undefined;
   readonly securityGroups?: ISecurityGroup[] | undefined;
   readonly deadLetterQueue: IQueue;
+  /** Absent without workers. */
+  readonly workQueue?: IQueue | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -60,7 +62,8 @@ export class ExtractMetrics extends Construct {
       description: "Extracts runner metrics from S3 and puts them on EventBridge",
     });
     this.function = this.createFunction(props);
-    const grants = [readAndCleanUp, quarantine, archive, encryption, publish, askGithub, sendFailedRuns, joinVpc];
+    const ofBucket = [readAndCleanUp, quarantine, archive, encryption];
+    const grants = [...ofBucket, publish, askGithub, sendFailedRuns, handOverAndWork, joinVpc];
     const statements = grants.flatMap((grant) => grant(props));
     for (const statement of statements) this.role.addToPolicy(statement);
     this.logGroup.grantWrite(this.role);
@@ -165,7 +168,7 @@ function publish({ bus }: ExtractMetricsProps): PolicyStatement[] {
 
 /** Every variable of the function: a missing one does not compile. */
 function environmentFor(props: ExtractMetricsProps): Record<string, string> {
-  const { settings, bucket, bus, encryptionKey, githubSecret, metricsNamespace } = props;
+  const { settings, bucket, bus, encryptionKey, workQueue, githubSecret, metricsNamespace } = props;
   const github = githubSecret && settings.github;
   const variables: Record<keyof Environment, string | undefined> = {
     BUCKET_NAME: bucket.bucketName,
@@ -174,6 +177,8 @@ function environmentFor(props: ExtractMetricsProps): Record<string, string> {
     METRICS_NAMESPACE: metricsNamespace,
     ENDED_INSTANCES: settings.endedInstances ? "on" : undefined,
     KMS_KEY_ARN: encryptionKey?.keyArn,
+    WORK_QUEUE_URL: workQueue?.queueUrl,
+    WORKER_CONCURRENCY: workQueue && String(workerConcurrency(settings)),
     GITHUB_SECRET_ID: github && githubSecret?.secretArn,
     GITHUB_OWNERS: github?.owners.join(","),
     GITHUB_API_URL: github?.apiUrl,
@@ -202,6 +207,16 @@ function askGithub({ githubSecret }: ExtractMetricsProps): PolicyStatement[] {
 function sendFailedRuns({ deadLetterQueue }: ExtractMetricsProps): PolicyStatement[] {
   const actions = ["sqs:SendMessage"];
   return [new PolicyStatement({ sid: "SendFailedRuns", actions, resources: [deadLetterQueue.queueArn] })];
+}
+
+/** A run counts and sends messages; Lambda receives and deletes them in the name of the role. */
+function handOverAndWork({ workQueue }: ExtractMetricsProps): PolicyStatement[] {
+  if (!workQueue) return [];
+  const resources = [workQueue.queueArn];
+  return [
+    new PolicyStatement({ sid: "HandOver", actions: ["sqs:GetQueueAttributes", "sqs:SendMessage"], resources }),
+    new PolicyStatement({ sid: "ReceiveWork", actions: ["sqs:ReceiveMessage", "sqs:DeleteMessage"], resources }),
+  ];
 }
 
 /** What AWSLambdaVPCAccessExecutionRole grants, without the right to every log. */

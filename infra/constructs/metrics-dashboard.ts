@@ -42,6 +42,8 @@ export interface MetricsDashboardProps {
   readonly metricsNamespace: string;
   readonly function: IFunction;
   readonly deadLetterQueue: IQueue;
+  /** Absent without workers. */
+  readonly workQueue?: IQueue | undefined;
   readonly eventLog: ILogGroup;
   readonly alarms: readonly Alarm[];
   /** Whether the queries of the tables are saved in Logs Insights. */
@@ -139,7 +141,7 @@ export class MetricsDashboard extends Construct {
   }
 
   private working(): IWidget[] {
-    const { alarms, function: collector, deadLetterQueue } = this.props;
+    const { alarms, function: collector, deadLetterQueue, workQueue } = this.props;
     const outcomes = ["extracted", "deferred", "quarantined"] as const;
     const groups = Array.from({ length: Math.ceil(alarms.length / ALARMS_PER_WIDGET_MAX) }, (_, index) =>
       alarms.slice(index * ALARMS_PER_WIDGET_MAX, (index + 1) * ALARMS_PER_WIDGET_MAX),
@@ -153,6 +155,18 @@ export class MetricsDashboard extends Construct {
       ]),
       graph("Runners by outcome", QUARTER, this.sums(outcomes, outcomeMetric)),
       graph("Duration of a run (ms)", QUARTER, this.ofEach("RunDuration", Stats.MAXIMUM)),
+      ...(workQueue ? this.workers(workQueue) : []),
+    ];
+  }
+
+  private workers(queue: IQueue): IWidget[] {
+    return [
+      graph("Runners handed over to workers", THIRD, this.ofEach(outcomeMetric("handedOver"), Stats.SUM)),
+      graph("Workers' runs", THIRD, this.ofEach("WorkerDuration", Stats.SAMPLE_COUNT)),
+      graph("Messages for workers", THIRD, [
+        queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, label: "waiting" }),
+        queue.metricApproximateNumberOfMessagesNotVisible({ statistic: Stats.MAXIMUM, label: "in work" }),
+      ]),
     ];
   }
 

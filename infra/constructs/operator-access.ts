@@ -15,6 +15,8 @@ export interface OperatorAccessProps {
   readonly encryptionKey?: IKey | undefined;
   readonly function: IFunction;
   readonly deadLetterQueue: IQueue;
+  /** Absent without workers. */
+  readonly workQueue?: IQueue | undefined;
   readonly functionLog: ILogGroup;
   readonly eventLog: ILogGroup;
   readonly replayArchiveArn: string | undefined;
@@ -55,7 +57,7 @@ export class OperatorAccess extends Construct {
 }
 
 function readStatements(props: OperatorAccessProps): PolicyStatement[] {
-  const { bucket, encryptionKey, deadLetterQueue, functionLog, eventLog } = props;
+  const { bucket, encryptionKey, deadLetterQueue, workQueue, functionLog, eventLog } = props;
   // A whole prefix, and not each flavor: a managed policy holds 6,144 characters, and a stack 20 flavors.
   const prefixes = [RUNNERS_PREFIX, QUARANTINE_PREFIX];
   return [
@@ -80,6 +82,15 @@ function readStatements(props: OperatorAccessProps): PolicyStatement[] {
       actions: ["sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
       resources: [deadLetterQueue.queueArn],
     }),
+    ...(workQueue
+      ? [
+          new PolicyStatement({
+            sid: "CountWork",
+            actions: ["sqs:GetQueueAttributes"],
+            resources: [workQueue.queueArn],
+          }),
+        ]
+      : []),
     new PolicyStatement({
       sid: "ReadStack",
       actions: ["cloudformation:DescribeStacks", "cloudformation:DescribeStackResources"],

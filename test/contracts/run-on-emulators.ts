@@ -20,7 +20,7 @@ for (const release of releases) {
   const home = mkdtempSync(join(tmpdir(), "runner-metrics-"));
   const { endpoint, stop } = await startEmulator(release, home);
   const env = { ...process.env, EMULATOR: release.name, AWS_ENDPOINT_URL: endpoint };
-  const tests = ["test/contracts/s3.test.ts", "test/contracts/event-bridge.test.ts"];
+  const tests = ["test/contracts/s3.test.ts", "test/contracts/event-bridge.test.ts", "test/contracts/sqs.test.ts"];
   const { status } = spawnSync("npx", ["vitest", "run", ...tests], { stdio: "inherit", env });
   stop();
   rmSync(home, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Summary } from "../../functions/run/summary.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
 import { effort } from "../effort.ts";
@@ -116,6 +116,59 @@ test("A38 line breaks, escapes and forged metrics in a runner's files never reac
   expect(stderr).toBe("");
   expect(lines).toHaveLength(2);
   expect(JSON.stringify(lines)).not.toContain("Forged");
+});
+
+describe("with workers", () => {
+  /** A message that names a storage as it is. */
+  function messageOf(...storages: string[]): string {
+    return JSON.stringify({
+      flavor: "large",
+      storages: storages.map((name) => ({
+        name,
+        listedAt: Date.now(),
+        objects: [...local.s3.objects(BUCKET, `runners/large/${name}/`)].map(({ key, size, etag, lastModified }) => {
+          return [key.split("/").at(-1), size, etag, lastModified];
+        }),
+      })),
+    });
+  }
+  const ofQueue = (...bodies: string[]) => ({ Records: bodies.map((body) => ({ eventSource: "aws:sqs", body })) });
+
+  test("an event of the queue is the run of a worker, with metrics that hide nothing of the scheduled runs", async () => {
+    upload("r-1");
+    upload("r-2");
+    const { returned, lines } = await invoke(ofQueue(messageOf("r-1")), {
+      WORK_QUEUE_URL: "http://127.0.0.1:1/0/work",
+    });
+    expect(returned).toMatchObject({ flavor: "large", listed: 1, extracted: 1, stopped: "done" });
+    expect([...local.s3.objects(BUCKET, "runners/large/r-2/")]).toHaveLength(4);
+    expect(lines.find(({ message }) => message === "worker")).toMatchObject({ summary: returned });
+    const [emf, ...others] = lines.filter((line) => "_aws" in line);
+    expect(others).toEqual([]);
+    const { _aws, service, flavor, WorkerDuration, ...metrics } = emf ?? {};
+    expect(metrics).toEqual({ "Runners.extracted": 1 });
+    expect(WorkerDuration).toBeGreaterThan(0);
+  });
+
+  test("a worker has its own number of runners in progress", async () => {
+    upload("r-1");
+    const wrong = await invoke(ofQueue(messageOf("r-1")), { WORKER_CONCURRENCY: "0" });
+    expect(wrong.stderr).toContain("WORKER_CONCURRENCY");
+    const { returned } = await invoke(ofQueue(messageOf("r-1")), { WORKER_CONCURRENCY: "1" });
+    expect(returned).toMatchObject({ extracted: 1 });
+  });
+
+  test.each([
+    ["two messages at once", ofQueue("{}", "{}"), "must be one message"],
+    ["no message", ofQueue(), "must be one message"],
+    ["another source", { Records: [{ eventSource: "aws:s3", body: "{}" }] }, "eventSource"],
+    ["a message that is none of ours", ofQueue('{"flavor":"large"}'), "Invalid work message: storages"],
+  ])("an event with %s fails, and deletes nothing", async (_, event, problem) => {
+    upload("r-1");
+    const { threw } = await invoke(event);
+    expect(threw).toContain(problem);
+    expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+  });
 });
 
 const INVALID_PAYLOADS: [unknown, string][] = [

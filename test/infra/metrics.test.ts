@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EVENT_SCHEMAS } from "../../contract/events.ts";
 import { METRICS_NAMESPACE, type MetricName, RUN_METRICS } from "../../contract/run-metrics.ts";
-import { metricsOf } from "../../functions/extract-metrics/report.ts";
+import { metricsOf, metricsOfWorker } from "../../functions/extract-metrics/report.ts";
 import { emptySummary, type Summary } from "../../functions/run/summary.ts";
 import { JOB_METRICS } from "../../infra/metrics.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
@@ -15,6 +15,7 @@ const FLAVORS = ["large", "arm-small"];
 /** With all alarms and the whole dashboard. */
 const fullTemplate = synthesize({
   github: { owners: ["acme"] },
+  workers: 2,
   flavors: Object.fromEntries(FLAVORS.map((flavor) => [flavor, { githubRunners: "acme" }])),
 });
 
@@ -37,7 +38,9 @@ const inAlarms: NamedMetric[] = Object.values(resources(fullTemplate, "AWS::Clou
 const inDashboard: NamedMetric[] = dashboardMetrics();
 
 /** Names of all metrics that the code can write. */
-const written = new Set<string>(metricsOf(everythingOnce(), 1).map(({ name }) => name));
+const written = new Set<string>(
+  [...metricsOf(everythingOnce(), 1), ...metricsOfWorker(everythingOnce(), 1)].map(({ name }) => name),
+);
 
 let run: RunResult;
 let local: LocalAws;

@@ -11,7 +11,8 @@ test.each([
     {
       accessLogs: true,
       alarmEmail: "ops@example.com",
-      reservedConcurrency: 2,
+      reservedConcurrency: 4,
+      workers: 2,
       removalPolicy: "destroy",
       endedInstances: true,
     },

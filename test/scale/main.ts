@@ -1,12 +1,13 @@
 /**
- * `npm run test:all -- scale`: 1,000,000 junk objects beside 10,000 honest runners; a backlog of 100,000 runners; 30 days at one run a
- * minute with faults. Each in a process of its own, the first two with the memory that a function of 256 MB has. Ends with status
+ * `npm run test:all -- scale`: 1,000,000 junk objects beside 10,000 honest runners; a backlog of 100,000 runners; one of 1,000,000 with
+ * workers, in 15 minutes of virtual time; 30 days at one run a minute with faults. Each in a process of its own, the first two with the memory that a function of 256 MB has. Ends with status
  * 1 where a promise is not kept.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { playMonth } from "../simulation/month.ts";
 import { collect, type ScaleReport } from "./scale.ts";
+import { collectWithWorkers } from "./workers.ts";
 
 const MEBIBYTE = 1024 ** 2;
 const MEMORY_BYTES_MAX = 256 * MEBIBYTE;
@@ -24,6 +25,21 @@ const TRIALS: Record<string, { readonly flags: readonly string[]; readonly hold:
   backlog: {
     flags: AS_IN_LAMBDA,
     hold: async () => told("a backlog of 100,000 runners", await collect({ junk: 0, runners: 100_000 }, 1), 100_000),
+  },
+  workers: {
+    flags: ["--max-old-space-size=4096"],
+    async hold() {
+      const report = await collectWithWorkers({
+        runners: 1_000_000,
+        workers: 50,
+        partitions: 4,
+        everyMilliseconds: 300_000,
+        timeoutMilliseconds: 240_000,
+      });
+      const { seconds, runners, again, filesLeft, archived } = report;
+      console.log(`a backlog of 1,000,000 runners with 50 workers: ${JSON.stringify(report)}`);
+      return runners === 1_000_000 && again >= 0 && filesLeft === 0 && archived >= 3_000_000 && seconds <= 900;
+    },
   },
   month: {
     flags: ["--max-old-space-size=4096"],

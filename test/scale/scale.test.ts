@@ -4,8 +4,10 @@ import { expect, it } from "vitest";
 import { effort } from "../effort.ts";
 import { playMonth } from "../simulation/month.ts";
 import { collect } from "./scale.ts";
+import { collectWithWorkers } from "./workers.ts";
 
 const BACKLOG = effort(1_000, 5_000);
+const OF_WORKERS = effort(3_000, 8_000);
 const HOURS = effort(6, 24);
 const RUNNERS = effort(10, 40);
 
@@ -23,6 +25,17 @@ it("a flood of 50,000 objects costs honest runners one page of a run", async () 
 it(`a backlog of ${BACKLOG} runners is done in one run, each event once`, async () => {
   const { runs, runners, again, filesLeft } = await collect({ junk: 0, runners: BACKLOG }, 2);
   expect({ runs, runners, again, filesLeft }).toEqual({ runs: 1, runners: BACKLOG, again: 0, filesLeft: 0 });
+});
+
+it(`of a backlog of ${OF_WORKERS} runners, workers do what a run can't, at AWS's documented rates, each event once`, async () => {
+  const options = { partitions: 4, everyMilliseconds: 120_000, timeoutMilliseconds: 60_000 };
+  const report = await collectWithWorkers({ runners: OF_WORKERS, workers: 10, ...options });
+  expect(report).toMatchObject({ runners: OF_WORKERS, again: 0, filesLeft: 0, deferred: 0, archived: 3 * OF_WORKERS });
+  expect(report.handedOver).toBeGreaterThan(OF_WORKERS / 4);
+  const without = await collectWithWorkers({ runners: OF_WORKERS, workers: 0, ...options });
+  expect(without).toMatchObject({ runners: OF_WORKERS, handedOver: 0, workerRuns: 0 });
+  // Seconds of virtual time.
+  expect(report.seconds).toBeLessThan(without.seconds);
 });
 
 it(`${HOURS} hours at one run a minute, with faults, breaks no guarantee`, async () => {

@@ -62,13 +62,19 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
     }
     return low;
   }
-  const indexOf = (key: string) => indexAfter(key) - 1;
+  const fileIndex = new Map<string, number>(FILE_NAMES.map((name, index) => [name, index]));
+  function indexOf(key: string): number {
+    const file = fileIndex.get(key.slice(PREFIX.length + "r-000000/".length));
+    if (key.startsWith(FLOOD) || file === undefined) return indexAfter(key) - 1;
+    return junk + Number(key.slice(PREFIX.length + 2, PREFIX.length + 8)) * FILE_NAMES.length + file;
+  }
+  let filesLeft = runners * FILE_NAMES.length;
 
   return {
     requests,
     events,
     junkLeft: () => junk - gone.subarray(0, junk).reduce((sum, one) => sum + one, 0),
-    filesLeft: () => gone.length - junk - gone.subarray(junk).reduce((sum, one) => sum + one, 0),
+    filesLeft: () => filesLeft,
     bus: {
       exists: async () => true,
       async publish(entries) {
@@ -100,7 +106,8 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
       },
       async head(key) {
         count("head");
-        return listedAt(indexOf(key));
+        const index = indexOf(key);
+        return gone[index] ? "gone" : listedAt(index);
       },
       async get({ key }) {
         count("get");
@@ -118,8 +125,13 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
       },
       async delete(objects) {
         count("delete");
-        for (const { key } of objects) gone[indexOf(key)] = 1;
-        return objects.map(() => "deleted" as const);
+        return objects.map(({ key }) => {
+          const index = indexOf(key);
+          if (gone[index]) return "gone";
+          gone[index] = 1;
+          if (index >= junk) filesLeft -= 1;
+          return "deleted";
+        });
       },
     },
   };

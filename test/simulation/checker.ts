@@ -59,6 +59,7 @@ export function check(history: History, flavorPrefix: string): Checked {
   bounds(facts);
   convergence(facts);
   overlap(facts);
+  handingOver(facts);
   trust(facts);
   accounting(facts);
   return { violations, residualLosses };
@@ -176,6 +177,7 @@ function order(facts: Facts): void {
         if (!key.startsWith(reading.flavorPrefix)) say("which is not its own to delete");
         else if (isLateStop(facts, run, storage, { key, etag }, operation)) continue;
         else if (listing?.get(key)?.etag !== etag) say("in a version that it had never listed");
+        else if (isClaimOnly(run, storage, listing.get(key))) say("of which it has nothing but a message's word");
         else {
           const why = whyNotToDelete(facts, run, storage, listing, operation, key);
           if (why) say(why);
@@ -184,6 +186,58 @@ function order(facts: Facts): void {
     }
   }
 }
+
+/** Whether a run with a message has neither listed the storage nor seen this version of a metrics file by HEAD. */
+function isClaimOnly(run: RunRead, storage: string, object: ListedObject | undefined): boolean {
+  if (!run.begins.given || run.relisted.has(storage) || !object) return false;
+  const isMetricsFile = object.size > 0 && FILE_NAMES.some((name) => object.key.endsWith(`/${name}`));
+  return isMetricsFile && !run.confirmed.has(`${object.key}\n${object.etag}`);
+}
+
+/**
+ * Handing over: only what a run has listed so, is ready and has its post-job file; only after SQS has said that no message waits; and the
+ * summary counts it.
+ */
+function handingOver(facts: Facts): void {
+  const { reading, violated } = facts;
+  for (const run of reading.runs.values()) {
+    let mayHandOver = false;
+    let handedOver = 0;
+    for (const operation of run.operations) {
+      if (operation.kind === "isEmpty" && operation.heard && operation.answer) mayHandOver = true;
+      if (operation.kind !== "send") continue;
+      const say = (why: string) => violated("G9", operation.step, `run ${run.id} handed over ${why}`);
+      if (!mayHandOver) say("while messages waited");
+      if (run.begins.given) say("what was handed to it");
+      if (Buffer.byteLength(operation.body) > MESSAGE_BYTES_MAX) say("more than a message holds");
+      const { storages } = JSON.parse(operation.body) as {
+        storages: { name: string; objects: [string, number, string, number][] }[];
+      };
+      if (operation.heard) handedOver += storages.length;
+      for (const { name, objects } of storages) {
+        const prefix = `${reading.flavorPrefix}${name}/`;
+        const listing = run.listings.get(name);
+        const isAsListed =
+          listing?.size === objects.length &&
+          objects.every(([file, size, etag, time]) => {
+            const listed = listing.get(prefix + file);
+            return listed?.size === size && listed.etag === etag && listed.lastModified === time;
+          });
+        if (!isAsListed) say(`${name}, which it had not listed so`);
+        else if (!has(listing, prefix + POST)) say(`${name}, which has no post-job file`);
+        else if (!mayBeReady(run, listing, name, reading.flavorPrefix)) say(`${name}, which is not ready`);
+        if (run.operations.some((one) => one !== operation && storagesTouched(reading, one).includes(name)))
+          say(`${name}, which it did itself`);
+      }
+    }
+    const { summary } = run.ends ?? {};
+    if (summary && summary.handedOver !== handedOver)
+      violated("law", run.ends?.step ?? 0, `run ${run.id}: counts ${summary.handedOver} of ${handedOver} handed over`);
+  }
+}
+
+/** As SQS takes by default. */
+const MESSAGE_BYTES_MAX = 262_144;
 
 /**
  * The protocol behind G1 and G2. A storage without a complete job is listed again, and found as it was, before its events are sent and
@@ -535,6 +589,8 @@ function isolation(facts: Facts): void {
     const isCalm = isWhole && isInTime && ends.time < begins.deadline - CLEANING_MILLISECONDS && !lostItsBus(run);
     if (!isCalm || run.overlapping.size > 0) continue;
     for (const [storage, keys] of reading.keysOf) {
+      if (begins.given && !isGivenTruly(reading, run, storage)) continue;
+      if (run.handedOver.has(storage)) continue;
       const changes = reading.changes.get(storage) ?? [];
       if (run.faultsOn.has(storage) || changes.some((at) => at > begins.step && at < ends.step)) continue;
       const there = [...keys].filter((key) => isThere(reading.presences.get(key), begins.step));
@@ -551,6 +607,20 @@ function isolation(facts: Facts): void {
         violated("G5", ends.step, `run ${run.id} left ${JSON.stringify(stays)} behind, which was ready`);
     }
   }
+}
+
+/** Whether a run with a message has the storage in it, and the message is still true when it begins, or it has listed the storage itself. */
+function isGivenTruly(reading: Reading, run: RunRead, storage: string): boolean {
+  if (run.relisted.has(storage)) return true;
+  const { begins, listings } = run;
+  const claims = listings.get(storage);
+  const there = [...(reading.keysOf.get(storage) ?? [])].flatMap((key) => {
+    const presence = reading.presences
+      .get(key)
+      ?.find(({ from, to }) => from < begins.step && (to ?? begins.step) >= begins.step);
+    return presence ? [{ key, etag: presence.etag }] : [];
+  });
+  return claims?.size === there.length && there.every(({ key, etag }) => claims.get(key)?.etag === etag);
 }
 
 function isThere(presences: readonly Presence[] | undefined, step: number): boolean {
@@ -671,7 +741,9 @@ function bounds(facts: Facts): void {
         const cost = `${operation.kind} ${storage}`;
         const isPage = operation.fault === "empty-page" || operation.fault === "short-page";
         if (!isPage) perStorage.set(cost, (perStorage.get(cost) ?? 0) + 1);
-        const costMax = costMaxOf(operation.kind, config.maxObjectsPerRunner, listing?.size ?? 0);
+        // What a message says is read once, and what the bucket says then a second time.
+        const times = run.begins.given ? 2 : 1;
+        const costMax = times * costMaxOf(operation.kind, config.maxObjectsPerRunner, listing?.size ?? 0);
         if ((perStorage.get(cost) ?? 0) > costMax) say(`more than ${costMax} times ${cost}`);
         const ready = listing && readiness(run, listing, storage, reading.flavorPrefix);
         const isSound = () => verdictIn(facts, run, storage).reasons.size === 0;
@@ -735,6 +807,8 @@ function storagesTouched(reading: Reading, operation: Operation): string[] {
       return [operation.storage];
     case "exists":
     case "alive":
+    case "isEmpty":
+    case "send":
       return [];
   }
 }
@@ -754,13 +828,16 @@ function inFlightMax(kind: Operation["kind"], concurrency: number): number {
     case "archive":
       return 2 * (1 + concurrency); // two batches, and late ends of each
     case "list":
-      return 1 + 2 * concurrency; // looks, in each of two batches
+      return 1 + 3 * concurrency; // looks, in each of two batches; and of workers that list again
     case "delete":
       return 2 * concurrency;
     case "exists":
       return 2 * (1 + concurrency);
     case "alive":
+    case "isEmpty":
       return 1;
+    case "send":
+      return 2; // one of each batch
   }
 }
 
@@ -786,6 +863,8 @@ function costMaxOf(kind: Operation["kind"], objectsMax: number, listed: number):
       return 3 + 3 * (objectsMax + 1); // three looks, page by page at worst
     case "exists":
     case "alive":
+    case "isEmpty":
+    case "send":
       return 1;
   }
 }
@@ -843,8 +922,8 @@ function accounting({ reading, violated }: Facts): void {
     const summary = run.ends?.summary;
     if (!summary) continue;
     const step = run.ends?.step ?? 0;
-    const { extracted, incomplete, quarantined, excluded, notReady, deferred, vanished } = summary;
-    const outcomes = extracted + incomplete + quarantined + excluded + notReady + deferred + vanished;
+    const { extracted, incomplete, quarantined, excluded, notReady, deferred, vanished, handedOver } = summary;
+    const outcomes = extracted + incomplete + quarantined + excluded + notReady + deferred + vanished + handedOver;
     if (summary.listed !== outcomes)
       violated("law", step, `run ${run.id}: ${summary.listed} listed, ${outcomes} outcomes`);
     if (summary.stopped === "done" && summary.listed !== run.listings.size) {
@@ -894,6 +973,8 @@ function haveAllGone(reading: Reading, { begins, ends }: RunRead, listing: Reado
     if (size === 0 || !FILE_NAMES.some((name) => key.endsWith(`/${name}`))) return true;
     const presences = reading.presences.get(key) ?? [];
     const next = (to: number) => presences.find(({ from }) => from >= to)?.from ?? Number.POSITIVE_INFINITY;
-    return presences.some(({ to }) => to !== undefined && to > begins.step && to < end && next(to) > to);
+    // What a message says may have gone before.
+    const from = begins.given ? 0 : begins.step;
+    return presences.some(({ to }) => to !== undefined && to > from && to < end && next(to) > to);
   });
 }

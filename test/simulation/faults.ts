@@ -14,7 +14,9 @@ export type OperationKind =
   | "delete"
   | "put"
   | "jobs"
-  | "alive";
+  | "alive"
+  | "isEmpty"
+  | "send";
 
 /**
  * - `refused`, `throttled`: fails before its effect. `lost`: fails after it. `stalled`: fails before it, after 5 s
@@ -27,15 +29,41 @@ export type OperationKind =
  * - `bus-missing`: the bus is not found. `no-answer`: GitHub does not say
  */
 export const FAULTS = {
-  refused: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
-  throttled: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
-  lost: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
+  refused: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "isEmpty", "send"],
+  throttled: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "isEmpty", "send"],
+  lost: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "send"],
   stalled: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
-  forbidden: ["list", "putIfAbsent", "archive", "delete", "put"],
+  forbidden: ["list", "putIfAbsent", "archive", "delete", "put", "send"],
   invalid: ["put"],
-  repeated: ["putIfAbsent", "archive", "copy", "delete", "put"],
-  "crash-before": ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "jobs", "alive"],
-  "crash-after": ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "jobs", "alive"],
+  repeated: ["putIfAbsent", "archive", "copy", "delete", "put", "send"],
+  "crash-before": [
+    "exists",
+    "list",
+    "head",
+    "get",
+    "putIfAbsent",
+    "archive",
+    "copy",
+    "delete",
+    "put",
+    "jobs",
+    "alive",
+    "send",
+  ],
+  "crash-after": [
+    "exists",
+    "list",
+    "head",
+    "get",
+    "putIfAbsent",
+    "archive",
+    "copy",
+    "delete",
+    "put",
+    "jobs",
+    "alive",
+    "send",
+  ],
   denied: ["head", "get", "copy", "delete"],
   conflict: ["get", "copy", "delete"],
   truncated: ["get"],
@@ -51,11 +79,17 @@ export type FaultName = keyof typeof FAULTS;
 
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 
+const ALL_KINDS = [
+  ...(["exists", "list", "head", "get", "putIfAbsent", "archive"] as const),
+  ...(["copy", "delete", "put", "jobs", "alive", "isEmpty", "send"] as const),
+];
+
 /** The faults that an operation can have. */
 export const FAULTS_OF = Object.fromEntries(
-  (["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "jobs", "alive"] as const).map(
-    (kind) => [kind, FAULT_NAMES.filter((name) => (FAULTS[name] as readonly OperationKind[]).includes(kind))],
-  ),
+  ALL_KINDS.map((kind) => [
+    kind,
+    FAULT_NAMES.filter((name) => (FAULTS[name] as readonly OperationKind[]).includes(kind)),
+  ]),
 ) as Record<OperationKind, FaultName[]>;
 
 export function isCrash(fault: FaultName | undefined): boolean {
@@ -74,7 +108,17 @@ export interface Weather {
 }
 
 /** Operations of which there are few in a run: their faults come oftener. */
-const RARE: readonly OperationKind[] = ["exists", "alive", "put", "putIfAbsent", "archive", "delete", "jobs"];
+const RARE: readonly OperationKind[] = [
+  "exists",
+  "alive",
+  "put",
+  "putIfAbsent",
+  "archive",
+  "delete",
+  "jobs",
+  "isEmpty",
+  "send",
+];
 
 /** A success of which a part has failed is what is easiest to overlook: so it comes oftener. */
 const PARTIAL: readonly [OperationKind, FaultName][] = Array.from({ length: 5 }, () => ["put", "some-entries"]);
@@ -99,7 +143,8 @@ export function drawFault(random: Random, weather: Weather, kind: OperationKind)
   const { rate, crashRate, pageRate, storm } = weather;
   if (storm?.kind === kind && random.chance(storm.rate)) return storm.fault;
   if (kind === "list" && random.chance(pageRate)) return random.pick(["short-page", "empty-page"]);
-  if (random.chance(crashRate)) return random.pick(["crash-before", "crash-after"]);
+  // There are few messages in all worlds together.
+  if (random.chance(kind === "send" ? 5 * crashRate : crashRate)) return random.pick(["crash-before", "crash-after"]);
   if (!random.chance(RARE.includes(kind) ? 2 * rate : rate)) return undefined;
   if (kind === "put" && random.chance(0.4)) return "some-entries";
   const faults = FAULTS_OF[kind].filter((fault) => !isCrash(fault));

@@ -77,6 +77,14 @@ export interface RunBegins extends Happening {
   readonly pageSize: number;
   /** The world has come to rest: no faults and no uploads from here on. */
   readonly isQuiet: boolean;
+  /** It is the run of a message of the work queue, which claims that these objects are there. */
+  readonly given?: readonly ListedObject[];
+}
+
+/** What became of a message that SQS had accepted; or that all were purged. */
+export interface MessageHappens extends Happening {
+  readonly type: "message";
+  readonly is: "there" | "lost" | "doubled" | "late" | "late and doubled" | "purged";
 }
 
 export interface RunEnds extends Happening {
@@ -160,6 +168,8 @@ export type Operation = Happening & {
       }
     | { readonly kind: "jobs"; readonly storage: string; answer?: JobAnswer | undefined }
     | { readonly kind: "alive"; answer?: ReadonlySet<string> | undefined }
+    | { readonly kind: "isEmpty"; answer?: boolean }
+    | { readonly kind: "send"; readonly body: string }
   );
 
 export type Event =
@@ -169,6 +179,7 @@ export type Event =
   | RunBegins
   | RunEnds
   | BusChanges
+  | MessageHappens
   | WorldEnds
   | Operation;
 export type History = Event[];

@@ -27,18 +27,23 @@ export const NEEDED: readonly string[] = [
   "two runs overlapped",
   "a second look",
   "a runner was collected and lived on",
+  "a worker had a message",
+  "a worker listed a storage again",
+  ...["there", "lost", "doubled", "late", "purged"].map((fate) => `message: ${fate}`),
 ];
 
 export function noteLuck(luck: Luck, history: History): void {
   const count = (name: string, by = 1) => luck.set(name, (luck.get(name) ?? 0) + by);
   const running = new Set<number>();
   const collected = new Set<string>();
+  const ofMessages = new Set<number>();
   for (const event of history) {
     switch (event.type) {
       case "operation":
         count("operations");
         if (event.fault) count(`fault: ${event.fault} of ${event.kind}`);
         noteOperation(event, count, collected);
+        if (event.kind === "list" && ofMessages.has(event.run)) count("a worker listed a storage again");
         break;
       case "upload": {
         if (event.by !== "honest") break;
@@ -49,6 +54,10 @@ export function noteLuck(luck: Luck, history: History): void {
       case "run-begins":
         count("runs");
         running.add(event.run);
+        if (event.given) {
+          ofMessages.add(event.run);
+          count("a worker had a message");
+        }
         if (running.size > 1) count("two runs overlapped");
         break;
       case "run-ends":
@@ -58,6 +67,9 @@ export function noteLuck(luck: Luck, history: History): void {
         break;
       case "recorded":
         count(`EC2: ${event.key.replace(/.*?[0-9]-(?=[a-z-]+$)/, "")}`);
+        break;
+      case "message":
+        count(`message: ${event.is}`);
         break;
       case "bus":
         count(`the bus was ${event.is}`);

@@ -678,4 +678,52 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const DURATION_SECONDS_MAX = 400 * 24 * 60 * 60;",
     replace: "const DURATION_SECONDS_MAX = 400_000 * 24 * 60 * 60;",
   },
+
+  // Workers
+  {
+    name: "workers: a message counts more than the bucket",
+    file: "functions/run/extract.ts",
+    find: "if (options.given && !confirms(found, listing))",
+    replace: "if (options.given && !confirms(found, listing) && false)",
+  },
+  {
+    name: "workers: handing over without post-job",
+    file: "functions/run/hand-over.ts",
+    find: "return hasEnded(listing) && areFiles",
+    replace: "return areFiles",
+  },
+  {
+    name: "workers: handing over while messages wait",
+    file: "functions/run/hand-over.ts",
+    find: "fitsMessage(listing) && (await mayBegin());",
+    replace: "fitsMessage(listing) && ((await mayBegin()) || true);",
+  },
+  {
+    name: "workers: deleting what was not read",
+    file: "functions/run/extract.ts",
+    find: "const read = problem ? corrupt(problem) : await readMetrics(storageManager, listing);",
+    replace: `const read = problem
+      ? corrupt(problem)
+      : options.given
+        ? ({ kind: "metrics", storage: listing.name, files: listing.files as never } as RunnerMetrics)
+        : await readMetrics(storageManager, listing);`,
+  },
+  {
+    name: "workers: what is handed over is deleted at once",
+    file: "functions/run/hand-over.ts",
+    find: `({ outcome: "handedOver", handedOver } as const)`,
+    replace: `({ outcome: "handedOver", handedOver, listing: handedOver } as const)`,
+  },
+  {
+    name: "workers: what SQS refused counts as handed over",
+    file: "functions/run/hand-over.ts",
+    find: "error ? deferral(error) : (",
+    replace: "error && false ? deferral(error) : (",
+  },
+  {
+    name: "workers: a worker hands over again",
+    file: "functions/run/run.ts",
+    find: "queue && !given",
+    replace: "queue",
+  },
 ];

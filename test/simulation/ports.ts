@@ -12,11 +12,13 @@ import {
   type ObjectVersion,
   type RunnerLookup,
   ServiceError,
+  type WorkQueue,
 } from "../../functions/ports.ts";
 import { isS3Error } from "../../local/s3.ts";
 import { jobsThatSay, modelObjectStore, modelPutEvents } from "../model-ports.ts";
 import type { FaultName, OperationKind } from "./faults.ts";
 import type { Operation } from "./history.ts";
+import type { SimulatedQueue } from "./queue.ts";
 import { BUCKET, BUS, type SimulatedRun, type Universe, type Unnoted } from "./universe.ts";
 
 /** What GitHub answers. */
@@ -31,13 +33,19 @@ export interface SimulatedPorts {
   readonly clock: Clock;
   readonly jobs?: JobLookup;
   readonly runners?: RunnerLookup;
+  readonly queue?: WorkQueue;
 }
 
 type OperationOf<Kind extends OperationKind> = Extract<Operation, { kind: Kind }>;
 type Asked = "type" | "step" | "time" | "run" | "askedAt" | "inFlight" | "heard" | "fault" | "answer";
 type Question<Kind extends OperationKind> = Omit<OperationOf<Kind>, Asked> & { readonly kind: Kind };
 
-export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Github | undefined): SimulatedPorts {
+export function simulatedPorts(
+  universe: Universe,
+  run: SimulatedRun,
+  github: Github | undefined,
+  queue?: SimulatedQueue,
+): SimulatedPorts {
   const { s3, eventBridge, director, pending } = universe;
   const store = modelObjectStore(s3, BUCKET, { pageSize: run.pageSize });
   const shortPages = modelObjectStore(s3, BUCKET, { pageSize: 1 });
@@ -135,6 +143,19 @@ export function simulatedPorts(universe: Universe, run: SimulatedRun, github: Gi
             if (fault === "no-answer") return { unknown: "timeout" };
             operation.answer = github.alive();
             return operation.answer;
+          }),
+      },
+    }),
+    ...(queue && {
+      queue: {
+        isEmpty: () =>
+          ask({ kind: "isEmpty" }, async (operation) => {
+            operation.answer = queue.isEmpty();
+            return operation.answer;
+          }),
+        send: (body) =>
+          ask({ kind: "send", body }, async (_, fault) => {
+            await again(fault, async () => queue.accept(body));
           }),
       },
     }),

@@ -28,7 +28,7 @@ function line(event: Event): string {
         ? ` ${payload.include ? "only" : "all but"} [${[...payload.runners].join(", ")}]`
         : "";
       const rest = `${limits}, orphan after ${payload.orphanAfterSeconds} s, ${(deadline - time) / 1000} s`;
-      return `== run ${run} of worker ${worker} begins${isQuiet ? " (all is quiet)" : ""}:${filter} ${rest}`;
+      return `== run ${run} of worker ${worker} begins${event.given ? " with a message" : ""}${isQuiet ? " (all is quiet)" : ""}:${filter} ${rest}`;
     }
     case "run-ends": {
       const { run, end, summary, error } = event;
@@ -38,6 +38,8 @@ function line(event: Event): string {
       return `EC2 says ${event.key}`;
     case "bus":
       return `the bus is ${event.is}`;
+    case "message":
+      return `the message is ${event.is}`;
     case "end":
       return `the world ends after ${event.quietRuns} quiet runs of at most ${event.quietRunsMax}`;
     case "operation":
@@ -51,6 +53,10 @@ function describeOperation(operation: Operation): string {
       return `asks for the bus: ${operation.answer}`;
     case "alive":
       return `asks who lives: ${[...(operation.answer ?? ["?"])].join(", ")}`;
+    case "isEmpty":
+      return `asks whether the queue is empty: ${operation.answer}`;
+    case "send":
+      return `hands over ${storagesIn(operation.body).join(", ")}`;
     case "jobs":
       return `asks for the job of ${operation.storage}: ${JSON.stringify(operation.answer)}`;
     case "list":
@@ -80,6 +86,10 @@ function describeOperation(operation: Operation): string {
       return `PutEvents${lines.join("")}`;
     }
   }
+}
+
+function storagesIn(body: string): string[] {
+  return (JSON.parse(body) as { storages: { name: string }[] }).storages.map(({ name }) => name);
 }
 
 function describe(meaning: { readonly kind: string; readonly reason?: string }): string {

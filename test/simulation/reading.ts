@@ -18,6 +18,14 @@ export interface RunRead {
   readonly operations: Operation[];
   /** What the run's listing showed of each storage, by key. */
   readonly listings: Map<string, Map<string, ListedObject>>;
+  /** With a message: what it last saw of a storage that it has not acted on yet, by key. */
+  readonly seen: Map<string, Map<string, ListedObject>>;
+  /** With a message: storages of which it had a listing of its own, whatever the message says. */
+  readonly relisted: Set<string>;
+  /** With a message: key and ETag of each object that HEAD showed it. */
+  readonly confirmed: Set<string>;
+  /** Storages that it has handed over, or has tried to. */
+  readonly handedOver: Set<string>;
   /** The steps at which it looked at one storage again. */
   readonly looks: Map<string, number[]>;
   /** Event id -> the step at which the run was told that it is accepted. */
@@ -133,6 +141,7 @@ export function read(history: History, flavorPrefix: string): Reading {
         }
         running.add(run);
         reading.runs.set(run.id, run);
+        for (const object of event.given ?? []) readListed(run, object, flavorPrefix);
         break;
       }
       case "run-ends": {
@@ -150,6 +159,7 @@ export function read(history: History, flavorPrefix: string): Reading {
         break;
       case "recorded":
       case "bus":
+      case "message":
         break;
     }
   }
@@ -192,6 +202,10 @@ function newRun(begins: RunBegins): RunRead {
     begins,
     operations: [],
     listings: new Map(),
+    seen: new Map(),
+    relisted: new Set(),
+    confirmed: new Set(),
+    handedOver: new Set(),
     looks: new Map(),
     acknowledged: new Map(),
     archived: new Map(),
@@ -232,6 +246,13 @@ function readOperation(reading: Reading, operation: Operation): void {
   const befallen = HARMLESS.includes(operation.fault) ? () => {} : (storage: string) => void run.faultsOn.add(storage);
   switch (operation.kind) {
     case "exists":
+    case "isEmpty":
+      break;
+    case "send":
+      for (const storage of handedOverBy(operation)) {
+        befallen(storage);
+        run.handedOver.add(storage);
+      }
       break;
     case "jobs":
       befallen(operation.storage);
@@ -249,6 +270,7 @@ function readOperation(reading: Reading, operation: Operation): void {
       if (operation.prefix !== flavorPrefix) {
         befallen(storage);
         if (heard && operation.isFirstPage && operation.prefix.endsWith("/")) add(run.looks, storage, step);
+        if (heard && run.begins.given) readSeen(run, storage, operation);
       } else if (!HARMLESS.includes(operation.fault)) run.isListingDisturbed = true;
       else if (heard) for (const object of operation.answer ?? []) readListed(run, object, flavorPrefix);
       break;
@@ -256,10 +278,13 @@ function readOperation(reading: Reading, operation: Operation): void {
     case "head":
     case "get":
       befallen(storageOf(operation.key, flavorPrefix));
+      believe(run, storageOf(operation.key, flavorPrefix));
+      if (operation.kind === "head" && heard) run.confirmed.add(`${operation.key}\n${operation.answer}`);
       break;
     case "putIfAbsent": {
       const manifest = { ...(JSON.parse(operation.json) as Omit<Manifest, "step">), step };
       befallen(manifest.storage);
+      believe(run, manifest.storage);
       if (operation.hasWritten) reading.manifests.set(operation.key.slice(0, -"manifest.json".length), manifest);
       break;
     }
@@ -272,13 +297,20 @@ function readOperation(reading: Reading, operation: Operation): void {
       break;
     case "copy":
       befallen(storageOf(operation.from.key, flavorPrefix));
+      believe(run, storageOf(operation.from.key, flavorPrefix));
       break;
     case "delete":
-      for (const { key } of operation.objects) befallen(storageOf(key, flavorPrefix));
+      for (const { key } of operation.objects) {
+        befallen(storageOf(key, flavorPrefix));
+        run.seen.delete(storageOf(key, flavorPrefix));
+      }
       for (const { key } of operation.removed) close(reading, key, step, run.id);
       break;
     case "put":
-      for (const entry of operation.entries) befallen(storageOfEntry(reading, entry.resources) ?? "");
+      for (const entry of operation.entries) {
+        befallen(storageOfEntry(reading, entry.resources) ?? "");
+        run.seen.delete(storageOfEntry(reading, entry.resources) ?? "");
+      }
       for (const { detail } of operation.delivered) {
         const id = idOf(detail);
         if (!reading.delivered.has(id)) reading.delivered.set(id, step);
@@ -286,6 +318,21 @@ function readOperation(reading: Reading, operation: Operation): void {
       if (heard) readAcknowledged(reading, run, operation);
       break;
   }
+}
+
+function readSeen(run: RunRead, storage: string, { isFirstPage, answer = [] }: Operation & { kind: "list" }): void {
+  const seen = isFirstPage ? new Map<string, ListedObject>() : (run.seen.get(storage) ?? new Map());
+  for (const object of answer) seen.set(object.key, object);
+  run.seen.set(storage, seen);
+}
+
+/** A run with a message that reads, copies or records after it has listed a storage goes by that listing. */
+function believe(run: RunRead, storage: string): void {
+  const seen = run.seen.get(storage);
+  if (!seen) return;
+  run.seen.delete(storage);
+  run.relisted.add(storage);
+  run.listings.set(storage, seen);
 }
 
 function readListed(run: RunRead, object: ListedObject, flavorPrefix: string): void {
@@ -303,6 +350,11 @@ function readAcknowledged(reading: Reading, run: RunRead, operation: Operation &
     const storage = reading.manifests.get(prefix)?.storage;
     if (storage !== undefined) run.quarantined.set(storage, { prefix, id, step: operation.step });
   }
+}
+
+/** Names of the storages in a message. */
+function handedOverBy({ body }: Operation & { kind: "send" }): string[] {
+  return (JSON.parse(body) as { storages: { name: string }[] }).storages.map(({ name }) => name);
 }
 
 export function idOf(detail: string): string {

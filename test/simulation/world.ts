@@ -1,8 +1,11 @@
 /** One seed: a fleet, an attacker, workers, bad weather; then rest, in which everything must come to its end. */
 
 import type { RunInput } from "../../contract/schedule-input.ts";
+import { readWorkMessage } from "../../contract/work-message.ts";
 import type { RunConfig } from "../../functions/ports.ts";
-import { run } from "../../functions/run/run.ts";
+import { listingsOf } from "../../functions/run/hand-over.ts";
+import { run, WORKER_FILTER } from "../../functions/run/run.ts";
+import type { StorageListing } from "../../functions/storage/storage-listing.ts";
 import { attack } from "./attacker.ts";
 import { FILE_NAMES, INVALID_STORAGE_NAMES, validBody } from "./bodies.ts";
 import { drawFault, drawWeather, type OperationKind, type Weather } from "./faults.ts";
@@ -10,6 +13,7 @@ import type { History } from "./history.ts";
 import { drawLife, type Life, live, type SendResult } from "./honest-runner.ts";
 import { drawMachineLife, type MachineLife, otherRecords } from "./instances.ts";
 import { type Github, simulatedPorts } from "./ports.ts";
+import { createQueue, type Message, type SimulatedQueue } from "./queue.ts";
 import { createRandom, type Random } from "./random.ts";
 import { storageOf, withoutSlot } from "./reading.ts";
 import { BUCKET, BUS, createRun, createUniverse, drained, FLAVOR, PREFIX, type Universe } from "./universe.ts";
@@ -35,6 +39,8 @@ export interface World {
   readonly github: Github | undefined;
   /** GitHub is asked which runners live. */
   readonly asksWhoIsAlive: boolean;
+  /** Where runs hand over what they may not finish. Its workers are apart from those that the schedule starts. */
+  readonly queue: SimulatedQueue | undefined;
   readonly runners: Runner[];
   /** Records of ended instances that are yet to be written. */
   readonly records: MachineLife["records"][number][];
@@ -88,6 +94,8 @@ export async function play(world: World): Promise<History> {
   await untilStill(world, world.runsOfWorker);
   world.isQuiet = true;
   await finishLives(world);
+  // Messages that are late, and then nothing but runs.
+  await untilStill(world, []);
   await converge(world);
   return world.universe.history;
 }
@@ -97,7 +105,10 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
   const instances = changes.runners ? undefined : drawInstances(seed);
   const busIsFlaky = random.chance(0.08);
   const weather = drawWeather(random, busIsFlaky && random.chance(0.5) ? "exists" : undefined);
-  const slowness = random.pick([5, 20, 200]);
+  // A source of its own, so that a world without a queue is the same as before there were queues.
+  const ofQueue = createRandom(seed + 1_000_000_000);
+  const hasQueue = ofQueue.chance(0.3);
+  const slowness = hasQueue ? ofQueue.pick([200, 400, 800]) : random.pick([5, 20, 200]);
   const pageSize = random.pick([1, 2, 3, 5, 8, 50, 1000]);
   // Runners that are given up, and live after all.
   const areLate = random.chance(0.3) && !instances;
@@ -129,7 +140,9 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
     runsOfWorker: random.chance(0.4)
       ? [random.integer(3, areLate ? 12 : 7)]
       : [random.integer(2, 5), random.integer(2, 5)],
-    deadlineMilliseconds: random.pick([10_200, 15_000, 60_000, 900_000, 900_000]),
+    deadlineMilliseconds: hasQueue
+      ? ofQueue.pick([15_000, 20_000, 40_000])
+      : random.pick([10_200, 15_000, 60_000, 900_000, 900_000]),
     knowsTheFleet: random.chance(0.15),
     areLate,
     busIsFlaky,
@@ -138,6 +151,7 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
     attackers: drawAttackers(random).map((name) => (instances ? onInstance(name) : name)),
     github: random.chance(0.6) ? githubOf(() => world) : undefined,
     asksWhoIsAlive: random.chance(0.5),
+    queue: undefined,
     runners: [],
     records: [],
     isQuiet: false,
@@ -145,8 +159,9 @@ export function drawWorld(seed: number, changes: Partial<World> = {}): World {
     attacksLeft: 40,
     ...changes,
   };
+  if (hasQueue && !changes.runners) Object.assign(world, { queue: createQueue(world.universe, ofQueue) });
   world.universe.watchers.push(({ kind, ...operation }) => {
-    if (kind === "exists" || kind === "put" || kind === "jobs") return;
+    if (kind === "exists" || kind === "put" || kind === "jobs" || kind === "isEmpty" || kind === "send") return;
     const text = "key" in operation ? operation.key : "prefix" in operation ? operation.prefix : "";
     for (const runner of world.runners) {
       const isTouched = kind === "delete" || (text.startsWith(PREFIX) && text.startsWith(runner.name, PREFIX.length));
@@ -178,8 +193,9 @@ function onInstance(name: string): string {
 }
 
 function drawFleet(world: World, instances: Random | undefined): void {
-  const { random, runners, universe, orphanAfterSeconds, period, runsOfWorker, areLate } = world;
-  const names = new Set(Array.from({ length: random.integer(1, 8) }, () => random.pick(HONEST_NAMES)));
+  const { random, runners, universe, queue, orphanAfterSeconds, period, runsOfWorker, areLate } = world;
+  const count = queue ? random.integer(8, 20) : random.integer(1, 8);
+  const names = new Set(Array.from({ length: count }, () => random.pick(HONEST_NAMES)));
   const withinMilliseconds = period * Math.max(...runsOfWorker);
   const uploadFailureRate = random.pick([0, 0, 0.1, 0.3]);
   for (const key of instances ? otherRecords(instances, universe.now()) : []) world.records.push({ at: 0, key });
@@ -280,7 +296,9 @@ async function untilStill(world: World, runsOfWorker: readonly number[]): Promis
     }
     const now = universe.now();
     const isWaiting = workers.filter(({ isBusy, runsLeft }) => !isBusy && runsLeft > 0);
-    if (isWaiting.length === 0 && universe.runs.size === 0) return;
+    const messages = world.queue?.messages ?? [];
+    if (isWaiting.length === 0 && universe.runs.size === 0 && !(world.isQuiet && messages.length > 0)) return;
+    if (!world.isQuiet && messages.length > 0 && random.chance(0.005)) world.queue?.purge();
     const choices: (() => Promise<void> | void)[] = [
       ...universe.pending
         .filter(({ notBefore }) => notBefore <= now)
@@ -288,6 +306,7 @@ async function untilStill(world: World, runsOfWorker: readonly number[]): Promis
       ...isWaiting.filter(({ dueAt }) => dueAt <= now).map((worker) => () => begin(worker)),
       ...world.runners.filter(({ isDone, dueAt }) => !isDone && dueAt <= now).map((runner) => () => act(world, runner)),
       ...world.records.filter(({ at }) => at <= now).map((record) => () => write(world, record)),
+      ...messages.filter(({ dueAt }) => dueAt <= now).map((message) => () => void work(world, message)),
     ];
     const choice = choices[choices.length === 0 ? -1 : universe.director.choose(choices.length)];
     if (choice) await choice();
@@ -310,10 +329,14 @@ async function takeTurn(universe: Universe, pending: Universe["pending"][number]
 }
 
 /** Milliseconds until somebody has something to do. */
-function untilNext({ universe, runners, records }: World, workers: readonly { readonly dueAt: number }[]): number {
+function untilNext(
+  { universe, runners, records, queue }: World,
+  workers: readonly { readonly dueAt: number }[],
+): number {
   const times = [
     ...universe.pending.map(({ notBefore }) => notBefore),
     ...workers.map(({ dueAt }) => dueAt),
+    ...(queue?.messages ?? []).map(({ dueAt }) => dueAt),
     ...runners.filter(({ isDone }) => !isDone).map(({ dueAt }) => dueAt),
     ...[...universe.runs].map(({ deadline }) => deadline),
     ...records.map(({ at }) => at),
@@ -321,18 +344,35 @@ function untilNext({ universe, runners, records }: World, workers: readonly { re
   return Math.max(1, Math.min(...times) - universe.now());
 }
 
+/** One worker with one message. If it dies or fails, SQS may give the message to another one; otherwise it is over. */
+async function work(world: World, message: Message): Promise<void> {
+  const { queue, random, universe } = world;
+  if (!queue) return;
+  queue.messages.splice(queue.messages.indexOf(message), 1);
+  queue.inFlight += 1;
+  const end = await oneRun(world, MESSAGE_WORKER, listingsOf(readWorkMessage(message.body)));
+  queue.inFlight -= 1;
+  if (end !== "done" && random.chance(0.5))
+    queue.messages.push({ ...message, dueAt: universe.now() + random.integer(1_000, 60_000) });
+}
+
+/** Number of the worker of a message, in the history. */
+const MESSAGE_WORKER = 100;
+
 /** One run of the code under test. Resolves when it has ended or died; never rejects. */
-async function oneRun(world: World, worker: number): Promise<void> {
+async function oneRun(world: World, worker: number, given?: readonly StorageListing[]): Promise<string> {
   const { universe, random, config, pageSize, isQuiet } = world;
   const isBusInTrouble = !isQuiet && world.busIsFlaky && universe.runs.size === 0 && random.chance(0.5);
   const spare = isBusInTrouble ? deleteBusAfter(universe, random.pick([0, random.integer(1, 30)])) : () => {};
   world.runsBegun += 1;
   const deadline = universe.now() + (isQuiet ? LAMBDA_MILLISECONDS : world.deadlineMilliseconds);
   const { simulated, death } = createRun(universe, { id: world.runsBegun, worker, deadline, pageSize });
-  const payload = payloadOf(world);
-  universe.note({ type: "run-begins", run: simulated.id, worker, payload, config, deadline, pageSize, isQuiet });
-  const ports = simulatedPorts(universe, simulated, world.github);
-  const ended = run(payload, { ...ports, config, runId: `run-${simulated.id}`, deadline }).then(
+  const payload = given ? { flavor: FLAVOR, ...WORKER_FILTER } : payloadOf(world);
+  const claims = given?.flatMap(({ objects }) => objects);
+  const begins = { run: simulated.id, worker, payload, config, deadline, pageSize, isQuiet };
+  universe.note({ type: "run-begins", ...begins, ...(claims && { given: claims }) });
+  const ports = simulatedPorts(universe, simulated, world.github, world.queue);
+  const ended = run(payload, { ...ports, config, runId: `run-${simulated.id}`, deadline }, given).then(
     (summary) => ({ end: "done" as const, summary }),
     (error: unknown) => ({ end: "rejected" as const, error }),
   );
@@ -345,6 +385,7 @@ async function oneRun(world: World, worker: number): Promise<void> {
     universe.eventBridge.createBus(BUS);
     universe.note({ type: "bus", is: "created" });
   }
+  return end.end;
 }
 
 /** Somebody deletes the bus, now or after so many operations; or does not, if the function that this gives is called before. */

@@ -27,6 +27,13 @@ test.each([
     { kind: "event", error: "NO_PERMISSIONS" },
   ],
   [
+    letter({
+      flavor: "large",
+      storages: [{ name: "r-1", listedAt: 1, objects: [["post-job-metrics.json", 1, '"a"', 1]] }],
+    }),
+    { kind: "worker", error: "" },
+  ],
+  [
     { ...letter(""), body: "{" },
     { kind: "unknown", error: "" },
   ],

@@ -15,6 +15,7 @@ export function healthyStack(changes: Partial<Operations> = {}): Operations {
     invoke: async () => ({ failed: false, result: emptySummary("large") }),
     deadLetters: async () => [],
     deadLetterCount: async () => 0,
+    workCount: async () => undefined,
     deleteLetter: async () => {},
     alarms: async () => [],
     subscriptions: async () => ({ confirmed: 1, pending: 0 }),

@@ -67,6 +67,18 @@ test.each([
   for (const { ok, fix } of checks) expect(ok).toBe(fix === undefined);
 });
 
+test("with workers, it says how many messages wait, and how many runners the last run handed over", async () => {
+  const changes = { workCount: async () => 7, ...logOf(runLine(NOW - 1_000, { listed: 9, handedOver: 9 })) };
+  const checks = await checkStack(OUTPUTS, healthyStack(changes), NOW);
+  expect(checks.find(({ check }) => check === "workers")).toMatchObject({
+    ok: true,
+    found: expect.stringContaining("7"),
+  });
+  expect(checks.find(({ check }) => check === "uncollected large")?.found).toContain("handed over to workers 9");
+  const without = await checkStack(OUTPUTS, healthyStack(), NOW);
+  expect(without.map(({ check }) => check)).not.toContain("workers");
+});
+
 test("a missing output is wrong", async () => {
   const { DeadLetterQueueUrl: _, ...rest } = OUTPUTS;
   expect(await wrong(rest, healthyStack(), NOW)).toEqual(["outputs"]);

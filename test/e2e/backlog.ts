@@ -1,0 +1,157 @@
+/**
+ * A backlog through a real queue and real invocations of workers: `npm run test:all -- backlog`. Deploys the stack to an emulator, uploads
+ * 3,000 finished runners, and starts one run. Needs Python for the emulator, and nothing else: no Docker, no account.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { mapConcurrently } from "../../functions/concurrency.ts";
+import type { Summary } from "../../functions/run/summary.ts";
+import type { StackSettingsInput } from "../../infra/settings.ts";
+import { MINISTACK, startEmulator } from "../emulators.ts";
+import { FILES } from "../harness.ts";
+import { createConsumer, of } from "./acceptance.ts";
+import { cloudDevelopmentKit } from "./cloud-development-kit.ts";
+
+const RUNNERS = Number(process.argv[2] ?? 3_000);
+/** The schedule does nothing here: its first run comes when all is done. A run's own time is a fifth of its time-out. */
+const SETTINGS: StackSettingsInput = {
+  flavors: { large: { everyMinutes: 60 } },
+  timeoutSeconds: 40,
+  workers: 4,
+  emulator: true,
+  removalPolicy: "destroy",
+};
+const REGION = "us-east-1";
+const PATIENCE_MILLISECONDS = 480_000;
+
+const began = Date.now();
+const directory = mkdtempSync(join(tmpdir(), "runner-metrics-backlog-"));
+const emulator = await startEmulator(MINISTACK, directory);
+const env = {
+  AWS_ENDPOINT_URL: emulator.endpoint,
+  AWS_REGION: REGION,
+  AWS_ACCESS_KEY_ID: "test",
+  AWS_SECRET_ACCESS_KEY: "test",
+};
+const client = {
+  endpoint: emulator.endpoint,
+  region: REGION,
+  credentials: { accessKeyId: "test", secretAccessKey: "test" },
+};
+const s3 = new S3Client({ ...client, forcePathStyle: true });
+const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false });
+const lambda = new LambdaClient({ ...client, requestHandler: { requestTimeout: 120_000 }, maxAttempts: 1 });
+const cdk = cloudDevelopmentKit("app.ts", directory, env);
+
+try {
+  await cdk.bootstrap({ runnerMetrics: SETTINGS });
+  const { RunnerMetrics, Consumer } = await cdk.deploy({ runnerMetrics: SETTINGS });
+  const { BucketName: bucket = "", FunctionName = "", WorkQueueUrl = "" } = RunnerMetrics ?? {};
+  assert(bucket && FunctionName && WorkQueueUrl && Consumer?.QueueUrl, "the stacks lack an output");
+  tell("deployed", `bucket ${bucket}, queue ${WorkQueueUrl}`);
+
+  const names = Array.from({ length: RUNNERS }, (_, index) => `r-${String(index).padStart(5, "0")}`);
+  await Array.fromAsync(mapConcurrently(names, 16, (name) => upload(bucket, name)));
+  tell("uploaded", `${RUNNERS} runners with ${Object.keys(FILES).length} files`);
+
+  const first = await invoke(FunctionName);
+  tell("run", JSON.stringify({ listed: first.listed, extracted: first.extracted, handedOver: first.handedOver }));
+  assert(first.handedOver > 0, "the run handed nothing over: it is too fast for this test");
+
+  const left = await untilQueueIsEmpty(WorkQueueUrl);
+  tell("workers", `the queue was empty ${left}`);
+  const last = await finish(FunctionName);
+  assert.deepEqual({ listed: last.listed, stopped: last.stopped }, { listed: 0, stopped: "done" });
+  tell("prefix", "empty");
+
+  const consumer = createConsumer(sqs, Consumer.QueueUrl, PATIENCE_MILLISECONDS);
+  await consumer.until((events) => events.length >= 3 * RUNNERS);
+  for (const type of ["RunnerInstalled", "RunnerStart", "RunnerStop"] as const) {
+    const runners = new Set(of(type, consumer.events).map(({ runner_name }) => runner_name));
+    assert.equal(runners.size, RUNNERS, type);
+  }
+  tell("delivered", `${consumer.events.length} events, each id once`);
+  const { ids, lines } = await archived(bucket);
+  assert.equal(ids.size, 3 * RUNNERS);
+  tell("archived", `${lines} lines, ${ids.size} ids`);
+} finally {
+  emulator.stop();
+  s3.destroy();
+  sqs.destroy();
+  lambda.destroy();
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
+
+async function upload(Bucket: string, name: string): Promise<void> {
+  for (const [file, Body] of Object.entries(FILES)) {
+    await s3.send(new PutObjectCommand({ Bucket, Key: `runners/large/${name}/${file}`, Body, IfNoneMatch: "*" }));
+  }
+}
+
+async function invoke(FunctionName: string): Promise<Summary> {
+  const Payload = JSON.stringify({ flavor: "large" });
+  const { FunctionError, Payload: answer } = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
+  const text = Buffer.from(answer ?? []).toString();
+  assert.equal(FunctionError, undefined, text);
+  return JSON.parse(text);
+}
+
+/** What workers deferred, and what a run had no time for, is done by the next runs, as their schedule would. */
+async function finish(FunctionName: string): Promise<Summary> {
+  for (let runs = 1; ; runs++) {
+    const summary = await invoke(FunctionName);
+    if (summary.listed === 0 || runs === 10) return summary;
+    tell(
+      "run",
+      JSON.stringify({ listed: summary.listed, extracted: summary.extracted, handedOver: summary.handedOver }),
+    );
+    await sleep(2_000);
+  }
+}
+
+async function untilQueueIsEmpty(QueueUrl: string): Promise<string> {
+  const from = Date.now();
+  const AttributeNames = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
+  for (;;) {
+    const { Attributes = {} } = await sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...AttributeNames] }),
+    );
+    const counts = AttributeNames.map((name) => Number(Attributes[name]));
+    if (counts.every((count) => count === 0)) return `${seconds(Date.now() - from)} after the run`;
+    if (Date.now() - from > PATIENCE_MILLISECONDS)
+      throw new Error(`The queue still has ${counts.join(" + ")} messages`);
+    await sleep(1_000);
+  }
+}
+
+/** Event ids in the archive, and how many lines hold them. */
+async function archived(Bucket: string): Promise<{ ids: Set<string>; lines: number }> {
+  const { Contents = [], IsTruncated } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: "events/" }));
+  assert(!IsTruncated);
+  const ids = new Set<string>();
+  let count = 0;
+  for (const { Key } of Contents) {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+    const text = gunzipSync((await Body?.transformToByteArray()) ?? Buffer.alloc(0)).toString();
+    for (const line of text.trimEnd().split("\n")) {
+      ids.add(JSON.parse(line).detail.event_id);
+      count += 1;
+    }
+  }
+  return { ids, lines: count };
+}
+
+function tell(what: string, details: string): void {
+  console.log(`${seconds(Date.now() - began).padStart(7)}  ${what}: ${details}`);
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1_000).toFixed(1)} s`;
+}

@@ -1,0 +1,165 @@
+import { describe, expect, test } from "vitest";
+import { MESSAGE_BYTES_MAX } from "../../contract/work-message.ts";
+import { readConfig } from "../../functions/extract-metrics/config.ts";
+import { parseSettings, stackSettings, workerConcurrency } from "../../infra/settings.ts";
+import { environmentOf } from "./deployed-run.ts";
+import { arnOf, isAllowed, only, resolve, type Statement, statementsOf, statementsOfRole } from "./iam.ts";
+import { ACCOUNT, resources, synthesize } from "./synthesize.ts";
+
+const template = synthesize({ workers: 50 });
+const [queueId, queue] = only(template, "AWS::SQS::Queue", "WorkQueue");
+const [deadLettersId] = only(template, "AWS::SQS::Queue", "DeadLetterQueue");
+const [roleId] = only(template, "AWS::IAM::Role", "ExtractMetricsRole");
+const [functionId] = only(template, "AWS::Lambda::Function", "ExtractMetrics");
+const policies = Object.values(resources(template, "AWS::SQS::QueuePolicy"));
+const policyOf = (id: string) => {
+  const [found] = policies.filter(({ Properties }) => JSON.stringify(Properties.Queues).includes(`"${id}"`));
+  return statementsOf(template, found?.Properties.PolicyDocument);
+};
+
+describe("without workers", () => {
+  test("nothing of the template is theirs", () => {
+    expect(synthesize({ workers: 0 }).toJSON()).toEqual(synthesize().toJSON());
+    const text = JSON.stringify(synthesize().toJSON());
+    expect(text).not.toMatch(/WorkQueue|EventSourceMapping|WORK|handedOver/);
+  });
+});
+
+describe("with workers", () => {
+  test("the queue is encrypted, keeps messages for an hour, and hides one for six time-outs of the function", () => {
+    expect(resolve(template, queue.Properties)).toEqual({
+      SqsManagedSseEnabled: true,
+      MaximumMessageSize: MESSAGE_BYTES_MAX,
+      MessageRetentionPeriod: 3_600,
+      // Two flavors; the shorter interval is two minutes.
+      VisibilityTimeout: 6 * 96,
+      RedrivePolicy: { deadLetterTargetArn: arnOf(deadLettersId), maxReceiveCount: 1 },
+    });
+  });
+
+  test("Lambda invokes the same function with one message, in at most so many workers at once", () => {
+    const [, mapping] = only(template, "AWS::Lambda::EventSourceMapping");
+    const { Tags: _, ...properties } = resolve(template, mapping.Properties) as Record<string, unknown>;
+    expect(properties).toEqual({
+      EventSourceArn: arnOf(queueId),
+      FunctionName: functionId,
+      BatchSize: 1,
+      ScalingConfig: { MaximumConcurrency: 50 },
+    });
+  });
+
+  test("the function is told of the queue, in variables that it accepts", () => {
+    const config = readConfig({
+      ...environmentOf(template),
+      WORK_QUEUE_URL: `https://sqs.example.com/${ACCOUNT}/work`,
+    });
+    expect(environmentOf(template).WORK_QUEUE_URL).toBe(queueId);
+    expect(config).toMatchObject({ workQueueUrl: expect.any(String), workerConcurrency: 8, concurrency: 32 });
+  });
+
+  test.each([
+    [2, 32, 32],
+    [12, 32, 32],
+    [25, 32, 16],
+    [50, 32, 8],
+    [100, 32, 4],
+    [100, 2, 2],
+  ])("%d workers of a function with %d runners in progress have %d each", (workers, concurrency, each) => {
+    expect(workerConcurrency({ workers, concurrency })).toBe(each);
+  });
+
+  test("the dashboard shows what is handed over, worked on and waiting", () => {
+    const [, { Properties }] = only(template, "AWS::CloudWatch::Dashboard");
+    const body = String(resolve(template, Properties.DashboardBody));
+    for (const name of ["Runners.handedOver", "WorkerDuration", "ApproximateNumberOfMessagesNotVisible"]) {
+      expect(body).toContain(name);
+    }
+  });
+});
+
+describe("the queue's privileges", () => {
+  const role = statementsOfRole(template, roleId).filter(({ Action }) =>
+    Action.some((name) => name.startsWith("sqs:")),
+  );
+  const context = {
+    "aws:PrincipalArn": arnOf(roleId),
+    "aws:SecureTransport": "true",
+  };
+  /** What a run does, and what Lambda does in the function's name. */
+  const NEEDED = ["sqs:GetQueueAttributes", "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"];
+  const isDone = (action: string, statements: readonly Statement[], changes = {}) =>
+    isAllowed({ action, resource: arnOf(queueId), context: { ...context, ...changes } }, statements, policyOf(queueId));
+
+  test("are none too few, and without any one of them something is denied", () => {
+    expect(NEEDED.filter((action) => !isDone(action, role))).toEqual([]);
+    for (const action of NEEDED) {
+      const without = role.map((statement) => ({
+        ...statement,
+        Action: statement.Action.filter((name) => name !== action),
+      }));
+      expect(NEEDED.filter((needed) => !isDone(needed, without))).toEqual([action]);
+    }
+  });
+
+  test("are none too many", () => {
+    const held = role
+      .filter(({ Resource }) => Resource.includes(arnOf(queueId)))
+      .flatMap(({ Action, Resource }) => Action.map((action) => [action, ...Resource]));
+    expect(held.toSorted()).toEqual(NEEDED.map((action) => [action, arnOf(queueId)]).toSorted());
+  });
+
+  test("to send are the collector's alone, whatever other policies allow, and need TLS", () => {
+    const everything: Statement[] = [{ Effect: "Allow", Action: ["sqs:*"], Resource: ["*"], Condition: {} }];
+    expect(isDone("sqs:SendMessage", everything)).toBe(true);
+    const others = [`arn:aws:iam::${ACCOUNT}:role/admin`, "arn:aws:iam::999999999999:root"];
+    for (const principal of others) {
+      expect(isDone("sqs:SendMessage", everything, { "aws:PrincipalArn": principal })).toBe(false);
+    }
+    expect(isDone("sqs:SendMessage", everything, { "aws:SecureTransport": "false" })).toBe(false);
+    // The statement that does it, removed once.
+    const policy = policyOf(queueId).filter(({ Sid }) => Sid !== "DenyOthersToSend");
+    const request = {
+      action: "sqs:SendMessage",
+      resource: arnOf(queueId),
+      context: { ...context, "aws:PrincipalArn": others[0] ?? "" },
+    };
+    expect(isAllowed(request, everything, policy)).toBe(true);
+  });
+
+  test("of operators are to count its messages, and no more", () => {
+    const [, { Properties }] = only(template, "AWS::IAM::ManagedPolicy", "ReadPolicy");
+    const statements = statementsOf(template, Properties.PolicyDocument);
+    const own = statements.filter(({ Resource }) => Resource.includes(arnOf(queueId)));
+    expect(own.flatMap(({ Action }) => Action)).toEqual(["sqs:GetQueueAttributes"]);
+  });
+});
+
+describe("the setting workers", () => {
+  const parse = (input: object) =>
+    parseSettings(stackSettings, { flavors: { large: {}, small: {} }, ...input }, "test");
+
+  test.each([
+    ["one worker, which Lambda does not allow", { workers: 1 }, "workers: must be 0, or at least 2"],
+    ["more than S3 bears", { workers: 101 }, "workers: Too big"],
+    [
+      "messages that expire before their worker's failure is known",
+      { workers: 2, flavors: { large: { everyMinutes: 15 } }, timeoutSeconds: 600 },
+      "timeoutSeconds: must be below 600 with workers",
+    ],
+    [
+      "less reserved concurrency than workers and runs need",
+      { workers: 5, reservedConcurrency: 6 },
+      "reservedConcurrency: must be at least 7",
+    ],
+  ])("refuses %s", (_, input, message) => {
+    expect(() => parse(input)).toThrow(message);
+  });
+
+  test("takes what is enough", () => {
+    expect(parse({}).workers).toBe(0);
+    expect(parse({ workers: 5, reservedConcurrency: 7 })).toMatchObject({ workers: 5 });
+    const flavors = { large: { everyMinutes: 15 } };
+    expect(parse({ workers: 100, flavors, timeoutSeconds: 599 })).toMatchObject({ workers: 100 });
+    expect(parse({ flavors, timeoutSeconds: 800 })).toMatchObject({ workers: 0 });
+  });
+});

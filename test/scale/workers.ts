@@ -1,0 +1,254 @@
+/**
+ * A backlog that runs hand over to workers, in virtual time: the real runs and workers over a bucket, a bus and a queue that answer as fast,
+ * and refuse as much, as AWS documents. The function's own CPU takes no time here: 8 runners in progress need a tenth of one vCPU.
+ */
+
+import { readWorkMessage } from "../../contract/work-message.ts";
+import { type PutEvents, publishEntries } from "../../functions/aws/publish-entries.ts";
+import { type Clock, type EventBus, type ObjectStore, ServiceError, type WorkQueue } from "../../functions/ports.ts";
+import { listingsOf } from "../../functions/run/hand-over.ts";
+import { run, WORKER_FILTER } from "../../functions/run/run.ts";
+import type { Summary } from "../../functions/run/summary.ts";
+import { workerConcurrency } from "../../infra/settings.ts";
+import { CONFIG, EVERY_RUNNER, NOW } from "../harness.ts";
+import { createRandom } from "../simulation/random.ts";
+import { createVastBucket } from "./vast-bucket.ts";
+
+/** Requests a second for one partitioned prefix. https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html */
+const S3_READS = 5_500;
+const S3_WRITES = 3_500;
+/** Of PutEvents, in us-east-1, us-west-2 and eu-west-1: here it counts events. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html */
+const EVENTS = 10_000;
+/** Lambda starts 5 workers at once, and adds 300 a minute. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html */
+const WORKERS_AT_ONCE = 5;
+const WORKERS_ADDED_PER_SECOND = 5;
+
+/** Milliseconds that an answer takes. S3 documents 100 to 200 for small objects, and is faster in its own region. */
+const LATENCY = { s3: 100, deleteObjects: 500, events: 50, sqs: 20, start: 300, refusal: 10 } as const;
+/** The SDK's attempts, and its longest first pause after a throttled one, in milliseconds; it doubles. */
+const ATTEMPTS_MAX = 3;
+const PAUSE_MILLISECONDS = 500;
+
+export interface BacklogOptions {
+  readonly runners: number;
+  /** 0: each run does all by itself. */
+  readonly workers: number;
+  /** Into how many parts S3 has partitioned the flavor's prefix. */
+  readonly partitions: number;
+  readonly everyMilliseconds: number;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface BacklogReport {
+  /** Virtual seconds until nothing was left. */
+  readonly seconds: number;
+  /** Runners whose three events came, each once. */
+  readonly runners: number;
+  readonly again: number;
+  readonly filesLeft: number;
+  readonly runs: number;
+  readonly workerRuns: number;
+  readonly handedOver: number;
+  readonly deferred: number;
+  readonly archived: number;
+  readonly throttled: number;
+  /** CPU of this process, in seconds: of the functions and of what simulates AWS. */
+  readonly cpuSeconds: number;
+}
+
+/** Plays until the bucket is empty, at most for two hours. */
+export async function collectWithWorkers(options: BacklogOptions): Promise<BacklogReport> {
+  const bucket = createVastBucket({ junk: 0, runners: options.runners });
+  const time = createVirtualTime();
+  const random = createRandom(1);
+  const service = { time, random, throttled: 0 };
+  const aws = {
+    store: pacedStore(bucket.store, service, options),
+    bus: pacedBus(bucket.bus, service, time.clock),
+    clock: time.clock,
+  };
+  const report = { runs: 0, workerRuns: 0, handedOver: 0, deferred: 0, archived: 0 };
+  const messages: string[] = [];
+  let active = 0;
+  let firstMessageAt = 0;
+
+  const queue: WorkQueue = {
+    async isEmpty() {
+      await time.wait(LATENCY.sqs);
+      return messages.length + active === 0;
+    },
+    async send(body) {
+      await time.wait(LATENCY.sqs);
+      if (messages.length + active === 0) firstMessageAt = time.now();
+      messages.push(body);
+      void startWorkers();
+    },
+  };
+
+  function startWorkers(): void {
+    const grown = WORKERS_AT_ONCE + ((time.now() - firstMessageAt) / 1_000) * WORKERS_ADDED_PER_SECOND;
+    while (messages.length > 0 && active < Math.min(options.workers, grown)) void work(messages.shift() ?? "");
+  }
+
+  async function work(body: string): Promise<void> {
+    active += 1;
+    await time.wait(LATENCY.start);
+    const { workers } = options;
+    const concurrency = workerConcurrency({ workers, concurrency: 32 });
+    const message = readWorkMessage(body);
+    const input = { ...WORKER_FILTER, flavor: message.flavor };
+    count(
+      await run(input, { ...aws, ...invocation(`worker-${report.workerRuns++}`, concurrency) }, listingsOf(message)),
+    );
+    active -= 1;
+    startWorkers();
+  }
+
+  async function scheduled(): Promise<void> {
+    await time.wait(LATENCY.start);
+    const withQueue = options.workers > 0 ? { queue } : {};
+    count(await run(EVERY_RUNNER, { ...aws, ...withQueue, ...invocation(`run-${report.runs++}`, 32) }));
+  }
+
+  function invocation(runId: string, concurrency: number) {
+    return { runId, config: { ...CONFIG, concurrency }, deadline: time.now() + options.timeoutMilliseconds };
+  }
+
+  function count({ handedOver, deferred, archive }: Summary): void {
+    report.handedOver += handedOver;
+    report.deferred += deferred;
+    report.archived += archive.events;
+  }
+
+  const cpu = process.cpuUsage();
+  let nextRun = 0;
+  while (bucket.filesLeft() > 0 && time.now() - NOW < 7_200_000) {
+    if (time.now() - NOW >= nextRun) {
+      nextRun += options.everyMilliseconds;
+      void scheduled();
+    }
+    startWorkers();
+    await time.advance(1_000);
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    ...report,
+    seconds: (time.now() - NOW) / 1_000,
+    runners: bucket.events.once / 3,
+    again: bucket.events.again,
+    filesLeft: bucket.filesLeft(),
+    throttled: service.throttled,
+    cpuSeconds: (user + system) / 1e6,
+  };
+}
+
+interface VirtualTime {
+  readonly clock: Clock;
+  now(): number;
+  wait(milliseconds: number): Promise<void>;
+  /** Lets this time pass, and everything happen that is due in it. */
+  advance(milliseconds: number): Promise<void>;
+}
+
+function createVirtualTime(): VirtualTime {
+  let now = NOW;
+  const due = new Map<number, (() => void)[]>();
+  const wait = (milliseconds: number) =>
+    new Promise<void>((resolve) => {
+      const at = now + Math.max(1, Math.round(milliseconds));
+      const others = due.get(at);
+      if (others) others.push(resolve);
+      else due.set(at, [resolve]);
+    });
+  return {
+    clock: { now: () => now, sleep: wait },
+    now: () => now,
+    wait,
+    async advance(milliseconds) {
+      for (const end = now + milliseconds; now < end; ) {
+        now += 1;
+        const waiting = due.get(now);
+        if (!waiting) continue;
+        due.delete(now);
+        for (const resolve of waiting) resolve();
+        // Everything that follows from it without waiting.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}
+
+interface Service {
+  readonly time: VirtualTime;
+  readonly random: ReturnType<typeof createRandom>;
+  throttled: number;
+}
+
+/** A service that accepts so many a second, counted in tenths of a second. */
+function limiter(time: VirtualTime, perSecond: number) {
+  let window = 0;
+  let accepted = 0;
+  return (by = 1) => {
+    const current = Math.floor(time.now() / 100);
+    if (current !== window) accepted = 0;
+    window = current;
+    if (accepted + by > perSecond / 10) return false;
+    accepted += by;
+    return true;
+  };
+}
+
+/** A request as the SDK makes it: tried again when it is throttled, after a pause of random length. */
+async function request<Answer>(
+  service: Service,
+  { accepts, latency }: { accepts: () => boolean; latency: number },
+  act: () => Promise<Answer>,
+): Promise<Answer> {
+  for (let attempt = 1; ; attempt++) {
+    if (accepts()) {
+      await service.time.wait(latency);
+      return act();
+    }
+    service.throttled += 1;
+    await service.time.wait(LATENCY.refusal);
+    if (attempt === ATTEMPTS_MAX) throw new ServiceError("SlowDown", "SlowDown (HTTP 503)", { retryable: true });
+    await service.time.wait(service.random.next() * PAUSE_MILLISECONDS * 2 ** (attempt - 1));
+  }
+}
+
+function pacedStore(store: ObjectStore, service: Service, { runners, partitions }: BacklogOptions): ObjectStore {
+  const { time } = service;
+  const reads = Array.from({ length: partitions }, () => limiter(time, S3_READS));
+  const writes = Array.from({ length: partitions }, () => limiter(time, S3_WRITES));
+  // Another prefix: `events/`.
+  const archive = limiter(time, S3_WRITES);
+  /** S3 partitions by ranges of keys. */
+  const partitionOf = (key: string) => Math.floor((Number(key.slice(16, 22)) * partitions) / runners) || 0;
+  const reading = (key: string) => ({ accepts: () => reads[partitionOf(key)]?.() ?? true, latency: LATENCY.s3 });
+  return {
+    list: (prefix, from) => request(service, reading(prefix), () => store.list(prefix, from)),
+    head: (key) => request(service, reading(key), () => store.head(key)),
+    get: (object, size) => request(service, reading(object.key), () => store.get(object, size)),
+    putIfAbsent: (key, body) =>
+      request(service, { accepts: archive, latency: LATENCY.s3 }, () => store.putIfAbsent(key, body)),
+    copy: store.copy,
+    // One request, as documented, however many keys it has.
+    delete: (objects) => {
+      const accepts = () => writes[partitionOf(objects[0]?.key ?? "")]?.() ?? true;
+      return request(service, { accepts, latency: LATENCY.deleteObjects }, () => store.delete(objects));
+    },
+  };
+}
+
+function pacedBus(bus: EventBus, service: Service, clock: Clock): EventBus {
+  const accepts = limiter(service.time, EVENTS);
+  const putEvents: PutEvents = (entries) =>
+    request(service, { accepts: () => accepts(entries.length), latency: LATENCY.events }, async () => {
+      await bus.publish(entries, Number.POSITIVE_INFINITY);
+      return entries.map(() => "accepted" as const);
+    });
+  return {
+    exists: () => request(service, { accepts: () => true, latency: LATENCY.events }, () => bus.exists()),
+    publish: (entries, deadline) => publishEntries(putEvents, entries, clock, deadline),
+  };
+}
