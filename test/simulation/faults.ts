@@ -144,7 +144,8 @@ export function drawFault(random: Random, weather: Weather, kind: OperationKind)
   if (storm?.kind === kind && random.chance(storm.rate)) return storm.fault;
   if (kind === "list" && random.chance(pageRate)) return random.pick(["short-page", "empty-page"]);
   // There are few messages in all worlds together.
-  if (random.chance(kind === "send" ? 5 * crashRate : crashRate)) return random.pick(["crash-before", "crash-after"]);
+  if (random.chance(kind === "send" && crashRate > 0 ? 0.2 : crashRate))
+    return random.pick(["crash-before", "crash-after"]);
   if (!random.chance(RARE.includes(kind) ? 2 * rate : rate)) return undefined;
   if (kind === "put" && random.chance(0.4)) return "some-entries";
   const faults = FAULTS_OF[kind].filter((fault) => !isCrash(fault));
