@@ -4,7 +4,7 @@
  * work on the machine shows in all figures but the least, and in the load.
  */
 
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { FILES } from "../../runner/life.ts";
@@ -35,6 +35,10 @@ console.log(
   `| Node | credentials | hook | median ms | p95 ms | added ms (median) | x empty hook | least added ms |\n|---|---|---|---|---|---|---|---|`,
 );
 for (const platform of NODES) {
+  if (!existsSync(platform.node)) {
+    console.log(`${platform.name} is not installed: npm run setup:runner`);
+    continue;
+  }
   for (const source of ["environment", "EC2 instance"] as const) await measure(platform, source);
 }
 console.log(`load: ${loadavg().map((load) => load.toFixed(1))} on ${availableParallelism()} cores, ${rounds} rounds`);

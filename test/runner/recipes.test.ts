@@ -182,11 +182,10 @@ describe("the recipe for", () => {
     expect(stored("ec2-without")).toEqual([]);
   });
 
-  it("terraform-aws-github-runner wraps run.sh, and its hooks fail no job and need no variable", {
-    tags: needs("runner-tools"),
-  }, async () => {
+  /** What the user data of a Terraform recipe does, and its two hooks. */
+  async function terraformMachine(name: string, env: Settings) {
     const machine = newMachine();
-    const terraform = recipe("terraform-aws-github-runner.tf");
+    const terraform = recipe(name);
     const heredoc = (name: string) =>
       new RegExp(`${name} += <<-(\\w+)\\n([^]*?)\\n *\\1\\n`).exec(terraform)?.[2] ?? "";
     const settings = machine.moved(heredoc("metrics_settings").replaceAll(/^ +/gm, ""));
@@ -202,21 +201,79 @@ describe("the recipe for", () => {
       .replace(ARCHIVE_URL, `file://${machine.at("runner.tar.gz")}`)
       .replace("SHA256_OF_THE_ARCHIVE", SUM)
       .replace(expression, Buffer.from(`${settings}\n`).toString("base64"));
-    const env = environment("terraform");
     const setUp = await launch(["bash", "-c", script], env).finished;
     expect(setUp).toMatchObject({ code: 0, stderr: "", stdout: "" });
-    const wrapper = machine.at("opt/actions-runner/run.sh");
-    writeFileSync(wrapper, machine.moved(readFileSync(wrapper, "utf8")));
-    const ran = await launch([wrapper, "--jitconfig", "JIT"], env).finished;
-    expect(ran).toMatchObject({ code: 0, stderr: "", stdout: "ran --jitconfig JIT\n" });
-    expect(stored("terraform")).toEqual(FILES);
-
     const hooks = [...terraform.matchAll(/runner_hook_job_\w+ += "(.*)"/g)].map(([, hook = ""]) => hook);
     expect(hooks).toHaveLength(2);
     for (const hook of hooks) {
       expect(hook).not.toMatch(/[$`"\\]/); // it passes through two heredocs
       expect(await launch(["bash", "-e", "-c", hook], { PATH: process.env.PATH }).finished).toMatchObject({ code: 0 });
     }
+    return { machine, hooks };
+  }
+
+  it("terraform-aws-github-runner wraps run.sh, and its hooks fail no job and need no variable", {
+    tags: needs("runner-tools"),
+  }, async () => {
+    const env = environment("terraform");
+    const { machine } = await terraformMachine("terraform-aws-github-runner.tf", env);
+    const wrapper = machine.at("opt/actions-runner/run.sh");
+    writeFileSync(wrapper, machine.moved(readFileSync(wrapper, "utf8")));
+    const ran = await launch([wrapper, "--jitconfig", "JIT"], env).finished;
+    expect(ran).toMatchObject({ code: 0, stderr: "", stdout: "ran --jitconfig JIT\n" });
+    expect(stored("terraform")).toEqual(FILES);
+  });
+
+  it("terraform-aws-github-runner's default, runners with many jobs, reports each of them by its hooks", {
+    tags: needs("runner-tools"),
+  }, async () => {
+    const env = environment("terraform-many");
+    const { machine, hooks } = await terraformMachine("terraform-aws-github-runner-persistent.tf", env);
+    for (const run of ["1", "2"]) {
+      for (const hook of hooks) {
+        const { stderr } = await launch(["bash", "-e", "-c", machine.moved(hook)], { ...env, GITHUB_RUN_ID: run })
+          .finished;
+        expect(stderr).toBe("");
+      }
+    }
+    expect(stored("terraform-many")).toEqual(FILES);
+    expect(stored("terraform-many~00")).toEqual(FILES.filter((file) => !file.includes("start")));
+  });
+
+  it("ECS is a task whose command stores a runner's four files", { tags: needs("runner-tools") }, async () => {
+    const machine = newMachine();
+    installScripts(machine);
+    writeFileSync(machine.at("home/runner/run.sh"), RUN_SH, { mode: 0o755 });
+    const [{ entryPoint, command, environment: own }] = JSON.parse(
+      machine.moved(recipe("ecs-task-definition.json")),
+    ).containerDefinitions;
+    const variables = Object.fromEntries(own.map(({ name, value }: PodVariable) => [name, value]));
+    const env = { ...environment("ecs"), ...variables, RUNNER_METRICS_BUCKET: BUCKET, JIT_CONFIG: "JIT" };
+    const ran = await launch([...entryPoint, ...command], env).finished;
+    expect(ran).toMatchObject({ code: 0, stderr: "", stdout: "ran --jitconfig JIT\n" });
+    expect(stored("ecs")).toEqual(FILES);
+  });
+
+  it("launchd is a list whose command records each start of a persistent runner", {
+    tags: needs("runner-tools"),
+  }, async () => {
+    const machine = newMachine();
+    installScripts(machine, [
+      `RUNNER_METRICS_BUCKET=${BUCKET}`,
+      "RUNNER_METRICS_FLAVOR=large",
+      "RUNNER_METRICS_REGION=us-east-1",
+      "RUNNER_METRICS_JOBS_PER_RUNNER=many",
+      `RUNNER_METRICS_SPOOL=${machine.at("var/lib/runner-metrics")}`,
+    ]);
+    const list = machine.moved(recipe("launchd.plist"));
+    const [, words = ""] = /<key>ProgramArguments<\/key>\s*<array>([\s\S]*?)<\/array>/.exec(list) ?? [];
+    const command = [...words.matchAll(/<string>(.*)<\/string>/g)].map(([, word = ""]) => word);
+    for (const run of ["1", "2"]) {
+      const { code, stderr } = await launch(command, { ...environment("mac"), GITHUB_RUN_ID: run }).finished;
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    }
+    expect(stored("mac")).toHaveLength(3);
+    expect(stored("mac~00")).toHaveLength(3);
   });
 
   it("cdk-github-runners puts the program into the image and lets the runner put four files", async () => {

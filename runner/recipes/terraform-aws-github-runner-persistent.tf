@@ -1,0 +1,44 @@
+# For runners with many jobs of https://github.com/github-aws-runners/terraform-aws-github-runner, which is that module's default. The flavor
+# needs `jobsPerRunner: "many"`. The module starts these runners as a service, without run.sh: the hooks record each job, and nothing
+# records the end of the service. A job that its instance does not survive is reported as lost.
+
+locals {
+  metrics_settings = <<-CONF
+    RUNNER_METRICS_BUCKET=METRICS_BUCKET
+    RUNNER_METRICS_FLAVOR=large
+    RUNNER_METRICS_REGION=eu-central-1
+    RUNNER_METRICS_RUNNER=/opt/actions-runner
+    RUNNER_METRICS_SPOOL=/var/lib/runner-metrics
+    RUNNER_METRICS_JOBS_PER_RUNNER=many
+  CONF
+}
+
+module "runners" {
+  source = "github-aws-runners/github-runner/aws"
+  # … your own settings …
+
+  # The stack's InstancePolicy of the flavor.
+  runner_iam_role_managed_policy_arns = ["arn:aws:iam::111122223333:policy/INSTANCE_POLICY"]
+
+  userdata_pre_install = <<-SH
+    date +%s >/run/runner-metrics-begun
+  SH
+
+  userdata_post_install = <<-SH
+    (
+      mkdir -p /opt/runner-metrics && cd /opt/runner-metrics || exit
+      # The release's SHA256SUMS has the sum of the archive.
+      archive=https://github.com/OWNER/runner-metrics/releases/download/v0.1.0/runner-metrics-runner-0.1.0.tar.gz
+      curl -fsSL --retry 3 -o runner.tar.gz "$archive" || exit
+      echo "SHA256_OF_THE_ARCHIVE  runner.tar.gz" | sha256sum -c --status || exit
+      tar -xzof runner.tar.gz || exit
+      echo '${base64encode(local.metrics_settings)}' | base64 -d >runner-metrics.conf
+      mkdir -p -m 700 /var/lib/runner-metrics && chown "$user_name" /var/lib/runner-metrics
+      sudo -u "$user_name" /bin/sh /opt/runner-metrics/installation-start.sh "$(cat /run/runner-metrics-begun)"
+      sudo -u "$user_name" /bin/sh /opt/runner-metrics/runner-metrics.sh installed
+    ) || echo 'no metrics of this runner'
+  SH
+
+  runner_hook_job_started   = "/bin/sh /opt/runner-metrics/runner-metrics.sh job-started || true"
+  runner_hook_job_completed = "/bin/sh /opt/runner-metrics/runner-metrics.sh job-completed || true"
+}
