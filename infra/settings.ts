@@ -29,7 +29,7 @@ const WORKERS_MIN = 2;
 const WORKERS_MAX = 100;
 
 /** Runners in progress at once in all workers together, as far as each has at least one: see docs/decisions, 0018. */
-const WORKERS_IN_PROGRESS = 400;
+const WORKERS_IN_PROGRESS = 150;
 
 /**
  * For so many time-outs of the function SQS hides a message that a worker has: Lambda's advice.

@@ -54,16 +54,16 @@ describe("with workers", () => {
       WORK_QUEUE_URL: `https://sqs.example.com/${ACCOUNT}/work`,
     });
     expect(environmentOf(template).WORK_QUEUE_URL).toBe(queueId);
-    expect(config).toMatchObject({ workQueueUrl: expect.any(String), workerConcurrency: 8, concurrency: 32 });
+    expect(config).toMatchObject({ workQueueUrl: expect.any(String), workerConcurrency: 3, concurrency: 32 });
   });
 
   test.each([
     [2, 32, 32],
-    [12, 32, 32],
-    [25, 32, 16],
-    [50, 32, 8],
-    [100, 32, 4],
-    [100, 2, 2],
+    [5, 32, 30],
+    [25, 32, 6],
+    [50, 32, 3],
+    [100, 32, 2],
+    [100, 1, 1],
   ])("%d workers of a function with %d runners in progress have %d each", (workers, concurrency, each) => {
     expect(workerConcurrency({ workers, concurrency })).toBe(each);
   });

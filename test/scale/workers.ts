@@ -1,6 +1,6 @@
 /**
  * A backlog that runs hand over to workers, in virtual time: the real runs and workers over a bucket, a bus and a queue that answer as fast,
- * and refuse as much, as AWS documents. The function's own CPU takes no time here: 8 runners in progress need a tenth of one vCPU.
+ * and refuse as much, as AWS documents. The function's own CPU takes no time here: 3 runners in progress need a small part of one vCPU.
  */
 
 import { readWorkMessage } from "../../contract/work-message.ts";
@@ -224,9 +224,14 @@ function pacedStore(store: ObjectStore, service: Service, { runners, partitions 
   const archive = limiter(time, S3_WRITES);
   /** S3 partitions by ranges of keys. */
   const partitionOf = (key: string) => Math.floor((Number(key.slice(16, 22)) * partitions) / runners) || 0;
+  /** The partition of the page's first key: a token of the bucket here is the number of an object. */
+  const listing = (from: Parameters<ObjectStore["list"]>[1]) => {
+    const first = from && "token" in from ? Math.floor((Number(from.token) * partitions) / (4 * runners)) : 0;
+    return { accepts: () => reads[first]?.() ?? true, latency: LATENCY.s3 };
+  };
   const reading = (key: string) => ({ accepts: () => reads[partitionOf(key)]?.() ?? true, latency: LATENCY.s3 });
   return {
-    list: (prefix, from) => request(service, reading(prefix), () => store.list(prefix, from)),
+    list: (prefix, from) => request(service, listing(from), () => store.list(prefix, from)),
     head: (key) => request(service, reading(key), () => store.head(key)),
     get: (object, size) => request(service, reading(object.key), () => store.get(object, size)),
     putIfAbsent: (key, body) =>
