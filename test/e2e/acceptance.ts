@@ -1,8 +1,17 @@
 /** What a fleet does, and what must come of it: the same whatever is deployed to. */
 import assert from "node:assert/strict";
+import {
+  type EventBridgeClient,
+  ListRulesCommand,
+  ListTargetsByRuleCommand,
+  PutEventsCommand,
+  TestEventPatternCommand,
+} from "@aws-sdk/client-eventbridge";
+import { InvokeCommand, type LambdaClient } from "@aws-sdk/client-lambda";
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
 import { ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { MetricsEvent } from "../../contract/events.ts";
+import { EC2_SOURCE, STATE_CHANGE } from "../../contract/instance-events.ts";
 import { newEvents } from "../../examples/events-to-sqs.ts";
 import { type Fleet, liveRunners, putFiles } from "./fleet.ts";
 
@@ -77,6 +86,50 @@ export function checkEvents(events: readonly MetricsEvent[]): string {
   assert.equal(stop?.status, "normal");
   const types = Object.entries(Object.groupBy(events, ({ detailType }) => detailType));
   return types.map(([type, some]) => `${some.length} ${type}`).join(", ");
+}
+
+/**
+ * EC2's event that an instance was terminated two minutes ago goes the way that it would go: through the deployed rule on the default bus,
+ * whose pattern has to match it, to the function that is its target. Only EC2 can put it on the bus: by hand, the emulator refuses it
+ * as AWS does. When the instance ended, in UNIX seconds.
+ */
+export async function terminate(
+  eventBridge: EventBridgeClient,
+  lambda: LambdaClient,
+  instance: string,
+): Promise<number> {
+  const seconds = Math.floor(Date.now() / 1_000) - 120;
+  const detail = { "instance-id": instance, state: "terminated" };
+  const forged = { Source: EC2_SOURCE, DetailType: STATE_CHANGE, Detail: JSON.stringify(detail) };
+  const { Entries = [] } = await eventBridge.send(new PutEventsCommand({ Entries: [forged] }));
+  assert.equal(Entries[0]?.ErrorCode, "NotAuthorizedForSourceException");
+
+  const time = `${new Date(seconds * 1_000).toISOString().slice(0, 19)}Z`;
+  const envelope = { version: "0", id: "1", account: "000000000000", region: "us-east-1", resources: [] };
+  const event = { ...envelope, source: EC2_SOURCE, "detail-type": STATE_CHANGE, time, detail };
+  const { Rules = [] } = await eventBridge.send(new ListRulesCommand({}));
+  const targets: string[] = [];
+  for (const { Name, EventPattern } of Rules) {
+    const matching = new TestEventPatternCommand({ EventPattern, Event: JSON.stringify(event) });
+    if (!EventPattern || !(await eventBridge.send(matching)).Result) continue;
+    const { Targets = [] } = await eventBridge.send(new ListTargetsByRuleCommand({ Rule: Name }));
+    targets.push(...Targets.map(({ Arn = "" }) => Arn));
+  }
+  assert.equal(targets.length, 1, "one rule of the default bus selects the event, and has one target");
+  const invoke = new InvokeCommand({ FunctionName: targets[0], Payload: JSON.stringify(event) });
+  const { FunctionError, Payload } = await lambda.send(invoke);
+  assert.equal(FunctionError, undefined, Payload?.transformToString());
+  return seconds;
+}
+
+/** The silent runner on that instance is lost, long before it would be an orphan, and its event says why and when. */
+export function checkLost(
+  events: readonly MetricsEvent[],
+  { runner_name, endedAt }: { runner_name: string; endedAt: number },
+): string {
+  const lost = of("RunnerLost", events).map(({ runner_name, cause, ended_at }) => ({ runner_name, cause, ended_at }));
+  assert.deepEqual(lost, [{ runner_name, cause: "terminated", ended_at: endedAt }]);
+  return `its silent runner is lost, since ${new Date(endedAt * 1_000).toISOString()}`;
 }
 
 /** What was tampered with is in the quarantine, with its reason. */

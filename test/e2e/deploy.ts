@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
+import { LambdaClient } from "@aws-sdk/client-lambda";
 import { DeleteObjectCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { StackSettingsInput } from "../../infra/settings.ts";
@@ -13,12 +15,14 @@ import { MINISTACK, startEmulator } from "../emulators.ts";
 import {
   checkCleanedUp,
   checkEvents,
+  checkLost,
   checkQuarantine,
   createConsumer,
   filesOf,
   isComplete,
   keys,
   of,
+  terminate,
   uploadFleet,
 } from "./acceptance.ts";
 import { cloudDevelopmentKit, type Outputs } from "./cloud-development-kit.ts";
@@ -28,10 +32,12 @@ import { type Fleet, putFiles } from "./fleet.ts";
 const SETTINGS: StackSettingsInput = {
   flavors: { large: { everyMinutes: 1 } },
   emulator: true,
+  endedInstances: true,
   removalPolicy: "destroy",
 };
 const CHANGED: StackSettingsInput = { ...SETTINGS, maxObjectsPerRunner: 40 };
 const REGION = "us-east-1";
+const INSTANCE = "i-0123456789abcdef0";
 /** Two intervals of the schedule. */
 const PATIENCE_MILLISECONDS = 130_000;
 
@@ -51,6 +57,8 @@ const client = {
 };
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient(client);
+const eventBridge = new EventBridgeClient(client);
+const lambda = new LambdaClient(client);
 const cdk = cloudDevelopmentKit("app.ts", directory, env);
 
 try {
@@ -75,12 +83,20 @@ try {
   await consumer.until((events) => of("RunnerStop", events).some(({ runner_name }) => runner_name === "r-larger"));
   tell("change deployed", "34 objects of a runner are accepted now, and were quarantined before");
 
+  const { "post-job-metrics.json": _, ...unfinished } = filesOf(0);
+  await putFiles(s3, fleet, `AROAEXAMPLE:${INSTANCE}`, unfinished);
+  const endedAt = await terminate(eventBridge, lambda, INSTANCE);
+  await consumer.until((events) => of("RunnerLost", events).length > 0);
+  tell("instance terminated", checkLost(consumer.events, { runner_name: INSTANCE, endedAt }));
+
   await takeDown(bucket);
   tell("taken down", "stacks and bucket are gone");
 } finally {
   emulator.stop();
   s3.destroy();
   sqs.destroy();
+  eventBridge.destroy();
+  lambda.destroy();
   rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 

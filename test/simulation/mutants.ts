@@ -74,8 +74,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "second look only without a last file",
     file: "functions/storage/storage-listing.ts",
-    find: "return FILES_OF_COMPLETE_JOB.every((file) => files[file]);",
-    replace: "return FILES_OF_COMPLETE_JOB.length > 0 && hasEnded({ files } as StorageListing);",
+    find: "return complete.every((file) => files[file]);",
+    replace: "return complete.length > 0 && hasEnded({ files } as StorageListing);",
   },
   {
     name: "second look at the first page only",
@@ -113,8 +113,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "no second look without an installation's start",
     file: "functions/storage/storage-listing.ts",
-    find: "return FILES_OF_COMPLETE_JOB.every((file) => files[file]);",
-    replace: "return FILES_OF_COMPLETE_JOB.slice(1).every((file) => files[file]);",
+    find: "return complete.every((file) => files[file]);",
+    replace: "return complete.slice(1).every((file) => files[file]);",
   },
   {
     name: "calls are begun until the deadline",
@@ -270,37 +270,36 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "files of any storage that begins alike",
     file: "functions/storage/list-all.ts",
-    find: "if (name !== open?.name) {",
-    replace: "if (name === undefined || open === undefined || !name.startsWith(open.name)) {",
+    find: "storage = open.find((one) => one.name === name);",
+    replace: "storage = open.find((one) => name?.startsWith(one.name));",
   },
 
   // Listing
   {
     name: "skipping past a flood eats its neighbour",
     file: "functions/storage/list-all.ts",
-    find: `return \`\${storagePrefix.slice(0, -1)}0\`;`,
-    replace: `return \`\${storagePrefix.slice(0, -1)}z\`;`,
+    find: "return storagePrefix.slice(0, last) + String.fromCharCode(storagePrefix.charCodeAt(last) + 1);",
+    replace: "return `${storagePrefix.slice(0, last)}z`;",
   },
   {
     name: "a flood is not skipped past",
     file: "functions/storage/list-all.ts",
-    find: "open.objects.length > maxObjectsPerRunner) {",
-    replace: "open.objects.length > Number.MAX_SAFE_INTEGER) {",
+    find: "open.find(({ objects }) => objects.length > maxObjectsPerRunner);",
+    replace: "open.find(({ objects }) => objects.length > Number.MAX_SAFE_INTEGER);",
   },
   {
     name: "a storage ends with its page",
     file: "functions/storage/list-all.ts",
-    find: "    if (open && next && open.objects.length > maxObjectsPerRunner) {",
-    replace: `    if (open && next && open.objects.length <= maxObjectsPerRunner) {
-      storages.push(storageListing(flavor, open.name, open.objects, date));
-      open = undefined;
-    } else if (open && next) {`,
+    find: "    pageAhead = next && fetchAhead(store, prefix, next);",
+    replace: `    close(({ objects }) => objects.length <= maxObjectsPerRunner);
+    storage = undefined;
+    pageAhead = next && fetchAhead(store, prefix, next);`,
   },
   {
     name: "the last storage is forgotten",
     file: "functions/storage/list-all.ts",
-    find: "  if (open) yield {",
-    replace: "  if (open && open.objects.length < 0) yield {",
+    find: "  if (open.length > 0) {",
+    replace: "  if (open.length < 0) {",
   },
   {
     name: "an empty page ends the listing",
