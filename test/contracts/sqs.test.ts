@@ -12,7 +12,8 @@ const settings = {
   ...(local && { AWS_ENDPOINT_URL_SQS: local.endpoint }),
 };
 Object.assign(process.env, settings);
-const sqs = new SQSClient({ maxAttempts: 1 });
+// LocalStack names queues by a host that only its own DNS knows.
+const sqs = new SQSClient({ maxAttempts: 1, useQueueUrlAsEndpoint: false });
 afterAll(async () => {
   sqs.destroy();
   await local?.close();
