@@ -490,11 +490,15 @@ async function converge(world: World): Promise<void> {
     const storage = storageOf(key, PREFIX);
     sizes.set(storage, (sizes.get(storage) ?? 0) + 1);
   }
-  // A flood goes by what one run sees of it, and the slots of its own runner come after it.
-  const hasFloodOfSlots = [...sizes.keys()].some((storage) => storage.endsWith("~"));
-  const quietRunsMax =
-    (hasFloodOfSlots ? 2 : 1) +
-    Math.max(1, ...[...sizes.values()].map((size) => Math.ceil(size / config.maxObjectsPerRunner)));
+  // A flood goes by what one run sees of it, and the slots of its own runner, which may be a flood each, come after it.
+  const runsFor = (isNoSlot: boolean) =>
+    Math.max(
+      0,
+      ...[...sizes]
+        .filter(([storage]) => storage.endsWith("~") === isNoSlot)
+        .map(([, size]) => Math.ceil(size / config.maxObjectsPerRunner)),
+    );
+  const quietRunsMax = 1 + Math.max(1, runsFor(false) + runsFor(true));
   let quietRuns = 0;
   while (quietRuns < quietRunsMax && !isEmpty(universe)) {
     await untilStill(world, [1]);
