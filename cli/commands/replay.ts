@@ -53,7 +53,7 @@ interface Replay {
 
 /** Throws where the stack cannot replay the period. */
 export function planReplay(outputs: StackOutputs, from: number, to: number, now: number): Omit<Replay, "rules"> {
-  if (outputs.FunctionName !== undefined && outputs.ReplayArchiveArn === undefined) {
+  if (outputs.ReplayArchiveArn === undefined) {
     throw new Error(
       "the stack keeps no events to replay: set archiveRetentionDays, or deploy it again with this version. Past events are in the bucket, under events/",
     );

@@ -17,7 +17,7 @@ const ASK_AGAIN_MILLISECONDS = 10_000;
 
 /** How one run hands storages over to workers. */
 export interface HandOver {
-  /** Whether the run leaves this ready and sound storage to the workers. Never throws. */
+  /** Whether the run leaves this ready and sound storage to the workers. Not if SQS does not say whether messages wait. */
   isFor(listing: StorageListing): Promise<boolean>;
   /** Sends those of a batch that are to be handed over. One whose message SQS did not accept is deferred. */
   send(batch: readonly RunnerResult[]): Promise<RunnerResult[]>;

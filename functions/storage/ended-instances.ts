@@ -7,7 +7,7 @@ export const ENDED_PAGES_MAX = 50;
 
 /** What is recorded about EC2 instances that have ended, as one run knows it. */
 export interface EndedInstances {
-  /** What happened to the instance that a storage is named after. Never throws: what can't be read is not known. */
+  /** What happened to the instance that a storage is named after. What S3 does not give is not known, and no error. */
   endsOf(storage: string): Promise<readonly InstanceEnd[]>;
   /** Whether something could not be read. Undefined if all was, or nothing was needed. */
   unknown(): Promise<EndedUnknown | undefined>;

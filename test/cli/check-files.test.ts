@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type CheckFilesOptions, checkFiles } from "../../cli/check-files.ts";
+import { runCommand } from "./run.ts";
 
 const PRE = JSON.stringify({
   timestamp: 1_700_000_120,
@@ -23,16 +24,41 @@ afterEach(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
 });
 
-function reportOn(files: Readonly<Record<string, string | Buffer | undefined>>, options?: CheckFilesOptions) {
+type Files = Readonly<Record<string, string | Buffer | undefined>>;
+
+function reportOn(files: Files, options?: CheckFilesOptions) {
+  return checkFiles(write(files), options);
+}
+
+function write(files: Files): string {
   const directory = mkdtempSync(join(tmpdir(), "files-"));
   directories.push(directory);
   for (const [name, content] of Object.entries(files)) {
     if (content !== undefined) writeFileSync(join(directory, name), content);
   }
-  return checkFiles(directory, options);
+  return directory;
 }
 
 describe("check-files", () => {
+  it("is a command, whose exit code says whether the files are taken, and which prints names escaped", async () => {
+    expect(await runCommand(["check-files", write(JOB)])).toEqual({
+      code: 0,
+      stdout: "outcome  extracted\nready    yes\nevents   RunnerInstalled, RunnerStart, RunnerStop\n",
+      stderr: "",
+    });
+    const { code, stdout } = await runCommand(["check-files", write({ ...JOB, "\u001b[31mred": "x" })]);
+    expect(code).toBe(3);
+    expect(stdout).toContain("outcome  quarantined: invalid-key\n");
+    expect(stdout).toContain("\\u001b[31mred");
+    expect(stdout).not.toContain("\u001b");
+  });
+
+  it("says what is wrong with a directory that is not there", async () => {
+    const { code, stderr } = await runCommand(["check-files", "/nonexistent"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^runner-metrics: ENOENT.*\/nonexistent.*\n$/);
+  });
+
   it("reports the events of a whole job", async () => {
     expect(await reportOn(JOB)).toEqual({
       isReady: true,

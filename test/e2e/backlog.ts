@@ -3,9 +3,6 @@
  * 3,000 finished runners, and starts one run. Needs Python for the emulator, and nothing else: no Docker, no account.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
@@ -14,10 +11,10 @@ import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { mapConcurrently } from "../../functions/concurrency.ts";
 import type { Summary } from "../../functions/run/summary.ts";
 import type { StackSettingsInput } from "../../infra/settings.ts";
-import { MINISTACK, startEmulator } from "../emulators.ts";
 import { FILES } from "../harness.ts";
 import { createConsumer, of } from "./acceptance.ts";
 import { cloudDevelopmentKit } from "./cloud-development-kit.ts";
+import { startMiniStack } from "./ministack.ts";
 
 const RUNNERS = Number(process.argv[2] ?? 3_000);
 /** The schedule does nothing here: its first run comes when all is done. A run's own time is a fifth of its time-out. */
@@ -28,23 +25,10 @@ const SETTINGS: StackSettingsInput = {
   emulator: true,
   removalPolicy: "destroy",
 };
-const REGION = "us-east-1";
 const PATIENCE_MILLISECONDS = 480_000;
 
 const began = Date.now();
-const directory = mkdtempSync(join(tmpdir(), "runner-metrics-backlog-"));
-const emulator = await startEmulator(MINISTACK, directory);
-const env = {
-  AWS_ENDPOINT_URL: emulator.endpoint,
-  AWS_REGION: REGION,
-  AWS_ACCESS_KEY_ID: "test",
-  AWS_SECRET_ACCESS_KEY: "test",
-};
-const client = {
-  endpoint: emulator.endpoint,
-  region: REGION,
-  credentials: { accessKeyId: "test", secretAccessKey: "test" },
-};
+const { directory, client, env, stop } = await startMiniStack("backlog");
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false });
 const lambda = new LambdaClient({ ...client, requestHandler: { requestTimeout: 120_000 }, maxAttempts: 1 });
@@ -82,11 +66,10 @@ try {
   assert.equal(ids.size, 3 * RUNNERS);
   tell("archived", `${lines} lines, ${ids.size} ids`);
 } finally {
-  emulator.stop();
   s3.destroy();
   sqs.destroy();
   lambda.destroy();
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  stop();
 }
 
 async function upload(Bucket: string, name: string): Promise<void> {

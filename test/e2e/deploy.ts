@@ -3,15 +3,11 @@
  * Needs Python for the emulator, and nothing else: no Docker, no account.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { DeleteObjectCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { StackSettingsInput } from "../../infra/settings.ts";
-import { MINISTACK, startEmulator } from "../emulators.ts";
 import {
   checkCleanedUp,
   checkEvents,
@@ -27,6 +23,7 @@ import {
 } from "./acceptance.ts";
 import { cloudDevelopmentKit, type Outputs } from "./cloud-development-kit.ts";
 import { type Fleet, putFiles } from "./fleet.ts";
+import { startMiniStack } from "./ministack.ts";
 
 /** The shortest interval that a schedule can have, and the one setting for what the emulator lacks. */
 const SETTINGS: StackSettingsInput = {
@@ -36,25 +33,12 @@ const SETTINGS: StackSettingsInput = {
   removalPolicy: "destroy",
 };
 const CHANGED: StackSettingsInput = { ...SETTINGS, maxObjectsPerRunner: 40 };
-const REGION = "us-east-1";
 const INSTANCE = "i-0123456789abcdef0";
 /** Two intervals of the schedule. */
 const PATIENCE_MILLISECONDS = 130_000;
 
 const began = Date.now();
-const directory = mkdtempSync(join(tmpdir(), "runner-metrics-e2e-"));
-const emulator = await startEmulator(MINISTACK, directory);
-const env = {
-  AWS_ENDPOINT_URL: emulator.endpoint,
-  AWS_REGION: REGION,
-  AWS_ACCESS_KEY_ID: "test",
-  AWS_SECRET_ACCESS_KEY: "test",
-};
-const client = {
-  endpoint: emulator.endpoint,
-  region: REGION,
-  credentials: { accessKeyId: "test", secretAccessKey: "test" },
-};
+const { directory, client, env, stop } = await startMiniStack("e2e");
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient(client);
 const eventBridge = new EventBridgeClient(client);
@@ -92,12 +76,11 @@ try {
   await takeDown(bucket);
   tell("taken down", "stacks and bucket are gone");
 } finally {
-  emulator.stop();
   s3.destroy();
   sqs.destroy();
   eventBridge.destroy();
   lambda.destroy();
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  stop();
 }
 
 function namesIn({ RunnerMetrics, Consumer }: Outputs): { bucket: string; queueUrl: string } {

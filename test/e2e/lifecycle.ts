@@ -3,20 +3,16 @@
  * flavor; deleted and deployed again, with what `retain` keeps and with `destroy`. D1 and D3.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CreateEventBusCommand, DescribeEventBusCommand, EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { DeleteObjectCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { StackSettingsInput } from "../../infra/settings.ts";
-import { MINISTACK, startEmulator } from "../emulators.ts";
 import { createConsumer, filesOf, keys } from "./acceptance.ts";
 import { cloudDevelopmentKit } from "./cloud-development-kit.ts";
 import { putFiles } from "./fleet.ts";
+import { startMiniStack } from "./ministack.ts";
 
-const REGION = "us-east-1";
 const SHARED_BUS = "shared";
 /** Four intervals of the schedule. */
 const PATIENCE_MILLISECONDS = 260_000;
@@ -31,19 +27,10 @@ const FIRST: StackSettingsInput = { ...common, stackName: "First", eventBusName:
 const SECOND: StackSettingsInput = { ...FIRST, stackName: "Second" };
 
 const began = Date.now();
-const directory = mkdtempSync(join(tmpdir(), "runner-metrics-lifecycle-"));
-const emulator = await startEmulator(MINISTACK, directory);
-const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-const client = { endpoint: emulator.endpoint, region: REGION, credentials };
+const { directory, client, env, stop } = await startMiniStack("lifecycle");
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient(client);
 const eventBridge = new EventBridgeClient(client);
-const env = {
-  AWS_ENDPOINT_URL: emulator.endpoint,
-  AWS_REGION: REGION,
-  AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-};
 const cdk = cloudDevelopmentKit("lifecycle-app.ts", directory, env);
 const consumers = new Map<string, ReturnType<typeof createConsumer>>();
 
@@ -86,9 +73,8 @@ try {
   await run(of(third, "Alone"), "large", ["third-1"]);
   tell("deleted with destroy, and deployed again", "nothing of it had stayed");
 } finally {
-  emulator.stop();
   for (const one of [s3, sqs, eventBridge]) one.destroy();
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  stop();
 }
 
 interface Names {

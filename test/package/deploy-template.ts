@@ -3,8 +3,7 @@
  * emulator, creates the stack, lets runners upload, and invokes the function as its schedule does. Needs Python for the emulator.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   CloudFormationClient,
@@ -27,17 +26,13 @@ import {
   isComplete,
   uploadFleet,
 } from "../e2e/acceptance.ts";
-import { MINISTACK, startEmulator } from "../emulators.ts";
+import { startMiniStack } from "../e2e/ministack.ts";
 
-const REGION = "us-east-1";
 const STACK = "Metrics";
 const CODE_BUCKET = "release";
 const PATIENCE_SECONDS = 120;
 
-const directory = mkdtempSync(join(tmpdir(), "runner-metrics-template-"));
-const emulator = await startEmulator(MINISTACK, directory);
-const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-const client = { endpoint: emulator.endpoint, region: REGION, credentials };
+const { directory, client, env, stop } = await startMiniStack("template");
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const cloudFormation = new CloudFormationClient(client);
 const eventBridge = new EventBridgeClient(client);
@@ -57,12 +52,6 @@ try {
 
   const { BucketName: bucket = "", EventBusName: bus = "", FunctionName = "" } = outputs;
   const queueUrl = await queueBehind(bus);
-  const env = {
-    AWS_ENDPOINT_URL: emulator.endpoint,
-    AWS_REGION: REGION,
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-  };
   await uploadFleet(s3, { bucket, flavor: "large", directory, env });
   const Payload = JSON.stringify({ flavor: "large", orphanAfterSeconds: 86_400 });
   const { FunctionError, Payload: answer } = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
@@ -73,9 +62,8 @@ try {
   console.log(`quarantined: ${await checkQuarantine(s3, bucket, consumer.events)}`);
   console.log(`cleaned up: ${await checkCleanedUp(s3, bucket)}`);
 } finally {
-  emulator.stop();
   for (const one of [s3, cloudFormation, eventBridge, lambda, sqs]) one.destroy();
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  stop();
 }
 
 async function uploadCode(): Promise<{ CodeBucket: string; CodeKey: string }> {
@@ -92,7 +80,7 @@ async function uploadCode(): Promise<{ CodeBucket: string; CodeKey: string }> {
 async function uploadTemplate(): Promise<string> {
   const Body = JSON.stringify(releaseTemplate({ flavors: 2, kms: false, emulator: true }));
   await s3.send(new PutObjectCommand({ Bucket: CODE_BUCKET, Key: "template.json", Body }));
-  return `${emulator.endpoint}/${CODE_BUCKET}/template.json`;
+  return `${client.endpoint}/${CODE_BUCKET}/template.json`;
 }
 
 async function stackOutputs(): Promise<Record<string, string>> {

@@ -22,6 +22,23 @@ import { findCommand } from "../tools.ts";
 import type { Platform } from "./platforms.ts";
 
 export const BUCKET = "metrics";
+export const BUS = "runner-metrics";
+
+/** Variables of the collector's handler, for runs in the test's process that print nothing. */
+export function collectorEnvironment(endpoint: string): Readonly<Record<string, string>> {
+  return {
+    BUCKET_NAME: BUCKET,
+    EVENT_BUS_NAME: BUS,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+    POWERTOOLS_DEV: "false",
+    POWERTOOLS_LOG_LEVEL: "SILENT",
+    POWERTOOLS_METRICS_DISABLED: "true",
+    POWERTOOLS_TRACE_ENABLED: "false",
+  };
+}
 /** The built program: what operators download. */
 export const PROGRAM = mkdtempSync(join(tmpdir(), "runner-metrics-"));
 await buildRunner(PROGRAM);

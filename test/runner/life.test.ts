@@ -9,11 +9,19 @@ import type { ScheduleInput } from "../../contract/schedule-input.ts";
 import type { Step } from "../../runner/record.ts";
 import { takeStep } from "../../runner/steps.ts";
 import { effort } from "../effort.ts";
-import { BUCKET, installRunner, JOB, type Runner, type Settings, startCloud } from "./fleet.ts";
+import {
+  BUCKET,
+  BUS,
+  collectorEnvironment,
+  installRunner,
+  JOB,
+  type Runner,
+  type Settings,
+  startCloud,
+} from "./fleet.ts";
 import { describePlatforms, NODES, ONE, type Platform } from "./platforms.ts";
 
 const FULL_DISK = fileURLToPath(new URL("full-disk.cjs", import.meta.url));
-const BUS = "runner-metrics";
 /** What a runner's own files make. What else a collector may tell is its own affair. */
 const EVENTS = new Set(["runner_installed", "runner_start", "runner_stop"]);
 const runners: Runner[] = [];
@@ -23,18 +31,7 @@ let collect: (payload: ScheduleInput) => Promise<Record<string, unknown>[]>;
 beforeAll(async () => {
   cloud = await startCloud();
   cloud.eventBridge.createBus(BUS);
-  Object.assign(process.env, {
-    BUCKET_NAME: BUCKET,
-    EVENT_BUS_NAME: BUS,
-    AWS_ENDPOINT_URL: cloud.endpoint,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-    POWERTOOLS_DEV: "false",
-    POWERTOOLS_LOG_LEVEL: "SILENT",
-    POWERTOOLS_METRICS_DISABLED: "true",
-    POWERTOOLS_TRACE_ENABLED: "false",
-  });
+  Object.assign(process.env, collectorEnvironment(cloud.endpoint));
   const { handler } = await import("../../functions/extract-metrics/handler.ts");
   collect = async (payload) => {
     const before = cloud.eventBridge.events().length;

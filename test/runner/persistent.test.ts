@@ -8,9 +8,8 @@ import type { Step } from "../../runner/record.ts";
 import { takeStep } from "../../runner/steps.ts";
 import { effort } from "../effort.ts";
 import { needs } from "../tools.ts";
-import { BUCKET, JOB, type Settings, startCloud } from "./fleet.ts";
+import { BUCKET, BUS, collectorEnvironment, JOB, type Settings, startCloud } from "./fleet.ts";
 
-const BUS = "runner-metrics";
 const BEGIN = 1_700_000_000_000;
 
 let cloud: Awaited<ReturnType<typeof startCloud>>;
@@ -21,18 +20,7 @@ beforeAll(async () => {
   vi.useFakeTimers({ toFake: ["Date", "performance"], now: BEGIN });
   cloud = await startCloud();
   cloud.eventBridge.createBus(BUS);
-  Object.assign(process.env, {
-    BUCKET_NAME: BUCKET,
-    EVENT_BUS_NAME: BUS,
-    AWS_ENDPOINT_URL: cloud.endpoint,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-    POWERTOOLS_DEV: "false",
-    POWERTOOLS_LOG_LEVEL: "SILENT",
-    POWERTOOLS_METRICS_DISABLED: "true",
-    POWERTOOLS_TRACE_ENABLED: "false",
-  });
+  Object.assign(process.env, collectorEnvironment(cloud.endpoint));
 });
 
 beforeEach(() => cloud.requests.reset());

@@ -18,6 +18,9 @@ export type OperationKind =
   | "isEmpty"
   | "send";
 
+/** Calls of S3 and EventBridge. */
+const CALLS = ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"] as const;
+
 /**
  * - `refused`, `throttled`: fails before its effect. `lost`: fails after it. `stalled`: fails before it, after 5 s
  * - `forbidden`: our role may not. `invalid`: refused for good, whatever the reason
@@ -29,41 +32,15 @@ export type OperationKind =
  * - `bus-missing`: the bus is not found. `no-answer`: GitHub does not say
  */
 export const FAULTS = {
-  refused: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "isEmpty", "send"],
-  throttled: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "isEmpty", "send"],
-  lost: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put", "send"],
-  stalled: ["exists", "list", "head", "get", "putIfAbsent", "archive", "copy", "delete", "put"],
+  refused: [...CALLS, "isEmpty", "send"],
+  throttled: [...CALLS, "isEmpty", "send"],
+  lost: [...CALLS, "send"],
+  stalled: CALLS,
   forbidden: ["list", "putIfAbsent", "archive", "delete", "put", "send"],
   invalid: ["put"],
   repeated: ["putIfAbsent", "archive", "copy", "delete", "put", "send"],
-  "crash-before": [
-    "exists",
-    "list",
-    "head",
-    "get",
-    "putIfAbsent",
-    "archive",
-    "copy",
-    "delete",
-    "put",
-    "jobs",
-    "alive",
-    "send",
-  ],
-  "crash-after": [
-    "exists",
-    "list",
-    "head",
-    "get",
-    "putIfAbsent",
-    "archive",
-    "copy",
-    "delete",
-    "put",
-    "jobs",
-    "alive",
-    "send",
-  ],
+  "crash-before": [...CALLS, "jobs", "alive", "send"],
+  "crash-after": [...CALLS, "jobs", "alive", "send"],
   denied: ["head", "get", "copy", "delete"],
   conflict: ["get", "copy", "delete"],
   truncated: ["get"],

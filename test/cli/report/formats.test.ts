@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { filesInFolder } from "../../../cli/report/read-archive.ts";
 import { answersFrom, render } from "../../../cli/report/report.ts";
 import type { RunnerLife } from "../../../local/demo/fleet.ts";
+import { runCommand } from "../run.ts";
 import { archiveFolder, type Line, optionsFor } from "./archive.ts";
 import { type ArchivedEvent, eventsOf } from "./fleet-events.ts";
 
@@ -243,4 +244,9 @@ test("with --redact no format has a name of a workflow or job, and every number 
     expect.stringMatching(/^workflow [0-9a-f]{10}$/),
     expect.stringMatching(/^workflow [0-9a-f]{10}$/),
   ]);
+  const options = ["--folder", archiveFolder([events]), "--from", "2026-11-01", "--until", "2026-12-01"];
+  const { code, stdout } = await runCommand(["report", ...options, "--json", "--redact"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/"workflow [0-9a-f]{10}"/);
+  expect(stdout).not.toContain("Secret");
 });

@@ -8,7 +8,6 @@ import { runCommand } from "../run.ts";
 import { NOW } from "./operations.ts";
 
 const OUTPUTS = {
-  FunctionName: "f",
   ReplayArchiveArn: "arn:aws:events:us-east-1:111111111111:archive/a",
   EventBusArn: "arn:aws:events:us-east-1:111111111111:event-bus/b",
 };
@@ -33,9 +32,7 @@ test("a replay that EventBridge does not complete is an error with its reason, e
 });
 
 test("what cannot be replayed is said before anything is started", () => {
-  expect(() => planReplay({ FunctionName: "f" }, 0, 1, NOW)).toThrow(
-    /keeps no events to replay: set archiveRetentionDays/,
-  );
+  expect(() => planReplay({}, 0, 1, NOW)).toThrow(/keeps no events to replay: set archiveRetentionDays/);
   expect(() => planReplay(OUTPUTS, NOW, NOW + HOUR, NOW)).toThrow(/is in the future/);
 });
 
