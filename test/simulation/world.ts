@@ -490,15 +490,14 @@ async function converge(world: World): Promise<void> {
     const storage = storageOf(key, PREFIX);
     sizes.set(storage, (sizes.get(storage) ?? 0) + 1);
   }
-  // A flood goes by what one run sees of it, and the slots of its own runner, which may be a flood each, come after it.
-  const runsFor = (isNoSlot: boolean) =>
-    Math.max(
-      0,
-      ...[...sizes]
-        .filter(([storage]) => storage.endsWith("~") === isNoSlot)
-        .map(([, size]) => Math.ceil(size / config.maxObjectsPerRunner)),
-    );
-  const quietRunsMax = 1 + Math.max(1, runsFor(false) + runsFor(true));
+  // A flood goes by what one run sees of it. One beside the slots of a runner goes before them, and each of them may be a flood, too.
+  const runsFor = (storage: string) => Math.ceil((sizes.get(storage) ?? 0) / config.maxObjectsPerRunner);
+  const beside = (storage: string) => `${storage.split("~", 1)[0]}~`;
+  const needed = [...sizes.keys()].map((storage) => {
+    const isSlot = storage.includes("~") && storage !== beside(storage);
+    return runsFor(storage) + (isSlot ? runsFor(beside(storage)) : 0);
+  });
+  const quietRunsMax = 1 + Math.max(1, ...needed);
   let quietRuns = 0;
   while (quietRuns < quietRunsMax && !isEmpty(universe)) {
     await untilStill(world, [1]);
