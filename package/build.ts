@@ -19,7 +19,7 @@ execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "
 });
 const bundles = [await bundlePrograms(join(DIST, "bin"))];
 for (const name of namesOf(FUNCTIONS)) bundles.push(await bundleHandler(join(DIST, `lambda/${name}/index.mjs`), name));
-// The runner's program has no package that these don't have.
+// The runner's program contains no package.
 writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), licensesOf(bundles, ROOT));
 chmodSync(join(DIST, "bin/runner-metrics.js"), 0o755);
 await buildRunner(join(DIST, "runner"));

@@ -37,7 +37,6 @@ export async function handler(event: unknown): Promise<string> {
 
 /** Buckets are addressed by path, since the names of some do not fit into a host's. Another endpoint than AWS's is set as for the SDK. */
 function endpointOf(region: string): string {
-  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
-  const aws = `https://s3.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}`;
-  return (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL ?? aws).replace(/\/$/, "");
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, URL_SUFFIX } = process.env;
+  return (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL ?? `https://s3.${region}.${URL_SUFFIX}`).replace(/\/$/, "");
 }

@@ -1,4 +1,4 @@
-import { Duration, type RemovalPolicy } from "aws-cdk-lib";
+import { Aws, Duration, type RemovalPolicy } from "aws-cdk-lib";
 import { type EventPattern, Rule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction as LambdaTarget } from "aws-cdk-lib/aws-events-targets";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
@@ -39,7 +39,8 @@ export class RecordInstanceEnds extends Construct {
     });
     this.function = bundledFunction(this, "Function", "record-instance-ends", {
       description: DESCRIPTION,
-      environment: { BUCKET_NAME: bucket.bucketName },
+      // Partitions have domains of their own.
+      environment: { BUCKET_NAME: bucket.bucketName, URL_SUFFIX: Aws.URL_SUFFIX },
       role: this.role,
       memorySize: 128,
       timeout: Duration.seconds(10),

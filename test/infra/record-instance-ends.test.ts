@@ -97,7 +97,9 @@ describe("the function that records how instances end", () => {
 
   test("is small, and has an alarm", () => {
     expect(lambda).toMatchObject({ Runtime: "nodejs24.x", Architectures: ["arm64"], MemorySize: 128, Timeout: 10 });
-    expect(resolve(template, lambda.Environment)).toEqual({ Variables: { BUCKET_NAME: BUCKET } });
+    expect(resolve(template, lambda.Environment)).toEqual({
+      Variables: { BUCKET_NAME: BUCKET, URL_SUFFIX: "AWS::URLSuffix" },
+    });
     const [, alarm] = only(template, "AWS::CloudWatch::Alarm", "InstanceEndsNotRecorded");
     expect(resolve(template, alarm.Properties)).toMatchObject({
       MetricName: "Errors",

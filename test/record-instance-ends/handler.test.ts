@@ -28,8 +28,8 @@ beforeEach(() => {
 afterAll(() => local.close());
 
 /** What the handler returns, or the error's message. */
-function invoke(event: unknown, env: Record<string, string> = {}): Promise<string> {
-  const program = `import(${JSON.stringify(bundle)})
+function invoke(event: unknown, env: Record<string, string | undefined> = {}, before = ""): Promise<string> {
+  const program = `${before}; import(${JSON.stringify(bundle)})
     .then(({ handler }) => handler(${JSON.stringify(event)}))
     .then((key) => console.log(key), (error) => console.log("threw " + error.message))`;
   const variables = {
@@ -40,7 +40,7 @@ function invoke(event: unknown, env: Record<string, string> = {}): Promise<strin
     AWS_SESSION_TOKEN: "token",
     AWS_ENDPOINT_URL: local.endpoint,
     ...env,
-  };
+  } as NodeJS.ProcessEnv;
   return new Promise((resolve, reject) => {
     execFile(process.execPath, ["-e", program], { env: variables }, (error, stdout) => {
       if (error) reject(error);
@@ -56,6 +56,13 @@ describe("the function that records how instances end", () => {
     expect(await invoke(EVENT)).toBe(key);
     const objects = [...local.s3.objects(BUCKET, "")].map(({ key, size }) => [key, size]);
     expect(objects).toEqual([[key, 0]]);
+  });
+
+  test("finds S3 in the domain of its partition", async () => {
+    const env = { AWS_ENDPOINT_URL: undefined, AWS_REGION: "cn-north-1", URL_SUFFIX: "amazonaws.com.cn" };
+    const printed = await invoke(EVENT, env, "fetch = async (url) => { console.log(url); return { ok: true } }");
+    const key = `ended/${INSTANCE}/1700000000-terminated`;
+    expect(printed).toBe(`https://s3.cn-north-1.amazonaws.com.cn/${BUCKET}/${key}\n${key}`);
   });
 
   test("fails for another event, and if S3 refuses, so that Lambda counts an error", async () => {
