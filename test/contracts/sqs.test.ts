@@ -22,7 +22,7 @@ afterAll(async () => {
 sqsContract({
   name,
   sqs,
-  takesAnySize: name === "moto",
+  countsCharacters: name === "moto",
   async open() {
     if (local) return { queueUrl: local.queueUrl, close: async () => {} };
     const { QueueUrl = "" } = await sqs.send(
