@@ -4,8 +4,9 @@ import { chmodSync, cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { namesOf } from "../contract/reasons.ts";
+import { BUNDLING } from "../infra/constructs/bundling.ts";
 import { buildRunner } from "../runner/build.ts";
-import { bundleHandler, bundlePrograms, FUNCTIONS } from "./bundle.ts";
+import { bundleHandler, bundlePrograms } from "./bundle.ts";
 import { licensesOf } from "./licenses.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -18,7 +19,7 @@ execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "
   stdio: "inherit",
 });
 const bundles = [await bundlePrograms(join(DIST, "bin"))];
-for (const name of namesOf(FUNCTIONS)) bundles.push(await bundleHandler(join(DIST, `lambda/${name}/index.mjs`), name));
+for (const name of namesOf(BUNDLING)) bundles.push(await bundleHandler(join(DIST, `lambda/${name}/index.mjs`), name));
 // The runner's program contains no package.
 writeFileSync(join(DIST, "THIRD-PARTY-LICENSES.txt"), licensesOf(bundles, ROOT));
 chmodSync(join(DIST, "bin/runner-metrics.js"), 0o755);

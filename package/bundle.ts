@@ -1,20 +1,13 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile } from "esbuild";
-import { BUNDLING as COMMON_BUNDLING } from "../infra/constructs/bundled-function.ts";
-import { BUNDLING } from "../infra/constructs/extract-metrics.ts";
+import { BUNDLING, type FunctionName } from "../infra/constructs/bundling.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** The functions of the stack, and how each is bundled. */
-export const FUNCTIONS = { "extract-metrics": BUNDLING, "record-instance-ends": COMMON_BUNDLING } as const;
-
 /** Bundles a Lambda handler as the stack does at synthesis: one file, which Lambda loads as `index.handler`. */
-export async function bundleHandler(
-  outfile: string,
-  name: keyof typeof FUNCTIONS = "extract-metrics",
-): Promise<Metafile> {
-  const { minify = false, target = "", mainFields = [], banner = "" } = FUNCTIONS[name];
+export async function bundleHandler(outfile: string, name: FunctionName = "extract-metrics"): Promise<Metafile> {
+  const { minify, target, mainFields, banner } = BUNDLING[name];
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: [`functions/${name}/handler.ts`],
@@ -24,7 +17,7 @@ export async function bundleHandler(
     format: "esm",
     minify,
     target,
-    mainFields: [...mainFields],
+    mainFields,
     banner: { js: banner },
     metafile: true,
     logLevel: "warning",

@@ -1,17 +1,9 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Architecture, Code, type FunctionOptions, Function as LambdaFunction, Runtime } from "aws-cdk-lib/aws-lambda";
-import { type BundlingOptions, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
 import type { Construct } from "constructs";
-
-/** How a handler is bundled: with the SDK if it uses that, so that the tested code runs. */
-export const BUNDLING: BundlingOptions = {
-  minify: true,
-  format: OutputFormat.ESM,
-  target: "node24",
-  bundleAwsSDK: true,
-  mainFields: ["module", "main"],
-};
+import { BUNDLING, type FunctionName } from "./bundling.ts";
 
 /**
  * A Lambda function of the handler in `functions/<name>/`. The npm package has its bundle. The repository has none: there esbuild bundles
@@ -20,9 +12,8 @@ export const BUNDLING: BundlingOptions = {
 export function bundledFunction(
   scope: Construct,
   id: string,
-  name: string,
+  name: FunctionName,
   options: FunctionOptions,
-  bundling: BundlingOptions = BUNDLING,
 ): LambdaFunction {
   const properties = { ...options, runtime: Runtime.NODEJS_24_X, architecture: Architecture.ARM_64 };
   const prebuilt = path(`../../lambda/${name}`);
@@ -35,7 +26,7 @@ export function bundledFunction(
     handler: "handler",
     projectRoot: path("../.."),
     depsLockFilePath: path("../../package-lock.json"),
-    bundling,
+    bundling: { ...BUNDLING[name], format: OutputFormat.ESM },
     awsSdkConnectionReuse: false,
   });
 }

@@ -4,7 +4,6 @@ import type { IEventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import { type Function as LambdaFunction, Tracing } from "aws-cdk-lib/aws-lambda";
-import type { BundlingOptions } from "aws-cdk-lib/aws-lambda-nodejs";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { ISecret } from "aws-cdk-lib/aws-secretsmanager";
@@ -14,7 +13,7 @@ import { type Environment, environmentOf, GITHUB_SETTINGS, RUN_SETTINGS } from "
 import { ENDED_PREFIX, EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
 import { type Settings, timeoutSeconds, workerConcurrency } from "../settings.ts";
-import { bundledFunction, BUNDLING as COMMON_BUNDLING } from "./bundled-function.ts";
+import { bundledFunction } from "./bundled-function.ts";
 
 export interface ExtractMetricsProps {
   readonly settings: Settings;
@@ -34,12 +33,6 @@ export interface ExtractMetricsProps {
   readonly workQueue?: IQueue | undefined;
   readonly removalPolicy: RemovalPolicy;
 }
-
-/** How the handler is bundled. Dependencies that are CommonJS require Node's own modules. */
-export const BUNDLING: BundlingOptions = {
-  ...COMMON_BUNDLING,
-  banner: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
-};
 
 /** Lambda's least `maxEventAge`; and the longest time that a run that could not start is worth waiting for. */
 const EVENT_AGE_SECONDS_MIN = 60;
@@ -99,7 +92,7 @@ export class ExtractMetrics extends Construct {
       ...(vpc && { vpc, ...(vpcSubnets && { vpcSubnets }), ...(securityGroups && { securityGroups }) }),
       ...(settings.reservedConcurrency && { reservedConcurrentExecutions: settings.reservedConcurrency }),
     };
-    return bundledFunction(this, "Function", "extract-metrics", properties, BUNDLING);
+    return bundledFunction(this, "Function", "extract-metrics", properties);
   }
 }
 

@@ -3,13 +3,13 @@ import type { EventBus } from "../../functions/ports.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
 import type { Fault, FaultRequest } from "../../local/faults.ts";
 import { effort } from "../effort.ts";
-import { BUS, createWorld, FILES } from "../harness.ts";
-import { IMPATIENT_MILLISECONDS, startLocalWorld } from "../local-world.ts";
+import { IMPATIENT_MILLISECONDS, startHttpWorld } from "../worlds/http.ts";
+import { BUS, createWorld, FILES } from "../worlds/memory.ts";
 
 describe("over HTTP", () => {
-  let world: Awaited<ReturnType<typeof startLocalWorld>>;
+  let world: Awaited<ReturnType<typeof startHttpWorld>>;
   const start = async (timeoutMilliseconds?: number) => {
-    world = await startLocalWorld(timeoutMilliseconds);
+    world = await startHttpWorld(timeoutMilliseconds);
     world.upload("a");
     world.upload("b");
   };

@@ -3,15 +3,15 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decodeKey } from "../../functions/aws/s3-answers.ts";
 import { copySource } from "../../functions/aws/s3-object-store.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
-import { BUCKET, createWorld, FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { BUCKET, createWorld, FILES } from "../worlds/memory.ts";
 
 const PREFIX = "runners/large/";
 
 describe("keys, over HTTP", () => {
-  let world: Awaited<ReturnType<typeof startLocalWorld>>;
+  let world: Awaited<ReturnType<typeof startHttpWorld>>;
   beforeEach(async () => {
-    world = await startLocalWorld();
+    world = await startHttpWorld();
     world.upload("a-honest");
     world.upload("z-honest");
   });
@@ -169,7 +169,7 @@ test("A06 names whose UTF-8 order is not JavaScript's are all met, once, on page
       for (const [storage, number] of keys) {
         world.s3.plant(BUCKET, `${PREFIX}${storage}/${number}`, { body: Buffer.from("x"), lastModified: 0 });
       }
-      const { modelObjectStore } = await import("../model-ports.ts");
+      const { modelObjectStore } = await import("../worlds/model-ports.ts");
       const summary = await world.run({}, { store: modelObjectStore(world.s3, BUCKET, { pageSize }) });
       const storages = new Set(keys.map(([storage]) => storage));
       expect(summary.listed).toBe(storages.size);

@@ -3,8 +3,8 @@ import type { ObjectStore } from "../../functions/ports.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
 import type { Fault } from "../../local/faults.ts";
 import { effort } from "../effort.ts";
-import { BUCKET, createWorld, FILES } from "../harness.ts";
-import { IMPATIENT_MILLISECONDS, startLocalWorld } from "../local-world.ts";
+import { IMPATIENT_MILLISECONDS, startHttpWorld } from "../worlds/http.ts";
+import { BUCKET, createWorld, FILES } from "../worlds/memory.ts";
 
 const EVIL = "runners/large/evil";
 const PRE = `${EVIL}/pre-job-metrics.json`;
@@ -315,9 +315,9 @@ test("A19 two bodies with one ETag have two ids", async () => {
 });
 
 describe("over HTTP", () => {
-  let world: Awaited<ReturnType<typeof startLocalWorld>>;
+  let world: Awaited<ReturnType<typeof startHttpWorld>>;
   const start = async (timeoutMilliseconds?: number) => {
-    world = await startLocalWorld(timeoutMilliseconds);
+    world = await startHttpWorld(timeoutMilliseconds);
     world.upload("evil");
     world.upload("honest");
   };

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { corrupt } from "../../functions/domain/corrupt.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { effort } from "../effort.ts";
-import { createWorld, FILES, NOW } from "../harness.ts";
+import { createWorld, FILES, NOW } from "../worlds/memory.ts";
 
 const PRE = "pre-job-metrics.json";
 const JOB = { timestamp: 1700000120, workflow: "CI", workflow_run_id: "1", repository: "acme/widgets", event: "push" };

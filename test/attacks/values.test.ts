@@ -4,7 +4,7 @@ import { FILES_TO_READ, parseTimestamp, preJobMetrics } from "../../contract/run
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { effort } from "../effort.ts";
-import { createWorld, FILES, NOW } from "../harness.ts";
+import { createWorld, FILES, NOW } from "../worlds/memory.ts";
 
 const START = "runner-installation-start.timestamp";
 const INSTALLED = "runner-installed.timestamp";

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Summary, violatedInvariants } from "../../functions/run/summary.ts";
 import type { HttpReply } from "../../local/http.ts";
 import { effort } from "../effort.ts";
-import { BUCKET, FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { BUCKET, FILES } from "../worlds/memory.ts";
 
 /** `valid` is extracted, `corrupt` goes to quarantine, and the runner `orphan` is looked at again, since it may be alive. */
 const STORAGES = { corrupt: { ...FILES, "pre-job-metrics.json": "{" }, orphan: orphanFiles(), valid: FILES };
@@ -23,9 +23,9 @@ function orphanFiles() {
   return files;
 }
 
-let world: Awaited<ReturnType<typeof startLocalWorld>>;
+let world: Awaited<ReturnType<typeof startHttpWorld>>;
 beforeAll(async () => {
-  world = await startLocalWorld();
+  world = await startHttpWorld();
 });
 afterAll(() => world.close());
 beforeEach(() => {

@@ -1,14 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Fault, FaultRequest } from "../../local/faults.ts";
-import { BUCKET, FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { BUCKET, FILES } from "../worlds/memory.ts";
 
 const KEY = "runners/large/r-1/pre-job-metrics.json";
 const TEXT = FILES["pre-job-metrics.json"];
 
-let world: Awaited<ReturnType<typeof startLocalWorld>>;
+let world: Awaited<ReturnType<typeof startHttpWorld>>;
 beforeAll(async () => {
-  world = await startLocalWorld();
+  world = await startHttpWorld();
 });
 beforeEach(async () => {
   world.upload("r-1");

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { expect, test } from "vitest";
 import type { Clients } from "../../functions/aws/clients.ts";
 import { s3ObjectStore } from "../../functions/aws/s3-object-store.ts";
-import { startLocalWorld } from "../local-world.ts";
+import { startHttpWorld } from "../worlds/http.ts";
 
 /** A client that answers every command with the same; what it was sent. */
 function clientThat(answer: () => unknown) {
@@ -67,7 +67,7 @@ test("a copy carries none of the uploader's headers or tags, and only the versio
 });
 
 test("a key that is no UTF-8 does not end the listing, and is no valid key", async () => {
-  const world = await startLocalWorld();
+  const world = await startHttpWorld();
   world.upload("a+b", { x: "x" });
   world.upload("c", { FF: "x" });
   world.faults.use(() => ({

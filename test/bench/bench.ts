@@ -8,8 +8,8 @@ import { FILES_TO_READ } from "../../contract/runner-files.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import type { Dependencies } from "../../functions/ports.ts";
 import { run } from "../../functions/run/run.ts";
-import { BUCKET, BUS } from "../harness.ts";
-import { bundleHandler } from "./bundle-handler.ts";
+import { bundleHandler } from "../../package/bundle.ts";
+import { BUCKET, BUS } from "../worlds/memory.ts";
 import {
   AUTHORITY_FILE,
   finishedRunners,

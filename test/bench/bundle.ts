@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Metafile } from "esbuild";
-import { bundleHandler } from "./bundle-handler.ts";
+import { bundleHandler } from "../../package/bundle.ts";
 
 const RUNS = 11;
 const BYTES_MAX = 1.2e6;

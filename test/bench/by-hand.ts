@@ -2,7 +2,7 @@
 import { createHmac, hash } from "node:crypto";
 import { Agent, request } from "node:https";
 import { FILES_TO_READ } from "../../contract/runner-files.ts";
-import { BUCKET, BUS } from "../harness.ts";
+import { BUCKET, BUS } from "../worlds/memory.ts";
 
 const S3 = `${BUCKET}.s3.us-east-1.amazonaws.com`;
 const EVENTS = "events.us-east-1.amazonaws.com";

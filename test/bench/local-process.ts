@@ -11,7 +11,7 @@ import { createClients } from "../../functions/aws/clients.ts";
 import { eventBridgeBus } from "../../functions/aws/event-bridge-bus.ts";
 import { s3ObjectStore } from "../../functions/aws/s3-object-store.ts";
 import type { Clock, Dependencies } from "../../functions/ports.ts";
-import { BUCKET, BUS, CONFIG, FILES } from "../harness.ts";
+import { BUCKET, BUS, CONFIG, FILES } from "../worlds/memory.ts";
 
 /** As deployed. */
 export const BENCH_CONFIG = { ...CONFIG, concurrency: 32 };

@@ -8,7 +8,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { FILES_TO_READ } from "../../contract/runner-files.ts";
-import { BUCKET, BUS } from "../harness.ts";
+import { BUCKET, BUS } from "../worlds/memory.ts";
 
 const s3 = new S3Client({ requestHandler: { httpsAgent: { maxSockets: 128 } } });
 

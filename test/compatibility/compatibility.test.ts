@@ -1,6 +1,6 @@
 /** Old runners with this collector: the files in runner-0.1.0.json were written by version 0.1.0, a shell script. */
 import { expect, test } from "vitest";
-import { createWorld } from "../harness.ts";
+import { createWorld } from "../worlds/memory.ts";
 import oldFiles from "./runner-0.1.0.json" with { type: "json" };
 
 const HOURS_LATER = 30 * 3_600_000;

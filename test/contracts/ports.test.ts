@@ -3,9 +3,9 @@ import type { EventBus, EventEntry, ListPosition, ObjectStore } from "../../func
 import { ServiceError } from "../../functions/ports.ts";
 import { createEventBridgeModel, type EventBridgeModel } from "../../local/event-bridge.ts";
 import { createS3Model, type S3Model } from "../../local/s3.ts";
-import { BUCKET, BUS } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
-import { modelEventBus, modelObjectStore } from "../model-ports.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { BUCKET, BUS } from "../worlds/memory.ts";
+import { modelEventBus, modelObjectStore } from "../worlds/model-ports.ts";
 
 /** What a run relies on, whichever way the ports are implemented: the tests' own, and the adapters to AWS over HTTP. */
 interface Implementation {
@@ -37,7 +37,7 @@ async function overModels(): Promise<Implementation> {
 async function overHttp(): Promise<Implementation> {
   const { s3ObjectStore } = await import("../../functions/aws/s3-object-store.ts");
   const { eventBridgeBus } = await import("../../functions/aws/event-bridge-bus.ts");
-  const world = await startLocalWorld();
+  const world = await startHttpWorld();
   return {
     store: world.dependencies.store,
     storeOfMissingBucket: s3ObjectStore(world.clients, "missing"),

@@ -4,7 +4,7 @@ import { postJobMetrics, preJobMetrics } from "../../contract/runner-files.ts";
 import { issueEvents, quarantineEvent } from "../../functions/domain/issue-events.ts";
 import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { type GithubJob, verifyJob } from "../../functions/domain/verify-job.ts";
-import { FILES, NOW } from "../harness.ts";
+import { FILES, NOW } from "../worlds/memory.ts";
 
 const MINUTE = 60_000;
 const PRE_JOB = { timestamp: 1, workflow: "CI", workflow_run_id: "1", repository: "acme/widgets", event: "push" };

@@ -11,7 +11,7 @@ import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { mapConcurrently } from "../../functions/concurrency.ts";
 import type { Summary } from "../../functions/run/summary.ts";
 import type { StackSettingsInput } from "../../infra/settings.ts";
-import { FILES } from "../harness.ts";
+import { FILES } from "../worlds/memory.ts";
 import { createConsumer, of } from "./acceptance.ts";
 import { cloudDevelopmentKit } from "./cloud-development-kit.ts";
 import { startMiniStack } from "./ministack.ts";

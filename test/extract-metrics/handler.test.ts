@@ -1,75 +1,23 @@
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Summary } from "../../functions/run/summary.ts";
-import { type LocalAws, startLocalAws } from "../../local/server.ts";
 import { effort } from "../effort.ts";
-import { BUCKET, BUS, FILES } from "../harness.ts";
 import { needs } from "../tools.ts";
+import { startHandlerWorld } from "../worlds/handler.ts";
+import { BUCKET, FILES } from "../worlds/memory.ts";
 
-const INVOKE = fileURLToPath(new URL("invoke.ts", import.meta.url));
-
-let local: LocalAws;
+let world: Awaited<ReturnType<typeof startHandlerWorld>>;
 beforeAll(async () => {
-  local = await startLocalAws();
+  world = await startHandlerWorld();
 });
-beforeEach(() => {
-  for (const { key } of [...local.s3.objects(BUCKET)]) local.s3.deleteObject(BUCKET, key);
-  local.s3.createBucket(BUCKET);
-  local.eventBridge.createBus(BUS);
-  local.eventBridge.clear();
-});
-afterAll(() => local.close());
-
-interface Invocation {
-  readonly returned?: Summary;
-  readonly threw?: string;
-  readonly stderr: string;
-  /** Every line of stdout, as Lambda would hand it to CloudWatch. */
-  readonly lines: readonly Record<string, unknown>[];
-}
-
-/** Invokes the handler as it is exported, in a process whose environment is this. */
-async function invoke(payload: unknown, env: Record<string, string | undefined> = {}): Promise<Invocation> {
-  const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) => {
-    const environment = {
-      PATH: process.env.PATH,
-      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
-      AWS_ENDPOINT_URL: local.endpoint,
-      AWS_REGION: "us-east-1",
-      AWS_ACCESS_KEY_ID: "test",
-      AWS_SECRET_ACCESS_KEY: "test",
-      BUCKET_NAME: BUCKET,
-      EVENT_BUS_NAME: BUS,
-      ...env,
-    };
-    const options = { env: environment as NodeJS.ProcessEnv };
-    execFile(process.execPath, [INVOKE, JSON.stringify(payload)], options, (_, out, err) =>
-      resolve({ stdout: out, stderr: err }),
-    );
-  });
-  const lines = stdout
-    .trim()
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
-  const result = lines.pop();
-  return { ...result, lines, stderr };
-}
-
-function upload(runner: string, files: Readonly<Record<string, string>> = FILES) {
-  for (const [name, content] of Object.entries(files)) {
-    local.s3.putObject(BUCKET, `runners/large/${runner}/${name}`, { body: Buffer.from(content) });
-  }
-}
+beforeEach(() => world.reset());
+afterAll(() => world.close());
 
 test("the exported handler extracts, publishes, cleans up, and returns and logs its summary", async () => {
-  upload("r-1");
-  upload("r-2", { ...FILES, "pre-job-metrics.json": "{" });
-  const { returned, lines } = await invoke({ flavor: "large" });
+  world.upload("r-1");
+  world.upload("r-2", { ...FILES, "pre-job-metrics.json": "{" });
+  const { returned, lines } = await world.invoke({ flavor: "large" });
   expect(returned).toMatchObject({ flavor: "large", listed: 2, extracted: 1, quarantined: 1, stopped: "done" });
   expect(
-    local.eventBridge
+    world
       .events()
       .map(({ detailType }) => detailType)
       .toSorted(),
@@ -83,9 +31,9 @@ test("the exported handler extracts, publishes, cleans up, and returns and logs 
 });
 
 test("its metrics have closed sets of dimensions: the flavor, or none where one alarm is for all flavors", async () => {
-  upload("r-1");
-  local.s3.putObject(BUCKET, "runners/large/stray", { body: Buffer.from("x") });
-  const { lines } = await invoke({ flavor: "large" });
+  world.upload("r-1");
+  world.s3.putObject(BUCKET, "runners/large/stray", { body: Buffer.from("x") });
+  const { lines } = await world.invoke({ flavor: "large" });
   const [emf, ofAll, ...others] = lines.filter((line) => "_aws" in line);
   expect(others).toEqual([]);
   expect(ofAll).toMatchObject({ service: "extract-metrics", StrayObjects: 1 });
@@ -103,15 +51,18 @@ test("its metrics have closed sets of dimensions: the flavor, or none where one 
 
 test("A38 line breaks, escapes and forged metrics in a runner's files never reach the log as they are", async () => {
   const forged = '\r\n\u001b[31m{"_aws":{"CloudWatchMetrics":[]},"Forged":1}';
-  upload("in-a-string", { ...FILES, "pre-job-metrics.json": JSON.stringify({ workflow: forged, timestamp: forged }) });
-  upload("as-a-file", { ...FILES, "post-job-metrics.json": forged });
-  upload(`as-a-name${forged}`);
-  upload("as-a-key", { ...FILES, [forged]: "x" });
-  upload("accepted", {
+  world.upload("in-a-string", {
+    ...FILES,
+    "pre-job-metrics.json": JSON.stringify({ workflow: forged, timestamp: forged }),
+  });
+  world.upload("as-a-file", { ...FILES, "post-job-metrics.json": forged });
+  world.upload(`as-a-name${forged}`);
+  world.upload("as-a-key", { ...FILES, [forged]: "x" });
+  world.upload("accepted", {
     ...FILES,
     "pre-job-metrics.json": FILES["pre-job-metrics.json"].replace("CI", '{\\"_aws\\":{},\\"Forged\\":1}'),
   });
-  const { returned, lines, stderr } = await invoke({ flavor: "large" });
+  const { returned, lines, stderr } = await world.invoke({ flavor: "large" });
   expect(returned).toMatchObject({ extracted: 1, quarantined: 4 });
   expect(stderr).toBe("");
   expect(lines).toHaveLength(2);
@@ -126,7 +77,7 @@ describe("with workers", () => {
       storages: storages.map((name) => ({
         name,
         listedAt: Date.now(),
-        objects: [...local.s3.objects(BUCKET, `runners/large/${name}/`)].map(({ key, size, etag, lastModified }) => {
+        objects: [...world.s3.objects(BUCKET, `runners/large/${name}/`)].map(({ key, size, etag, lastModified }) => {
           return [key.split("/").at(-1), size, etag, lastModified];
         }),
       })),
@@ -135,13 +86,13 @@ describe("with workers", () => {
   const ofQueue = (...bodies: string[]) => ({ Records: bodies.map((body) => ({ eventSource: "aws:sqs", body })) });
 
   test("an event of the queue is the run of a worker, with metrics that hide nothing of the scheduled runs", async () => {
-    upload("r-1");
-    upload("r-2");
-    const { returned, lines } = await invoke(ofQueue(messageOf("r-1")), {
+    world.upload("r-1");
+    world.upload("r-2");
+    const { returned, lines } = await world.invoke(ofQueue(messageOf("r-1")), {
       WORK_QUEUE_URL: "http://127.0.0.1:1/0/work",
     });
     expect(returned).toMatchObject({ flavor: "large", listed: 1, extracted: 1, stopped: "done" });
-    expect([...local.s3.objects(BUCKET, "runners/large/r-2/")]).toHaveLength(4);
+    expect([...world.s3.objects(BUCKET, "runners/large/r-2/")]).toHaveLength(4);
     expect(lines.find(({ message }) => message === "worker")).toMatchObject({ summary: returned });
     const [emf, ...others] = lines.filter((line) => "_aws" in line);
     expect(others).toEqual([]);
@@ -151,10 +102,10 @@ describe("with workers", () => {
   });
 
   test("a worker has its own number of runners in progress", async () => {
-    upload("r-1");
-    const wrong = await invoke(ofQueue(messageOf("r-1")), { WORKER_CONCURRENCY: "0" });
+    world.upload("r-1");
+    const wrong = await world.invoke(ofQueue(messageOf("r-1")), { WORKER_CONCURRENCY: "0" });
     expect(wrong.stderr).toContain("WORKER_CONCURRENCY");
-    const { returned } = await invoke(ofQueue(messageOf("r-1")), { WORKER_CONCURRENCY: "1" });
+    const { returned } = await world.invoke(ofQueue(messageOf("r-1")), { WORKER_CONCURRENCY: "1" });
     expect(returned).toMatchObject({ extracted: 1 });
   });
 
@@ -164,10 +115,10 @@ describe("with workers", () => {
     ["another source", { Records: [{ eventSource: "aws:s3", body: "{}" }] }, "eventSource"],
     ["a message that is none of ours", ofQueue('{"flavor":"large"}'), "Invalid work message: storages"],
   ])("an event with %s fails, and deletes nothing", async (_, event, problem) => {
-    upload("r-1");
-    const { threw } = await invoke(event);
+    world.upload("r-1");
+    const { threw } = await world.invoke(event);
     expect(threw).toContain(problem);
-    expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+    expect([...world.s3.objects(BUCKET)]).toHaveLength(4);
   });
 });
 
@@ -187,17 +138,17 @@ const INVALID_PAYLOADS: [unknown, string][] = [
 test.each(effort(INVALID_PAYLOADS.slice(0, 1), INVALID_PAYLOADS))(
   "the payload %j fails with an error that names what is wrong, and deletes nothing",
   async (payload, named) => {
-    upload("r-1");
-    const { threw } = await invoke(payload);
+    world.upload("r-1");
+    const { threw } = await world.invoke(payload);
     expect(threw).toContain("Invalid schedule input: ");
     expect(threw).toContain(named);
-    expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+    expect([...world.s3.objects(BUCKET)]).toHaveLength(4);
   },
 );
 
 test("a wrong environment fails at once, with every variable that is wrong", async () => {
-  upload("r-1");
-  const { stderr, threw } = await invoke(
+  world.upload("r-1");
+  const { stderr, threw } = await world.invoke(
     { flavor: "large" },
     {
       BUCKET_NAME: undefined,
@@ -215,23 +166,23 @@ test("a wrong environment fails at once, with every variable that is wrong", asy
     expect(stderr).toContain(name);
   }
   expect(stderr).toContain("MAX_OBJECTS_PER_RUNNER: ");
-  expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+  expect([...world.s3.objects(BUCKET)]).toHaveLength(4);
 });
 
 test("a missing bucket ends in an error that names it", async () => {
-  const { threw } = await invoke({ flavor: "large" }, { BUCKET_NAME: "not-there" });
+  const { threw } = await world.invoke({ flavor: "large" }, { BUCKET_NAME: "not-there" });
   expect(threw).toContain('Listing bucket "not-there": NoSuchBucket');
 });
 
 test("A41 a missing bus ends in an error that names it, and deletes nothing", async () => {
-  upload("r-1");
-  const { threw } = await invoke({ flavor: "large" }, { EVENT_BUS_NAME: "not-there" });
+  world.upload("r-1");
+  const { threw } = await world.invoke({ flavor: "large" }, { EVENT_BUS_NAME: "not-there" });
   expect(threw).toContain('The event bus "not-there" (EVENT_BUS_NAME) does not exist');
-  expect([...local.s3.objects(BUCKET)]).toHaveLength(4);
+  expect([...world.s3.objects(BUCKET)]).toHaveLength(4);
 });
 
 // The SDK tries three times, and so does the run.
 test("an endpoint that nobody serves ends in one clear error", { tags: [needs("gate")] }, async () => {
-  const { threw } = await invoke({ flavor: "large" }, { AWS_ENDPOINT_URL: "http://127.0.0.1:1" });
+  const { threw } = await world.invoke({ flavor: "large" }, { AWS_ENDPOINT_URL: "http://127.0.0.1:1" });
   expect(threw).toContain("ECONNREFUSED");
 });

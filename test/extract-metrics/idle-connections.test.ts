@@ -7,7 +7,7 @@ import { startLocalSecretsManager } from "../../local/secrets-manager.ts";
 import { startLocalAws } from "../../local/server.ts";
 import { effort } from "../effort.ts";
 import { REPOSITORY, RUN_ID } from "../github/github-world.ts";
-import { BUCKET, BUS, FILES } from "../harness.ts";
+import { BUCKET, BUS, FILES } from "../worlds/memory.ts";
 
 const RUNS = effort(10, 60);
 

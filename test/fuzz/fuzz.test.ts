@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FILES_TO_READ, type RunnerFileName } from "../../contract/runner-files.ts";
 import { effort } from "../effort.ts";
-import { createWorld, FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
 import { createRandom } from "../simulation/random.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { createWorld, FILES } from "../worlds/memory.ts";
 import { checkKey, checkSummary, fuzzBodies, fuzzKeys, judge } from "./fuzz.ts";
 
 const RUNS = effort(2_000, 30_000);
@@ -69,7 +69,7 @@ describe("fuzzing", () => {
   });
 
   it("any headers that an uploader may set leave the events as they are, over the wire", async () => {
-    const world = await startLocalWorld();
+    const world = await startHttpWorld();
     try {
       const text = fc.stringMatching(/^[ -~]{0,80}$/).map((value) => value.trim());
       const name = fc.constantFrom("content-type", "content-encoding", "content-language", "expires", "cache-control");

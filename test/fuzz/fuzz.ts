@@ -10,8 +10,8 @@ import { issueEvents } from "../../functions/domain/issue-events.ts";
 import { type MetricsFiles, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { emptySummary, type Summary, violatedInvariants } from "../../functions/run/summary.ts";
-import { BUCKET, createWorld, FILES, NOW } from "../harness.ts";
 import type { Random } from "../simulation/random.ts";
+import { BUCKET, createWorld, FILES, NOW } from "../worlds/memory.ts";
 import { fuzzedBody, MARK } from "./bodies.ts";
 import { fuzzedName, fuzzedStorage } from "./keys.ts";
 

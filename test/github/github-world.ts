@@ -5,13 +5,13 @@ import { type JobAnswer, verifyJob } from "../../functions/domain/verify-job.ts"
 import { createGithub, type GithubOptions, type GithubRun } from "../../functions/github/github.ts";
 import type { GithubConfig } from "../../functions/ports.ts";
 import { type LocalGithub, type LocalGithubOptions, startLocalGithub } from "../../local/github.ts";
-import { FILES, NOW } from "../harness.ts";
+import { FILES, NOW } from "../worlds/memory.ts";
 
-/** What the runners of the harness claim. */
+/** What the runners of the worlds claim. */
 export const REPOSITORY = "acme/widgets";
 export const RUN_ID = "6873452345";
 
-/** Times of a job that was queued for 80 s, as the runners of the harness did it. */
+/** Times of a job that was queued for 80 s, as the runners of the worlds did it. */
 export const QUEUED_80_SECONDS = { createdAt: "2023-11-14T22:14:00Z", startedAt: "2023-11-14T22:15:20Z" };
 
 const started: LocalGithub[] = [];

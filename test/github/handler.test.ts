@@ -1,86 +1,52 @@
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Summary } from "../../functions/run/summary.ts";
 import { type GithubFault, type LocalGithub, startLocalGithub } from "../../local/github.ts";
 import { type LocalSecretsManager, startLocalSecretsManager } from "../../local/secrets-manager.ts";
-import { type LocalAws, startLocalAws } from "../../local/server.ts";
 import { effort } from "../effort.ts";
-import { BUCKET, BUS, FILES } from "../harness.ts";
+import { startHandlerWorld } from "../worlds/handler.ts";
+import type { Environment, Invocation } from "../worlds/invoke-handler.ts";
 import { REPOSITORY, RUN_ID } from "./github-world.ts";
-
-const INVOKE = fileURLToPath(new URL("../extract-metrics/invoke.ts", import.meta.url));
 
 /** Stands in every answer of GitHub's that fails, and in no place of ours. */
 const CANARY = "canary-7f3a";
 
-let local: LocalAws;
+let world: Awaited<ReturnType<typeof startHandlerWorld>>;
 let github: LocalGithub;
 let secretsManager: LocalSecretsManager;
 beforeAll(async () => {
-  local = await startLocalAws();
+  world = await startHandlerWorld();
   secretsManager = await startLocalSecretsManager();
 });
 beforeEach(async () => {
   github = await startLocalGithub({ basePath: "/api/v3" });
   secretsManager.secrets.set("github", github.secret);
-  local.s3.createBucket(BUCKET);
-  for (const { key } of [...local.s3.objects(BUCKET)]) local.s3.deleteObject(BUCKET, key);
-  local.eventBridge.createBus(BUS);
-  local.eventBridge.clear();
-  for (const [name, content] of Object.entries(FILES)) {
-    local.s3.putObject(BUCKET, `runners/large/r-1/${name}`, { body: Buffer.from(content) });
-  }
+  world.reset();
+  world.upload("r-1");
   return () => github.close();
 });
 afterAll(async () => {
-  await local.close();
+  await world.close();
   await secretsManager.close();
 });
 
 const SOON = String(Math.floor(Date.now() / 1000) + 900);
 
-interface Invocation {
-  readonly returned?: Summary;
-  readonly threw?: string;
-  /** All that it wrote, to either stream. */
-  readonly output: string;
-  readonly lines: readonly Record<string, unknown>[];
-}
-
 /** Invokes the exported handler in a process of its own, which says all that it can say. */
-async function invoke(
-  payload: Record<string, unknown> = {},
-  env: Record<string, string | undefined> = {},
-): Promise<Invocation> {
-  const environment = {
-    PATH: process.env.PATH,
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
-    AWS_ENDPOINT_URL: local.endpoint,
-    AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.endpoint,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-    POWERTOOLS_LOG_LEVEL: "DEBUG",
-    NODE_DEBUG: undefined,
-    BUCKET_NAME: BUCKET,
-    EVENT_BUS_NAME: BUS,
-    GITHUB_SECRET_ID: "github",
-    GITHUB_OWNERS: "acme",
-    GITHUB_API_URL: github.apiUrl,
-    GITHUB_TIME_BUDGET_SECONDS: "2",
-    ...env,
-  };
-  const [stdout, stderr] = await new Promise<[string, string]>((resolve) => {
-    const args = [INVOKE, JSON.stringify({ flavor: "large", ...payload })];
-    execFile(process.execPath, args, { env: environment as NodeJS.ProcessEnv }, (_, out, err) => resolve([out, err]));
-  });
-  const lines = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-  return { ...lines.at(-1), output: stdout + stderr, lines };
-}
+const invoke = (payload: Record<string, unknown> = {}, environment: Environment = {}) =>
+  world.invoke(
+    { flavor: "large", ...payload },
+    {
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.endpoint,
+      POWERTOOLS_LOG_LEVEL: "DEBUG",
+      GITHUB_SECRET_ID: "github",
+      GITHUB_OWNERS: "acme",
+      GITHUB_API_URL: github.apiUrl,
+      GITHUB_TIME_BUDGET_SECONDS: "2",
+      ...environment,
+    },
+  );
+
+/** All that an invocation wrote or returned. */
+const outputOf = (invocation: Invocation) => JSON.stringify(invocation);
 
 const metricsOf = ({ lines }: Invocation) => Object.assign({}, ...lines.filter((line) => "_aws" in line));
 
@@ -98,7 +64,7 @@ test("the exported handler asks GitHub with the secret's App, and its events, su
     GithubRequests: 4,
     GithubRateLimitRemaining: 4998,
   });
-  const details = local.eventBridge.events().map(({ detail }) => JSON.parse(detail));
+  const details = world.events().map(({ detail }) => detail);
   expect(details).toMatchObject([{}, { queue_duration: 80 }, { job_conclusion: "failure", verification: "verified" }]);
 });
 
@@ -108,7 +74,7 @@ test("without GitHub configured nothing of it is asked, loaded or measured", asy
   expect(invocation.returned).not.toHaveProperty("github");
   expect(Object.keys(metricsOf(invocation)).filter((name) => /Github|JobMetrics|Verification/.test(name))).toEqual([]);
   expect(github.requests).toEqual([]);
-  const [, start, stop] = local.eventBridge.events().map(({ detail }) => JSON.parse(detail));
+  const [, start, stop] = world.events().map(({ detail }) => detail);
   for (const detail of [start, stop]) {
     expect(detail).toMatchObject({ job_metrics_unknown: "not-configured", verification: "unverified" });
   }
@@ -148,7 +114,7 @@ test.each(effort(INVALID_INPUTS.slice(0, 1), INVALID_INPUTS))(
   async (payload, env, problem) => {
     const { threw } = await invoke(payload, env);
     expect(threw).toMatch(problem);
-    expect(local.eventBridge.events()).toEqual([]);
+    expect(world.events()).toEqual([]);
   },
 );
 
@@ -190,7 +156,7 @@ describe("no token, header or body of GitHub's is in any line of output", () => 
     const tokens = github.requests.map(({ headers }) => headers.authorization?.split(" ")[1] ?? "");
     const key = JSON.parse(github.secret).private_key.split("\n")[1];
     for (const secret of [CANARY, ...tokens, key, "ghs_", "Bearer", "PRIVATE KEY", "x-github-request-id", "LOCAL"]) {
-      expect(invocation.output).not.toContain(secret);
+      expect(outputOf(invocation)).not.toContain(secret);
     }
   });
 
@@ -198,9 +164,9 @@ describe("no token, header or body of GitHub's is in any line of output", () => 
     "a secret that is not right: %s",
     async (secret) => {
       secretsManager.secrets.set("github", secret);
-      const { returned, output } = await invoke();
-      expect(returned).toMatchObject({ extracted: 1, jobMetricsUnknown: { "unreadable-credentials": 1 } });
-      expect(output).not.toContain("ghp_");
+      const invocation = await invoke();
+      expect(invocation.returned).toMatchObject({ extracted: 1, jobMetricsUnknown: { "unreadable-credentials": 1 } });
+      expect(outputOf(invocation)).not.toContain("ghp_");
     },
   );
 

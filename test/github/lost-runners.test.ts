@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { EVENT_SCHEMAS } from "../../contract/events.ts";
-import { createWorld, FILES } from "../harness.ts";
+import { createWorld, FILES } from "../worlds/memory.ts";
 
 const DAY = 86_400_000;
 const { "post-job-metrics.json": POST, ...STARTED } = FILES;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { apiUrlOf } from "../../functions/github/api.ts";
 import { effort } from "../effort.ts";
-import { createWorld, FILES } from "../harness.ts";
+import { createWorld, FILES } from "../worlds/memory.ts";
 import { claimOf, QUEUED_80_SECONDS, REPOSITORY, RUN_ID, startGithubWorld } from "./github-world.ts";
 
 const preJob = (claim: Record<string, unknown>) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { LocalRunner } from "../../local/github.ts";
-import { createWorld, FILES } from "../harness.ts";
+import { createWorld, FILES } from "../worlds/memory.ts";
 import { startGithubWorld } from "./github-world.ts";
 
 const runnersNamed = (count: number): LocalRunner[] =>

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
-import { createWorld } from "../harness.ts";
-import { jobsThatSay } from "../model-ports.ts";
+import { createWorld } from "../worlds/memory.ts";
+import { jobsThatSay } from "../worlds/model-ports.ts";
 
 /** A storage, and what the reference (github-runner-manager, November 2024) did with it. */
 interface GoldenCase {

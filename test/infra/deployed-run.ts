@@ -1,13 +1,10 @@
 /** A run by the handler as the stack deploys it: with the environment and the payload of the template. */
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { Template } from "aws-cdk-lib/assertions";
 import type { Environment } from "../../contract/environment.ts";
-import { FILES } from "../harness.ts";
+import { type Invocation, invokeHandler } from "../worlds/invoke-handler.ts";
+import { FILES } from "../worlds/memory.ts";
 import { only, resolve } from "./iam.ts";
 import { resources } from "./synthesize.ts";
-
-const INVOKE = fileURLToPath(new URL("../extract-metrics/invoke.ts", import.meta.url));
 
 /** What the handler finds in its environment. */
 export function environmentOf(template: Template): Environment {
@@ -25,25 +22,14 @@ export function payloadOf(template: Template, flavor: string): string {
   return input;
 }
 
-export interface RunResult {
-  /** The summary that the handler returned, or the error that it threw. */
-  readonly result: { readonly returned?: Readonly<Record<string, unknown>>; readonly threw?: string };
-  /** Lines of stdout: logs, and metrics in the embedded format. */
-  readonly lines: readonly Record<string, unknown>[];
-}
-
-export async function deployedRun(template: Template, flavor: string, env: Record<string, string>): Promise<RunResult> {
+export function deployedRun(
+  template: Template,
+  flavor: string,
+  environment: Record<string, string>,
+): Promise<Invocation> {
   // An orphan of this very second: the stack's settings allow none.
-  const input = JSON.stringify({ ...JSON.parse(payloadOf(template, flavor)), orphanAfterSeconds: 0 });
-  const stdout = await new Promise<string>((done) => {
-    const environment = { PATH: process.env.PATH, AWS_REGION: "us-east-1", ...environmentOf(template), ...env };
-    execFile(process.execPath, [INVOKE, input], { env: environment }, (_, out) => done(out));
-  });
-  const lines = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-  return { result: lines.pop() ?? {}, lines };
+  const input = { ...JSON.parse(payloadOf(template, flavor)), orphanAfterSeconds: 0 };
+  return invokeHandler(input, { ...environmentOf(template), ...environment });
 }
 
 const { "post-job-metrics.json": _, ...unfinished } = FILES;

@@ -4,7 +4,7 @@ import { type DetailType, EVENT_SCHEMAS } from "../../contract/events.ts";
 import { issueEvents, quarantineEvent } from "../../functions/domain/issue-events.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { openApi } from "../../infra/constructs/event-schemas.ts";
-import { FILES } from "../harness.ts";
+import { FILES } from "../worlds/memory.ts";
 import { resources, synthesize } from "./synthesize.ts";
 
 const template = synthesize({ schemaRegistry: true });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, describe, expect, test } from "vitest";
 import { archiveKey } from "../../contract/object-keys.ts";
-import { type ArchivedEvent, createWorld, FILES } from "../harness.ts";
+import { type ArchivedEvent, createWorld, FILES } from "../worlds/memory.ts";
 import { only, resolve, statementsOf, statementsOfRole } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
 

@@ -9,7 +9,7 @@ import { EventsToFirehose } from "../../examples/events-to-firehose.ts";
 import { EventsToLambda } from "../../examples/events-to-lambda.ts";
 import { EventsToSqs, newEvents } from "../../examples/events-to-sqs.ts";
 import { handler } from "../../examples/long-job-handler.ts";
-import { createWorld } from "../harness.ts";
+import { createWorld } from "../worlds/memory.ts";
 import { createApp } from "./app.ts";
 
 afterEach(() => {

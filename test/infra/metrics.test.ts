@@ -5,7 +5,8 @@ import { metricsOf, metricsOfWorker } from "../../functions/extract-metrics/repo
 import { emptySummary, type Summary } from "../../functions/run/summary.ts";
 import { JOB_METRICS } from "../../infra/metrics.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
-import { deployedRun, EVERYTHING, environmentOf, type RunResult } from "./deployed-run.ts";
+import type { Invocation } from "../worlds/invoke-handler.ts";
+import { deployedRun, EVERYTHING, environmentOf } from "./deployed-run.ts";
 import { BUCKET, resolve } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
 
@@ -42,7 +43,7 @@ const written = new Set<string>(
   [...metricsOf(everythingOnce(), 1), ...metricsOfWorker(everythingOnce(), 1)].map(({ name }) => name),
 );
 
-let run: RunResult;
+let run: Invocation;
 let local: LocalAws;
 beforeAll(async () => {
   local = await startLocalAws();

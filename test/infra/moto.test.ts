@@ -85,13 +85,12 @@ describe("on an emulator that enforces policies,", { tags: needs("moto") }, () =
     );
     const { credentials } = await moto.session(documentOf(forMoto, { [arnOf(busId)]: "*" }), name);
     await moto.enforce();
-    const { result } = await deployedRun(template, "large", {
+    return deployedRun(template, "large", {
       AWS_ENDPOINT_URL: moto.endpoint,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       AWS_SESSION_TOKEN: credentials.sessionToken ?? "",
     });
-    return result;
   }
 
   const [lambdaRoleId] = only(template, "AWS::IAM::Role", "ExtractMetricsRole");

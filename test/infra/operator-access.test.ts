@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runnerMetrics } from "../cli/command-line.ts";
-import { FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { FILES } from "../worlds/memory.ts";
 import { BUCKET_ARN, isAllowed, only, type Request, type Statement, statementsOf } from "./iam.ts";
 import { recordCalls } from "./recorded-calls.ts";
 import { synthesize } from "./synthesize.ts";
@@ -22,9 +22,9 @@ const OPERATOR = {
 const may = (request: Request, own: readonly Statement[]) =>
   isAllowed({ ...request, context: { ...OPERATOR, ...request.context } }, own, ofBucket);
 
-let world: Awaited<ReturnType<typeof startLocalWorld>>;
+let world: Awaited<ReturnType<typeof startHttpWorld>>;
 beforeAll(async () => {
-  world = await startLocalWorld();
+  world = await startHttpWorld();
   for (const runner of ["r-1", "r-2"]) world.upload(runner, { ...FILES, "pre-job-metrics.json": "{" });
   await world.run();
 });

@@ -38,7 +38,7 @@ beforeAll(async () => {
     for (const [key, content] of Object.entries(EVERYTHING)) {
       local.s3.putObject(BUCKET, `runners/${flavor}/${key}`, { body: Buffer.from(content) });
     }
-    const { result } = await deployedRun(template, flavor, {
+    const result = await deployedRun(template, flavor, {
       AWS_ENDPOINT_URL: recorded.endpoint,
       AWS_ACCESS_KEY_ID: "test",
       AWS_SECRET_ACCESS_KEY: "test",

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { instanceEndOf } from "../../contract/instance-events.ts";
 import { endedKey } from "../../contract/object-keys.ts";
 import { startLocalAws } from "../../local/server.ts";
-import { FILES } from "../harness.ts";
+import type { Invocation } from "../worlds/invoke-handler.ts";
+import { FILES } from "../worlds/memory.ts";
 import { deployedRun, environmentOf } from "./deployed-run.ts";
 import { arnOf, BUCKET, BUCKET_ARN, isAllowed, only, resolve, statementsOf, statementsOfRole } from "./iam.ts";
 import { type RecordedCalls, recordCalls } from "./recorded-calls.ts";
@@ -110,7 +111,7 @@ describe("the function that records how instances end", () => {
 
 describe("the collector", () => {
   let recorded: RecordedCalls;
-  let returned: Record<string, unknown> | undefined;
+  let returned: Invocation["returned"];
   beforeAll(async () => {
     const local = await startLocalAws();
     recorded = await recordCalls(local.endpoint, only(template, "AWS::Events::EventBus")[0]);
@@ -120,12 +121,11 @@ describe("the collector", () => {
     const { "post-job-metrics.json": _, ...started } = FILES;
     for (const [name, content] of Object.entries(started))
       local.s3.putObject(BUCKET, `runners/large/AROAEXAMPLE:${INSTANCE}/${name}`, { body: Buffer.from(content) });
-    const { result } = await deployedRun(template, "large", {
+    ({ returned } = await deployedRun(template, "large", {
       AWS_ENDPOINT_URL: recorded.endpoint,
       AWS_ACCESS_KEY_ID: "test",
       AWS_SECRET_ACCESS_KEY: "test",
-    });
-    returned = result.returned;
+    }));
     expect([...local.s3.objects(BUCKET, "ended/")]).toHaveLength(1);
     await local.close();
   });

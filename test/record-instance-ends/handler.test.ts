@@ -1,13 +1,10 @@
 /** The function that records how instances end, as it is bundled, in a process of its own. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { statSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
-import { bundleHandler } from "../../package/bundle.ts";
+import { bundleOf, type Environment, invokeHandler } from "../worlds/invoke-handler.ts";
+import { BUCKET } from "../worlds/memory.ts";
 
-const BUCKET = "metrics";
 const INSTANCE = "i-1234567890abcdef0";
 const EVENT = {
   source: "aws.ec2",
@@ -16,10 +13,9 @@ const EVENT = {
   detail: { "instance-id": INSTANCE, state: "terminated" },
 };
 
-const bundle = join(mkdtempSync(join(tmpdir(), "record-instance-ends-")), "index.mjs");
+const name = "record-instance-ends";
 let local: LocalAws;
 beforeAll(async () => {
-  await bundleHandler(bundle, "record-instance-ends");
   local = await startLocalAws();
 });
 beforeEach(() => {
@@ -27,50 +23,37 @@ beforeEach(() => {
 });
 afterAll(() => local.close());
 
-/** What the handler returns, or the error's message. */
-function invoke(event: unknown, env: Record<string, string | undefined> = {}, before = ""): Promise<string> {
-  const program = `${before}; import(${JSON.stringify(bundle)})
-    .then(({ handler }) => handler(${JSON.stringify(event)}))
-    .then((key) => console.log(key), (error) => console.log("threw " + error.message))`;
-  const variables = {
-    BUCKET_NAME: BUCKET,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "test",
-    AWS_SESSION_TOKEN: "token",
-    AWS_ENDPOINT_URL: local.endpoint,
-    ...env,
-  } as NodeJS.ProcessEnv;
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, ["-e", program], { env: variables }, (error, stdout) => {
-      if (error) reject(error);
-      else resolve(stdout.trim());
-    });
-  });
+function invoke(event: unknown, changes: Environment = {}, before = "") {
+  const environment = { BUCKET_NAME: BUCKET, AWS_ENDPOINT_URL: local.endpoint, AWS_SESSION_TOKEN: "token", ...changes };
+  return invokeHandler(event, environment, { name, before });
 }
 
 describe("the function that records how instances end", () => {
   test("puts an empty object whose key says all, and the same one if the event comes again", async () => {
     const key = `ended/${INSTANCE}/1700000000-terminated`;
-    expect(await invoke(EVENT)).toBe(key);
-    expect(await invoke(EVENT)).toBe(key);
+    expect(await invoke(EVENT)).toMatchObject({ returned: key });
+    expect(await invoke(EVENT)).toMatchObject({ returned: key });
     const objects = [...local.s3.objects(BUCKET, "")].map(({ key, size }) => [key, size]);
     expect(objects).toEqual([[key, 0]]);
   });
 
   test("finds S3 in the domain of its partition", async () => {
     const env = { AWS_ENDPOINT_URL: undefined, AWS_REGION: "cn-north-1", URL_SUFFIX: "amazonaws.com.cn" };
-    const printed = await invoke(EVENT, env, "fetch = async (url) => { console.log(url); return { ok: true } }");
+    const before = "fetch = async (url) => { console.log(JSON.stringify({ url })); return { ok: true } };";
     const key = `ended/${INSTANCE}/1700000000-terminated`;
-    expect(printed).toBe(`https://s3.cn-north-1.amazonaws.com.cn/${BUCKET}/${key}\n${key}`);
+    expect(await invoke(EVENT, env, before)).toMatchObject({
+      lines: [{ url: `https://s3.cn-north-1.amazonaws.com.cn/${BUCKET}/${key}` }],
+      returned: key,
+    });
   });
 
   test("fails for another event, and if S3 refuses, so that Lambda counts an error", async () => {
-    expect(await invoke({ ...EVENT, source: "x" })).toBe("threw Not an event about the end of an EC2 instance");
-    expect(await invoke(EVENT, { BUCKET_NAME: "none" })).toBe('threw PUT in bucket "none": HTTP 404');
+    const other = await invoke({ ...EVENT, source: "x" });
+    expect(other.threw).toContain("Not an event about the end of an EC2 instance");
+    expect((await invoke(EVENT, { BUCKET_NAME: "none" })).threw).toContain('PUT in bucket "none": HTTP 404');
   });
 
-  test("is small: without the SDK, zod and the texts of the contract", () => {
-    expect(statSync(bundle).size).toBeLessThan(4_000);
+  test("is small: without the SDK, zod and the texts of the contract", async () => {
+    expect(statSync(await bundleOf(name)).size).toBeLessThan(4_000);
   });
 });

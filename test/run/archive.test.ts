@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ServiceError } from "../../functions/ports.ts";
 import { archiveOf } from "../../functions/run/archive.ts";
-import { createWorld, FILES, NOW } from "../harness.ts";
+import { createWorld, FILES, NOW } from "../worlds/memory.ts";
 
 const { "post-job-metrics.json": _, ...UNFINISHED } = FILES;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { EventBus, ObjectStore } from "../../functions/ports.ts";
-import { BUS, createWorld, FILES } from "../harness.ts";
-import { modelEventBus } from "../model-ports.ts";
+import { BUS, createWorld, FILES } from "../worlds/memory.ts";
+import { modelEventBus } from "../worlds/model-ports.ts";
 
 const DAY = 86_400_000;
 

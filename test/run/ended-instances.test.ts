@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { endedKey, type InstanceEnd } from "../../contract/object-keys.ts";
 import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { type Dependencies, ServiceError } from "../../functions/ports.ts";
-import { BUCKET, CONFIG, createWorld, FILES } from "../harness.ts";
+import { BUCKET, CONFIG, createWorld, FILES } from "../worlds/memory.ts";
 
 const INSTANCE = "i-0123456789abcdef0";
 const STORAGE = `AROAEXAMPLE:${INSTANCE}`;

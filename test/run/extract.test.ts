@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { type ObjectStore, ServiceError } from "../../functions/ports.ts";
 import { type ExtractOptions, extract, type ListingReport, type RunnerResult } from "../../functions/run/extract.ts";
-import { createWorld, FILES } from "../harness.ts";
-import { jobsThatSay } from "../model-ports.ts";
 import { managerOf } from "../storage/one-storage.ts";
+import { createWorld, FILES } from "../worlds/memory.ts";
+import { jobsThatSay } from "../worlds/model-ports.ts";
 
 const EVERY_RUNNER = { include: false, orphanAfterSeconds: 86_400 };
 

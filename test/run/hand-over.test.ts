@@ -3,7 +3,7 @@ import { readWorkMessage } from "../../contract/work-message.ts";
 import { type Dependencies, type ObjectStore, ServiceError, type WorkQueue } from "../../functions/ports.ts";
 import { listingsOf, mayNotFinish, OWN_TIME_SHARE } from "../../functions/run/hand-over.ts";
 import { run, WORKER_FILTER } from "../../functions/run/run.ts";
-import { createWorld, EVERY_RUNNER, FILES, NOW } from "../harness.ts";
+import { createWorld, EVERY_RUNNER, FILES, NOW } from "../worlds/memory.ts";
 
 const MINUTE = 60_000;
 const REFUSED = new ServiceError("InternalError", "InternalError (HTTP 500)", { retryable: true });

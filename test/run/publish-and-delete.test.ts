@@ -4,8 +4,8 @@ import { ServiceError } from "../../functions/ports.ts";
 import { archiveOf } from "../../functions/run/archive.ts";
 import { extract, type RunnerResult } from "../../functions/run/extract.ts";
 import { publishAndDelete } from "../../functions/run/publish-and-delete.ts";
-import { BUS, createWorld, FILES } from "../harness.ts";
 import { managerOf } from "../storage/one-storage.ts";
+import { BUS, createWorld, FILES } from "../worlds/memory.ts";
 
 const { "post-job-metrics.json": POST, ...UNFINISHED } = FILES;
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { EVENT_SCHEMAS } from "../../contract/events.ts";
 import type { ObjectStore } from "../../functions/ports.ts";
 import { FINISHING_MILLISECONDS } from "../../functions/run/run.ts";
-import { BUS, createWorld, FILES } from "../harness.ts";
+import { BUS, createWorld, FILES } from "../worlds/memory.ts";
 
 const DAY = 86_400_000;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { addBatch, emptySummary, type Summary, violatedInvariants } from "../../functions/run/summary.ts";
 import { storageListing } from "../../functions/storage/storage-listing.ts";
-import { createWorld } from "../harness.ts";
+import { createWorld } from "../worlds/memory.ts";
 
 const SUMMARY = { ...emptySummary("large"), listed: 3, extracted: 1, quarantined: 1, deferred: 1 };
 const LAWFUL: Summary = {

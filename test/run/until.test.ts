@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { run } from "../../functions/run/run.ts";
 import { until } from "../../functions/run/until.ts";
-import { createWorld, EVERY_RUNNER } from "../harness.ts";
+import { createWorld, EVERY_RUNNER } from "../worlds/memory.ts";
 
 const never = () => new Promise<never>(() => {});
 

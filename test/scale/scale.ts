@@ -1,7 +1,7 @@
 /** The flood, the backlog and the month: what the design promises of very much. */
 
 import { run } from "../../functions/run/run.ts";
-import { CONFIG, EVERY_RUNNER, NOW } from "../harness.ts";
+import { CONFIG, EVERY_RUNNER, NOW } from "../worlds/memory.ts";
 import { createVastBucket } from "./vast-bucket.ts";
 
 export interface ScaleReport {

@@ -7,7 +7,7 @@ import {
   type RunnerFileName,
 } from "../../contract/runner-files.ts";
 import type { EventBus, ListedObject, ListPosition, ObjectStore } from "../../functions/ports.ts";
-import { FILES, NOW } from "../harness.ts";
+import { FILES, NOW } from "../worlds/memory.ts";
 
 const PREFIX = "runners/large/";
 /** Sorts before every honest runner. */

@@ -10,8 +10,8 @@ import { listingsOf } from "../../functions/run/hand-over.ts";
 import { run, WORKER_FILTER } from "../../functions/run/run.ts";
 import type { Summary } from "../../functions/run/summary.ts";
 import { workerConcurrency } from "../../infra/settings.ts";
-import { CONFIG, EVERY_RUNNER, NOW } from "../harness.ts";
 import { createRandom } from "../simulation/random.ts";
+import { CONFIG, EVERY_RUNNER, NOW } from "../worlds/memory.ts";
 import { createVastBucket } from "./vast-bucket.ts";
 
 /** Requests a second for one partitioned prefix. https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html */

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { type ListPosition, type ObjectStore, ServiceError } from "../../functions/ports.ts";
-import { BUCKET, BUS, createWorld, FILES } from "../harness.ts";
-import { startLocalWorld } from "../local-world.ts";
-import { modelEventBus, modelObjectStore } from "../model-ports.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { BUCKET, BUS, createWorld, FILES } from "../worlds/memory.ts";
+import { modelEventBus, modelObjectStore } from "../worlds/model-ports.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -130,7 +130,7 @@ describe("what the simulator found", () => {
 
   // Fuzzed headers: the SDK threw at the answers to HEAD and GET, so that the runner was deferred in every run, for ever.
   it.each(["", " ", "0", "never"])("A14 an Expires header of %j is nobody's business", async (expires) => {
-    const world = await startLocalWorld();
+    const world = await startHttpWorld();
     try {
       for (const [name, content] of Object.entries(FILES)) {
         const body = Buffer.from(content);

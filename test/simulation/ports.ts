@@ -15,7 +15,7 @@ import {
   type WorkQueue,
 } from "../../functions/ports.ts";
 import { isS3Error } from "../../local/s3.ts";
-import { jobsThatSay, modelObjectStore, modelPutEvents } from "../model-ports.ts";
+import { jobsThatSay, modelObjectStore, modelPutEvents } from "../worlds/model-ports.ts";
 import type { FaultName, OperationKind } from "./faults.ts";
 import type { Operation } from "./history.ts";
 import type { SimulatedQueue } from "./queue.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { DeleteResult } from "../../contract/reasons.ts";
 import { type ObjectStore, type ObjectVersion, ServiceError } from "../../functions/ports.ts";
 import { cleanUp, DELETE_OBJECTS_MAX } from "../../functions/storage/clean-up.ts";
-import { createWorld } from "../harness.ts";
+import { createWorld } from "../worlds/memory.ts";
 
 const version = (key: string): ObjectVersion => ({ key, etag: '"a"' });
 const storage = (name: string, ...files: string[]) => {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { endedKey, type InstanceEnd } from "../../contract/object-keys.ts";
 import { type ListPage, type ObjectStore, ServiceError } from "../../functions/ports.ts";
 import { ENDED_PAGES_MAX, endedInstances } from "../../functions/storage/ended-instances.ts";
-import { BUCKET, createWorld } from "../harness.ts";
+import { BUCKET, createWorld } from "../worlds/memory.ts";
 
 const INSTANCE = "i-0123456789abcdef0";
 const OTHER = "i-0123456789abcdef1";

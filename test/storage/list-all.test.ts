@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ListPage, ListPosition, ObjectStore } from "../../functions/ports.ts";
 import { hasChanged, listAll } from "../../functions/storage/list-all.ts";
-import { BUCKET, createWorld } from "../harness.ts";
-import { modelObjectStore } from "../model-ports.ts";
+import { BUCKET, createWorld } from "../worlds/memory.ts";
+import { modelObjectStore } from "../worlds/model-ports.ts";
 import { listed, managerOf, storage } from "./one-storage.ts";
 
 describe("listing", () => {

@@ -2,7 +2,7 @@
 import type { ObjectStore, Refusal } from "../../functions/ports.ts";
 import { listAll } from "../../functions/storage/list-all.ts";
 import type { StorageManager } from "../../functions/storage/storage-listing.ts";
-import { CONFIG, createWorld, FILES } from "../harness.ts";
+import { CONFIG, createWorld, FILES } from "../worlds/memory.ts";
 
 export const POST = "post-job-metrics.json";
 export const OWN_KEY = "arn:aws:kms:us-east-1:111111111111:key/own";

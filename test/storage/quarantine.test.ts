@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { corrupt } from "../../functions/domain/corrupt.ts";
 import type { ObjectStore, Refusal } from "../../functions/ports.ts";
 import { moveToQuarantine } from "../../functions/storage/quarantine.ts";
-import { NOW } from "../harness.ts";
+import { NOW } from "../worlds/memory.ts";
 import { managerOf, POST, refusing, storage } from "./one-storage.ts";
 
 describe("moving to quarantine", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { corrupt } from "../../functions/domain/corrupt.ts";
 import type { ObjectStore, Refusal } from "../../functions/ports.ts";
 import { readStorage } from "../../functions/storage/read.ts";
-import { FILES } from "../harness.ts";
+import { FILES } from "../worlds/memory.ts";
 import { FOREIGN_KEY, managerOf, OWN_KEY, POST, refusing, storage } from "./one-storage.ts";
 
 describe("reading", () => {

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BUCKET, FILES } from "../../harness.ts";
-import { startLocalWorld } from "../../local-world.ts";
+import { startHttpWorld } from "../../worlds/http.ts";
+import { BUCKET, FILES } from "../../worlds/memory.ts";
 import { runnerMetrics } from "../command-line.ts";
 
-let world: Awaited<ReturnType<typeof startLocalWorld>>;
+let world: Awaited<ReturnType<typeof startHttpWorld>>;
 beforeAll(async () => {
-  world = await startLocalWorld();
+  world = await startHttpWorld();
 });
 afterAll(() => world.close());
 

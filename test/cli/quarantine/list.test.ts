@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { findQuarantines, listQuarantines } from "../../../cli/quarantine/list.ts";
 import { table } from "../../../cli/table.ts";
-import { BUCKET } from "../../harness.ts";
+import { BUCKET } from "../../worlds/memory.ts";
 import { createOperatorWorld } from "./world.ts";
 
 const MINUTE = 60_000;

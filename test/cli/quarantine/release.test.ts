@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { release } from "../../../cli/quarantine/release.ts";
 import { namesOf, QUARANTINE_REASONS } from "../../../contract/reasons.ts";
-import { createWorld, FILES } from "../../harness.ts";
+import { createWorld, FILES } from "../../worlds/memory.ts";
 import { mortalBucket } from "../model-bucket.ts";
 import { createOperatorWorld, OPERATOR } from "./world.ts";
 

@@ -1,7 +1,7 @@
 import { findQuarantines } from "../../../cli/quarantine/list.ts";
 import { release } from "../../../cli/quarantine/release.ts";
 import type { QuarantineReason } from "../../../contract/reasons.ts";
-import { BUCKET, createWorld } from "../../harness.ts";
+import { BUCKET, createWorld } from "../../worlds/memory.ts";
 import { modelBucket } from "../model-bucket.ts";
 
 export const OPERATOR = "arn:aws:sts::111111111111:assumed-role/operators/ann";

@@ -1,12 +1,12 @@
 /** The ports over the in-memory models of `local/`, without HTTP: for tests that want thousands of runs. */
 
-import { runnerName } from "../contract/object-keys.ts";
-import type { DeleteResult } from "../contract/reasons.ts";
-import { type PutEvents, publishEntries } from "../functions/aws/publish-entries.ts";
-import type { JobAnswer, WorkflowRunJobs } from "../functions/domain/verify-job.ts";
-import { type Clock, type EventBus, type ObjectStore, type Refusal, ServiceError } from "../functions/ports.ts";
-import type { EventBridgeModel } from "../local/event-bridge.ts";
-import { isS3Error, readBytes, type S3Error, type S3Model } from "../local/s3.ts";
+import { runnerName } from "../../contract/object-keys.ts";
+import type { DeleteResult } from "../../contract/reasons.ts";
+import { type PutEvents, publishEntries } from "../../functions/aws/publish-entries.ts";
+import type { JobAnswer, WorkflowRunJobs } from "../../functions/domain/verify-job.ts";
+import { type Clock, type EventBus, type ObjectStore, type Refusal, ServiceError } from "../../functions/ports.ts";
+import type { EventBridgeModel } from "../../local/event-bridge.ts";
+import { isS3Error, readBytes, type S3Error, type S3Model } from "../../local/s3.ts";
 
 export function modelObjectStore(s3: S3Model, bucket: string, options: { pageSize?: number } = {}): ObjectStore {
   return {

@@ -3,13 +3,13 @@
 import { randomUUID } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { expect } from "vitest";
-import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE } from "../contract/events.ts";
-import { EVENTS_PREFIX } from "../contract/object-keys.ts";
-import type { RunInput } from "../contract/schedule-input.ts";
-import type { Dependencies, RunConfig } from "../functions/ports.ts";
-import { run } from "../functions/run/run.ts";
-import { createEventBridgeModel } from "../local/event-bridge.ts";
-import { createS3Model, type S3Model } from "../local/s3.ts";
+import { type DetailType, EVENT_SCHEMAS, EVENT_SOURCE } from "../../contract/events.ts";
+import { EVENTS_PREFIX } from "../../contract/object-keys.ts";
+import type { RunInput } from "../../contract/schedule-input.ts";
+import type { Dependencies, RunConfig } from "../../functions/ports.ts";
+import { run } from "../../functions/run/run.ts";
+import { createEventBridgeModel, type EventBridgeModel } from "../../local/event-bridge.ts";
+import { createS3Model, type S3Model } from "../../local/s3.ts";
 import { modelEventBus, modelObjectStore } from "./model-ports.ts";
 
 export const BUCKET = "metrics";
@@ -66,34 +66,41 @@ export function createWorld(now = NOW) {
     deadline: Number.POSITIVE_INFINITY,
   };
   return {
+    ...viewOf({ s3, eventBridge }),
     clock,
     s3,
     eventBridge,
     dependencies,
+    run: (payload: Partial<RunInput> = {}, changes: Partial<Dependencies> = {}) =>
+      run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, runId: randomUUID(), ...changes }),
+  };
+}
+
+/** What a test puts into a bucket and finds there and on the bus, be they in memory or behind HTTP. */
+export function viewOf({ s3, eventBridge }: { readonly s3: S3Model; readonly eventBridge: EventBridgeModel }) {
+  /** All events so far; each must keep the public contract. */
+  const events = () =>
+    eventBridge.events().map(({ detailType, source, resources, detail }): IssuedEvent => {
+      const schema = EVENT_SCHEMAS[detailType as DetailType];
+      expect(source).toBe(EVENT_SOURCE);
+      expect(schema.strict().parse(JSON.parse(detail))).toEqual(JSON.parse(detail));
+      return { detailType, source, resources, detail: JSON.parse(detail) };
+    });
+  const bodyOf = (key: string) => [...s3.objects(BUCKET, key)].find((object) => object.key === key)?.body;
+  return {
     /** Puts a runner's files, by name; text or bytes. */
     upload(runner: string, files: Readonly<Record<string, string | Uint8Array>> = FILES, flavor = "large") {
       for (const [name, content] of Object.entries(files)) {
         s3.putObject(BUCKET, `runners/${flavor}/${runner}/${name}`, { body: Buffer.from(content) });
       }
     },
-    run: (payload: Partial<RunInput> = {}, changes: Partial<Dependencies> = {}) =>
-      run({ ...EVERY_RUNNER, ...payload }, { ...dependencies, runId: randomUUID(), ...changes }),
     /** Without a prefix, all but the archive. */
     keys: (prefix = "") => keysIn(s3, prefix),
+    text: (key: string) => Buffer.from(bodyOf(key) ?? []).toString(),
     archived: () => archivedIn(s3),
-    text: (key: string) => Buffer.from([...s3.objects(BUCKET, key)].find((o) => o.key === key)?.body ?? []).toString(),
-    /** All events so far; each must keep the public contract. */
-    events: () =>
-      eventBridge.events().map(({ detailType, source, resources, detail }): IssuedEvent => {
-        const schema = EVENT_SCHEMAS[detailType as DetailType];
-        expect(source).toBe(EVENT_SOURCE);
-        expect(schema.strict().parse(JSON.parse(detail))).toEqual(JSON.parse(detail));
-        return { detailType, source, resources, detail: JSON.parse(detail) };
-      }),
+    events,
     /** Events of one runner. */
-    eventsOf(runner: string) {
-      return this.events().filter(({ detail }) => detail.runner_name === runner);
-    },
+    eventsOf: (runner: string) => events().filter(({ detail }) => detail.runner_name === runner),
     /** The manifest of each quarantine. */
     manifests: () =>
       [...s3.objects(BUCKET, "quarantine/")]
@@ -101,7 +108,6 @@ export function createWorld(now = NOW) {
         .map(({ body }) => JSON.parse(Buffer.from(body ?? []).toString())),
   };
 }
-
 /** Keys under a prefix; without one, all but those of the archive. */
 export function keysIn(s3: S3Model, prefix: string): string[] {
   const keys = [...s3.objects(BUCKET, prefix)].map(({ key }) => key);
