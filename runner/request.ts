@@ -71,13 +71,21 @@ async function exchange(
   let message: ClientRequest;
   if (proxy && isSecure) {
     const tunnel = await openTunnel(proxy, url, open, tls);
-    const servername = isIP(url.hostname.replace(/^\[|\]$/g, "")) ? {} : { servername: url.hostname };
-    const createConnection = () => connectTls({ ...tls, ...servername, socket: tunnel });
-    message = httpsRequest(url, { method, headers, createConnection, agent: false });
+    const host = hostOf(url);
+    const servername = isIP(host) ? {} : { servername: host };
+    // With an agent, even `false`, Node would not ask `createConnection`, and connect without the proxy.
+    const createConnection = () => connectTls({ ...tls, ...servername, host, socket: tunnel });
+    message = httpsRequest(url, { method, headers, createConnection });
   } else if (proxy) {
-    const { hostname, port } = proxy;
     const own = proxyHeaders(proxy);
-    const options = { hostname, port, path: url.href, method, headers: { ...headers, ...own }, agent: false };
+    const options = {
+      hostname: hostOf(proxy),
+      port: proxy.port,
+      path: url.href,
+      method,
+      headers: { ...headers, ...own },
+      agent: false,
+    };
     message = proxy.protocol === "https:" ? httpsRequest({ ...options, ...tls }) : httpRequest(options);
   } else {
     const options = { method, headers };
@@ -120,7 +128,7 @@ async function openTunnel(
   tls: { ca?: string },
 ): Promise<Socket> {
   const path = `${hostname}:${port || 443}`;
-  const options = { hostname: proxy.hostname, port: proxy.port, method: "CONNECT", path, agent: false };
+  const options = { hostname: hostOf(proxy), port: proxy.port, method: "CONNECT", path, agent: false };
   const headers = { host: path, ...proxyHeaders(proxy) };
   const message =
     proxy.protocol === "https:" ? httpsRequest({ ...options, ...tls, headers }) : httpRequest({ ...options, headers });
@@ -135,6 +143,11 @@ async function openTunnel(
       else reject(new Error(`the proxy answers ${statusCode}`));
     });
   });
+}
+
+/** As Node connects to it: a URL has an IPv6 address in brackets. */
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
 }
 
 function proxyHeaders({ username, password }: URL): Record<string, string> {
