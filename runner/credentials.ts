@@ -45,8 +45,8 @@ async function fromWebIdentity(context: CredentialsContext, tokenFile: string): 
 async function fromContainer({ environment, sendLocally }: CredentialsContext): Promise<FoundCredentials> {
   const relative = environment.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
   const uri = relative ? `http://169.254.170.2${relative}` : (environment.AWS_CONTAINER_CREDENTIALS_FULL_URI ?? "");
-  const url = localUrl(uri);
-  if (!url) return none("AWS_CONTAINER_CREDENTIALS_FULL_URI is not a URL", true);
+  const url = relative && !relative.startsWith("/") ? undefined : localUrl(uri);
+  if (!url) return none("AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI is not one", true);
   const file = environment.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
   const authorization = file
     ? readPlainText(file, TOKEN_BYTES_MAX)?.trim()

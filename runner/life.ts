@@ -1,4 +1,6 @@
+import { isRunnerStorageName, SLOTS } from "../contract/object-keys.ts";
 import {
+  FILE_SIZE_BYTES_LIMIT,
   POST_JOB_METRICS_FILE_NAME,
   PRE_JOB_METRICS_FILE_NAME,
   RUNNER_INSTALLATION_START_TS_FILE_NAME,
@@ -77,24 +79,32 @@ export interface Life {
   readonly isDone: boolean;
 }
 
-const NO_LIFE: Life = {
-  files: {},
-  job: undefined,
-  storage: undefined,
-  slot: undefined,
-  sent: new Map(),
-  stored: new Set(),
-  lastAck: undefined,
-  repeats: false,
-  waited: 0,
-  waitedSinceRecord: 0,
-  told: new Set(),
-  isDone: false,
+/** A life while its journal is read. A job may have written any number of lines there: each takes constant time. */
+type Draft = { -readonly [Name in Exclude<keyof Life, "files" | "sent" | "stored" | "told">]: Life[Name] } & {
+  readonly files: Partial<Record<FileName, { readonly content: string; readonly at: number }>>;
+  readonly sent: Map<FileName, Set<string>>;
+  readonly stored: Set<FileName>;
+  readonly told: Set<string>;
 };
 
 /** The life that a journal describes. */
 export function lifeOf(records: readonly LifeRecord[]): Life {
-  return records.reduce(add, NO_LIFE);
+  const life: Draft = {
+    files: {},
+    job: undefined,
+    storage: undefined,
+    slot: undefined,
+    sent: new Map(),
+    stored: new Set(),
+    lastAck: undefined,
+    repeats: false,
+    waited: 0,
+    waitedSinceRecord: 0,
+    told: new Set(),
+    isDone: false,
+  };
+  for (const record of records) add(life, record);
+  return life;
 }
 
 /** Parses one line of a journal; undefined for one that was cut off, or is not ours. */
@@ -106,57 +116,64 @@ export function parseRecord(line: string): LifeRecord | undefined {
   return isValid ? (value as LifeRecord) : undefined;
 }
 
-function add(life: Life, record: LifeRecord): Life {
+function add(life: Draft, record: LifeRecord): void {
   if ("record" in record) {
     // What was recorded first stands.
-    if (life.files[record.record]) return life;
+    if (life.files[record.record]) return;
     const { content, at } = record;
-    return { ...life, files: { ...life.files, [record.record]: { content, at } }, waitedSinceRecord: 0 };
-  }
-  if ("job" in record) return life.job ? life : { ...life, job: record.job };
-  if ("storage" in record) {
+    life.files[record.record] = { content, at };
+    life.waitedSinceRecord = 0;
+  } else if ("job" in record) {
+    life.job ??= record.job;
+  } else if ("storage" in record) {
     const { storage, slot } = record;
-    const place = { storage: storage || undefined, slot };
-    // Now it is known where `installation-start.sh` has sent its file.
-    if (life.storage === undefined && slot === life.slot) return { ...life, ...place };
-    return { ...life, ...place, sent: new Map(), stored: new Set(), lastAck: undefined, repeats: false };
-  }
-  if ("sent" in record) {
-    const steps = new Set(life.sent.get(record.sent)).add(record.by);
-    return { ...life, sent: new Map(life.sent).set(record.sent, steps) };
-  }
-  if ("unsent" in record) {
-    const steps = new Set(life.sent.get(record.unsent));
-    steps.delete(record.by);
-    return { ...life, sent: new Map(life.sent).set(record.unsent, steps) };
-  }
-  if ("ack" in record) {
+    // If not, only now it is known where `installation-start.sh` has sent its file.
+    if (life.storage !== undefined || slot !== life.slot) {
+      life.sent.clear();
+      life.stored.clear();
+      life.lastAck = undefined;
+      life.repeats = false;
+    }
+    life.storage = storage || undefined;
+    life.slot = slot;
+  } else if ("sent" in record) {
+    const steps = life.sent.get(record.sent) ?? new Set();
+    life.sent.set(record.sent, steps.add(record.by));
+  } else if ("unsent" in record) {
+    life.sent.get(record.unsent)?.delete(record.by);
+  } else if ("ack" in record) {
     const { wall, uptime, date } = record.at;
+    life.stored.add(record.ack);
     // `installation-start.sh` notes it as S3 wrote it.
-    const lastAck = { wall, uptime, date: typeof date === "string" ? Date.parse(date) : date };
-    return { ...life, stored: new Set(life.stored).add(record.ack), lastAck };
+    life.lastAck = { wall, uptime, date: typeof date === "string" ? Date.parse(date) : date };
+  } else if ("there" in record) {
+    life.stored.add(record.there);
+  } else if ("gap" in record) {
+    life.repeats = true;
+  } else if ("waited" in record) {
+    life.waited += record.waited;
+    life.waitedSinceRecord += record.waited;
+  } else if ("told" in record) {
+    life.told.add(record.told);
+  } else {
+    life.isDone = true;
   }
-  if ("there" in record) return { ...life, stored: new Set(life.stored).add(record.there) };
-  if ("gap" in record) return { ...life, repeats: true };
-  if ("waited" in record) {
-    const { waited, waitedSinceRecord } = life;
-    return { ...life, waited: waited + record.waited, waitedSinceRecord: waitedSinceRecord + record.waited };
-  }
-  if ("told" in record) return { ...life, told: new Set(life.told).add(record.told) };
-  return { ...life, isDone: true };
 }
 
 type Shape = (record: Readonly<Record<string, unknown>>) => boolean;
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.length <= 4096;
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+const isContent = (value: unknown) => isText(value) && Buffer.byteLength(value) <= FILE_SIZE_BYTES_LIMIT;
+const isSlotNumber = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < SLOTS;
 const isFile = (value: unknown): value is FileName => FILES.some((name) => name === value);
 
 const SHAPES: Readonly<Record<string, Shape>> = {
-  record: ({ record, content, at }) => isFile(record) && isText(content) && isNumber(at),
+  record: ({ record, content, at }) => isFile(record) && isContent(content) && isNumber(at),
   job: ({ job }) =>
     typeof job === "object" && job !== null && "runId" in job && Object.values(job).every((value) => isText(value)),
-  storage: ({ storage, slot }) => isText(storage) && (slot === undefined || isNumber(slot)),
+  storage: ({ storage, slot }) =>
+    (storage === "" || (isText(storage) && isRunnerStorageName(storage))) && (slot === undefined || isSlotNumber(slot)),
   sent: ({ sent, by }) => isFile(sent) && isText(by),
   unsent: ({ unsent, by }) => isFile(unsent) && isText(by),
   ack: ({ ack, at }) => isFile(ack) && isInstant(at),

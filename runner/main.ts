@@ -1,10 +1,10 @@
-import { writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { type CheckOptions, check } from "./check.ts";
 import { PROGRAM } from "./program.ts";
 import { STEPS, type Step } from "./record.ts";
 import { run } from "./run.ts";
+import { failureOf, oneLine, print, say } from "./say.ts";
 import { readEnvironment } from "./settings.ts";
 import { takeStep } from "./steps.ts";
 
@@ -38,31 +38,22 @@ process.emitWarning = () => {};
 
 if (isStep(command)) {
   // Whatever goes wrong: metrics may be lost, jobs may not.
-  process.on("uncaughtException", (error) => end(0, `runner-metrics: ${command}: ${wordsOf(error)}`));
-  takeStep(command, args[0], environment).then(
-    (problems) => end(0, problems.length > 0 ? `runner-metrics: ${command}: ${problems.join("; ")}` : undefined),
-    (error: unknown) => end(0, `runner-metrics: ${command}: ${wordsOf(error)}`),
-  );
+  const fail = (error: unknown) => end(0, [failureOf(error)]);
+  process.on("uncaughtException", fail);
+  takeStep(command, args[0], environment).then((problems) => end(0, problems), fail);
 } else if (command === "run" && withoutDashes(args).length > 0) {
   run(withoutDashes(args), { home, environment, inherited: process.env }).then((code) => end(code));
 } else if (command === "check") {
   checkAndPrint();
 } else if (command === "--version") {
   process.stdout.write(`${PROGRAM}\n`);
-} else {
-  const width = 30;
-  const steps = Object.entries(STEPS).map(([name, meaning]) => [`${name}${ARGUMENTS[name as Step] ?? ""}`, meaning]);
-  const rows = [...steps, ...Object.entries(COMMANDS)].map(
-    ([name = "", meaning]) => `  ${name.padEnd(width)}${meaning}`,
-  );
-  end(2, ["usage: runner-metrics.sh STEP", ...rows].join("\n"));
-}
+} else endWithUsage();
 
 async function checkAndPrint(): Promise<void> {
   const options = checkOptions();
-  if (!options) return end(2, USAGE);
+  if (!options) return endWithUsage();
   const findings = await check(home, environment, options);
-  for (const { isGood, text } of findings) process.stdout.write(`${isGood ? "ok" : "WRONG"}: ${text}\n`);
+  for (const { isGood, text } of findings) process.stdout.write(`${oneLine(`${isGood ? "ok" : "WRONG"}: ${text}`)}\n`);
   end(findings.every(({ isGood }) => isGood) ? 0 : 1);
 }
 
@@ -88,20 +79,13 @@ function withoutDashes(words: readonly string[]): readonly string[] {
   return words[0] === "--" ? words.slice(1) : words;
 }
 
-/** Ends the process, whatever it still waits for. */
-function end(code: number, line?: string): void {
-  if (line !== undefined) {
-    try {
-      writeSync(2, `${line}\n`);
-    } catch {
-      // Nobody reads it.
-    }
-  }
-  process.exit(code);
+function endWithUsage(): void {
+  print(USAGE);
+  process.exit(2);
 }
 
-function wordsOf(error: unknown): string {
-  return `failed (${String(error instanceof Error ? error.message : error)
-    .replace(/[^ -~]/g, "?")
-    .slice(0, 200)})`;
+/** Ends the process, whatever it still waits for. */
+function end(code: number, problems: readonly string[] = []): void {
+  say(command, problems);
+  process.exit(code);
 }

@@ -1,30 +1,39 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createPlainFile, readPlainFile, removeFile } from "./plain-file.ts";
 import { readPlainText } from "./plain-text.ts";
+import { makeOwnDirectory } from "./spool.ts";
 
 const OWNER_NAME = "owner";
 const OWNER_BYTES_MAX = 1_000;
 const ATTEMPTS_MAX = 3;
 
-/** Makes the spool this process's, as long as it lives: two runners in one spool would mix their lives. Gives the other one's process id if there is one. */
-export function ownSpool(directory: string): { readonly release: () => void } | { readonly takenBy: number } {
+/** Long enough for another one that begins at the same moment to write its name. */
+const PAUSE_MILLISECONDS = 50;
+
+/**
+ * Makes the spool this process's, as long as it lives: two runners in one spool would mix their lives. Gives the other one's process id if
+ * there is one. Of two that begin at once, one may remove the other's name as that of a dead one; so each looks again after a pause.
+ */
+export function ownSpool(
+  directory: string,
+  pause: () => void = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MILLISECONDS),
+): { readonly release: () => void } | { readonly takenBy: number } {
+  const nothing = { release: () => {} };
+  if (makeOwnDirectory(directory) !== undefined) return nothing;
   const path = join(directory, OWNER_NAME);
   const own = JSON.stringify({ pid: process.pid, started: startOf(process.pid), id: randomBytes(8).toString("hex") });
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch {
-    return { release: () => {} };
-  }
+  const isOwn = () => readPlainFile(path, OWNER_BYTES_MAX) === own;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    if (createPlainFile(path, own))
-      return { release: () => readPlainFile(path, OWNER_BYTES_MAX) === own && removeFile(path) };
+    if (createPlainFile(path, own)) {
+      pause();
+      if (isOwn()) return { release: () => isOwn() && removeFile(path) };
+    }
     const other = parse(readPlainFile(path, OWNER_BYTES_MAX));
     if (other && isAlive(other)) return { takenBy: other.pid };
     removeFile(path);
   }
-  return { release: () => {} };
+  return nothing;
 }
 
 interface Owner {

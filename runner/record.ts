@@ -237,8 +237,12 @@ function isOfOtherStorage({ storage }: Life, environment: Environment): boolean 
   return storage !== undefined && name !== undefined && name !== storage;
 }
 
+/** Undefined also if a job has changed the journal. */
 function timestampOf(content: string | undefined): number | undefined {
-  if (content === undefined) return undefined;
-  const { timestamp } = JSON.parse(content) as { timestamp?: unknown };
-  return typeof timestamp === "number" ? timestamp : undefined;
+  try {
+    const { timestamp } = JSON.parse(content ?? "") as { timestamp?: unknown };
+    return typeof timestamp === "number" && Number.isFinite(timestamp) ? timestamp : undefined;
+  } catch {
+    return undefined;
+  }
 }

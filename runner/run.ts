@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { writeSync } from "node:fs";
 import { constants } from "node:os";
+import { resolve as absolute } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hookVariables } from "./hooks.ts";
 import { ownSpool } from "./owner.ts";
+import { failureOf, say as sayIn } from "./say.ts";
 import { type Environment, limitsOf, spoolDirectory } from "./settings.ts";
 import { takeStep } from "./steps.ts";
 
@@ -12,6 +13,9 @@ const FINAL_MILLISECONDS_WHEN_STOPPED = 5_000;
 
 /** The shim keeps variables under these names that would change Node; the command gets them back. */
 const KEPT = "RUNNER_METRICS_KEPT_";
+
+/** Settings that are paths: hooks run in another directory. */
+const PATHS = ["RUNNER_METRICS_RUNNER", "RUNNER_METRICS_SPOOL", "RUNNER_METRICS_TICKET"];
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -53,12 +57,13 @@ export async function run(command: readonly string[], options: RunOptions): Prom
       ]
     : [];
   const steps = (step: "installed" | "ended", argument?: string, final?: number) =>
-    isTaken ? Promise.resolve([]) : takeStep(step, argument, environment, final).catch((error) => [String(error)]);
+    isTaken ? Promise.resolve([]) : takeStep(step, argument, environment, final).catch((error) => [failureOf(error)]);
   say([...taken, ...hooks.problems, ...wrongLimits, ...without(await steps("installed"), wrongLimits)]);
 
   const settings = {
     ...hooks.variables,
-    ...(directory !== undefined && !isTaken && { RUNNER_METRICS_SPOOL: directory }),
+    ...Object.fromEntries(PATHS.flatMap((name) => (inherited[name] ? [[name, absolute(inherited[name])]] : []))),
+    ...(directory !== undefined && !isTaken && { RUNNER_METRICS_SPOOL: absolute(directory) }),
     // GitHub's run.sh passes signals on only if this is set.
     RUNNER_MANUALLY_TRAP_SIG: inherited.RUNNER_MANUALLY_TRAP_SIG ?? "1",
   };
@@ -92,12 +97,7 @@ function codeOfSignal(signal: NodeJS.Signals | undefined): number {
 }
 
 function say(problems: readonly string[]): void {
-  if (problems.length === 0) return;
-  try {
-    writeSync(2, `runner-metrics: run: ${problems.join("; ")}\n`);
-  } catch {
-    // Nobody reads it.
-  }
+  sayIn("run", problems);
 }
 
 function without(all: readonly string[], known: readonly string[]): string[] {

@@ -94,8 +94,9 @@ export function limitsOf(environment: Environment): { readonly limits: Limits; r
   const seconds = (name: string, byDefault: number) => {
     const text = environment[name];
     if (!text) return byDefault * 1000;
-    if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text) * 1000;
-    problems.push(`${name} is not a positive whole number, so ${byDefault} counts`);
+    // Timers of Node end at once if they are set to more than 24 days.
+    if (/^[1-9][0-9]{0,4}$/.test(text)) return Number(text) * 1000;
+    problems.push(`${name} is not a whole number from 1 to 99999, so ${byDefault} counts`);
     return byDefault * 1000;
   };
   const limits = {

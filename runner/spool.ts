@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, opendirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, mkdirSync, opendirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Life, type LifeRecord, lifeOf, parseRecord } from "./life.ts";
 import {
   appendToPlainFile,
@@ -32,8 +32,8 @@ export interface Spool {
   remove(journal: Journal): void;
 }
 
-/** A life takes some thirty lines of some hundred bytes; a job file has at most 1,024 bytes. */
-const JOURNAL_BYTES_MAX = 256 * 1024;
+/** A life takes some thirty lines of some hundred bytes; a job file has at most 1,024 bytes. A job may have written the rest. */
+const JOURNAL_BYTES_MAX = 64 * 1024;
 const JOURNAL_NAME = /^life-([0-9]{6})\.jsonl$/;
 const NUMBER_MAX = 999_999;
 const ATTEMPTS_MAX = 10;
@@ -58,16 +58,35 @@ export function openSpool(directory: string | undefined): { readonly spool: Spoo
 }
 
 function prepare(directory: string): string | undefined {
+  const problem = makeOwnDirectory(directory);
+  // Written while there is room.
+  if (problem === undefined) createPlainFile(join(directory, RESERVE_NAME), ".".repeat(RESERVE_BYTES));
+  return problem;
+}
+
+/** Makes a directory that only its owner can read, or says why it is none of ours. */
+export function makeOwnDirectory(directory: string): string | undefined {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory);
     const stats = lstatSync(directory);
     if (!stats.isDirectory()) return `${directory} is not a directory`;
     if (!isOurs(stats)) return `${directory} belongs to another user than the one that this step runs as`;
-    // Written while there is room.
-    createPlainFile(join(directory, RESERVE_NAME), ".".repeat(RESERVE_BYTES));
     return undefined;
   } catch (error) {
     return `${directory} (${codeOf(error)})`;
+  }
+}
+
+/** Node's own `recursive` never ends where no directory can be made though the one above exists, as in `/proc`. */
+function makeDirectories(directory: string): void {
+  const make = () => mkdirSync(directory, { mode: 0o700 });
+  try {
+    make();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" && dirname(directory) !== directory) {
+      makeDirectories(dirname(directory));
+      make();
+    } else if (!existsSync(directory)) throw error;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -15,6 +16,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type LifeRecord, lifeOf, parseRecord } from "../../runner/life.ts";
+import { ownSpool } from "../../runner/owner.ts";
 import { installRunner, JOB, launch, type Settings, startCloud } from "./fleet.ts";
 import { describePlatforms, ONE, type Platform, SHELLS } from "./platforms.ts";
 import { startStub } from "./stub-server.ts";
@@ -267,6 +270,84 @@ describe("what a job has put into the spool", () => {
       expect(readFileSync(target, "utf8")).toBe("before");
     },
   );
+});
+
+describe("a journal that a job has changed", () => {
+  const FILE = "runner-installed.timestamp";
+
+  it("R13 takes time in proportion to its size", () => {
+    const steps = Array.from({ length: 50_000 }, (_, index) => String(index));
+    const life = lifeOf(steps.flatMap((by): LifeRecord[] => [{ told: by }, { sent: FILE, by }, { unsent: FILE, by }]));
+    expect(life.told.size).toBe(steps.length);
+  });
+
+  it("R13 is not read if it is larger than a life's can be", async () => {
+    const { runner } = newRunner();
+    await runner.step("job-started", JOB);
+    appendFileSync(join(runner.spool, "life-000001.jsonl"), `${"x".repeat(64 * 1024)}\n`);
+    const { code, stderr } = await runner.step("job-completed", JOB);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("the job's start is not recorded") });
+  });
+
+  it.each([
+    { record: POST, content: "é".repeat(513), at: 1 },
+    { storage: "../../other" },
+    { storage: "x\n::warning::y" },
+    { storage: "r", slot: -1 },
+    { storage: "r", slot: 100 },
+    { storage: "r", slot: 0.5 },
+  ])("R13 has no line like %j", (record) => {
+    expect(parseRecord(JSON.stringify(record))).toBeUndefined();
+  });
+
+  it.each(["null", "[", "x\n::error::y\u001b[31m", '{"timestamp":1e999}'])(
+    "R13 has an end if the start in it is %j, and nothing of it is printed",
+    async (content) => {
+      const { runner, stored } = newRunner();
+      mkdirSync(runner.spool, { mode: 0o700 });
+      writeFileSync(join(runner.spool, "life-000001.jsonl"), JSON.stringify({ record: PRE, content, at: 1 }));
+      expect(await runner.step("job-completed", JOB)).toMatchObject(SILENT);
+      expect(stored()).toContain(POST);
+    },
+  );
+
+  it("R13 in which nothing is as it should be is told in one line", async () => {
+    const { runner } = newRunner();
+    const RUNNER_METRICS_SPOOL = "/dev/null/x\n::error::y\u001b[31m\u2028";
+    const { code, stderr } = await runner.step("job-completed", { RUNNER_METRICS_SPOOL });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^[ -~]*\/dev\/null\/x\?::error::y\?\[31m\? [ -~]*\n$/);
+  });
+});
+
+describe("the spool's directory", () => {
+  it("R13 that cannot be made, though the one above it exists, stops no step", async () => {
+    const { runner } = newRunner({ RUNNER_METRICS_SPOOL: "/proc/self/spool" });
+    const { code, stderr } = await runner.step("installed");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("(ENOENT)") });
+  });
+
+  it("R13 that is a link is not used by `run` either: no file behind it is removed", async () => {
+    const { runner } = newRunner();
+    const elsewhere = join(runner.home, "elsewhere");
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, "owner"), "somebody's");
+    symlinkSync(elsewhere, runner.spool);
+    expect((await runner.start("echo ran").finished).stdout).toBe("ran\n");
+    expect(readFileSync(join(elsewhere, "owner"), "utf8")).toBe("somebody's");
+  });
+
+  it("R3 belongs to one of two runners that begin at the same moment, and the other one knows", () => {
+    const { runner } = newRunner();
+    const path = join(runner.spool, "owner");
+    const other = { pid: process.pid, started: "" };
+    const readStart = () => {
+      other.started = JSON.parse(readFileSync(path, "utf8")).started;
+    };
+    expect(ownSpool(runner.spool, readStart)).toHaveProperty("release");
+    rmSync(path);
+    expect(ownSpool(runner.spool, () => writeFileSync(path, JSON.stringify(other)))).toEqual({ takenBy: process.pid });
+  });
 });
 
 describePlatforms("a hostile environment, by $name,", SHELLS, (platform) => {

@@ -337,6 +337,15 @@ describe("credentials", () => {
     expect(signed(server.requests.at(-1))).toEqual({ credential: "ASIA1", token: "t/+==" });
   });
 
+  it("R14 are not asked for at a host that AWS_CONTAINER_CREDENTIALS_RELATIVE_URI makes up", async () => {
+    const server = await stub(() => ({ body: inCloud }));
+    const AWS_CONTAINER_CREDENTIALS_RELATIVE_URI = `@${new URL(server.endpoint).host}/`;
+    const settings = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, AWS_CONTAINER_AUTHORIZATION_TOKEN: "secret" };
+    const runner = newRunner({ ...WITHOUT_KEYS, ...settings });
+    expect(await live(runner, ["installed"])).toContain("_RELATIVE_URI is not one");
+    expect(server.requests).toEqual([]);
+  });
+
   describe("of a web identity (IRSA)", () => {
     const ROLE = "arn:aws:iam::111122223333:role/runners/large+x";
     const assumed = `<A><C><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s/+=</SecretAccessKey>
@@ -552,6 +561,7 @@ describe("settings", () => {
   it.each([
     ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "abc" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
     ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "0" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
+    ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "3000000" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
     ["ended", { RUNNER_METRICS_FINAL_SECONDS: "-1" }, "RUNNER_METRICS_FINAL_SECONDS"],
     ["installation-start abc", {}, "SECONDS"],
     ["policy-failure abc", {}, "CODE"],

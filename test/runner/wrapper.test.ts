@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { needs } from "../tools.ts";
-import { installRunner, launch, type Runner, type Settings, startCloud } from "./fleet.ts";
+import { installRunner, JOB, launch, type Runner, type Settings, startCloud } from "./fleet.ts";
 import { describePlatforms, NODES, ONE, type Platform, SHELLS } from "./platforms.ts";
 
 let cloud: Awaited<ReturnType<typeof startCloud>>;
@@ -110,7 +110,7 @@ describePlatforms("`run`, asked to stop, on $name,", NODES, (platform) => {
     const { code, stderr } = await killed(wrapper, "SIGTERM");
     expect(code).toBe(7);
     expect(stderr).toContain(
-      "runner-metrics: run: RUNNER_METRICS_GRACE_SECONDS is not a positive whole number, so 5 counts\n",
+      "runner-metrics: run: RUNNER_METRICS_GRACE_SECONDS is not a whole number from 1 to 99999, so 5 counts\n",
     );
   });
 });
@@ -131,6 +131,21 @@ it("stops GitHub's run.sh in the way that lets it cancel its job: SIGINT reaches
   const { stdout, code } = await killed(runner.start(script, {}, "bash"), "SIGTERM");
   expect(stdout).toBe("up\ncancelled\n");
   expect(code).toBe(0);
+});
+
+it("settings that are relative paths are the same in the hooks, which run in another directory", async () => {
+  const { runner, file } = newRunner(ONE);
+  writeFileSync(
+    join(runner.directory, "run.sh"),
+    `#!/bin/sh
+     mkdir _work && cd _work && "$ACTIONS_RUNNER_HOOK_JOB_STARTED" && "$ACTIONS_RUNNER_HOOK_JOB_COMPLETED"`,
+  );
+  chmodSync(join(runner.directory, "run.sh"), 0o755);
+  const env = { ...runner.environment, ...JOB, RUNNER_METRICS_RUNNER: undefined, RUNNER_METRICS_SPOOL: "spool" };
+  const command = `cd ${runner.directory} && sh ${runner.home}/runner-metrics.sh run -- ./run.sh`;
+  expect(await launch(["sh", "-c", command], env).finished).toMatchObject({ code: 0, stderr: "" });
+  expect(file("post-job-metrics.json")).toContain('"status":"normal"');
+  expect(existsSync(join(runner.directory, "spool/life-000001.jsonl"))).toBe(true);
 });
 
 it("the command gets back the variables that would change our Node", async () => {
