@@ -93,7 +93,7 @@ export const DEFERRAL_HELP: Readonly<Record<DeferralReason, ReasonHelp>> = {
       "A policy of the bucket, the bus or the key, a permissions boundary, or a service control policy denies the function's role.",
     fault: "The person who changed a policy.",
     action:
-      "The errors of the run name the call and the bucket. Correct the policy. Nothing is lost meanwhile, until uncollectedRetentionDays have passed.",
+      "The errors of the run name the call, where, and the permission that it needs. Look for a statement that denies it, and correct it: the bucket's policy (aws s3api get-bucket-policy --bucket BUCKET), the policies of the function's role, its permissions boundary, service control policies, the key's policy. Nothing is lost meanwhile, until uncollectedRetentionDays have passed.",
   },
   failed: {
     cause: "S3 failed or did not answer in time.",
@@ -126,7 +126,8 @@ export const GITHUB_HELP: Readonly<Record<GithubReason, ReasonHelp>> = {
   "no-credentials": {
     cause: "The secret is empty or can't be read, or its key or token was revoked or has expired.",
     fault: "The person who manages the App or token.",
-    action: "Put a new key or token into the secret: docs/use/github.md.",
+    action:
+      "If GitHub answered 401, create a new key or token and put it into the secret: docs/use/github.md. If no call was made, the function can't read the secret: look for a change of its policy, its key, or the function's role.",
   },
   "unreadable-credentials": {
     cause: "The secret was filled in wrongly: it holds neither an App's id, installation and private key nor a token.",

@@ -46,9 +46,9 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: "The alarm is OK after the next instance has ended.",
   },
   AccessDenied: {
-    look: ["runner-metrics runs --last 5"],
+    look: ["runner-metrics runs --last 5", "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text"],
     action:
-      "The errors of the last run name the call that was denied. Look for a change of the bucket's policy, the function's role, a permissions boundary, a service control policy, or the key. Undo it, or deploy the stack again. Nothing is lost meanwhile.",
+      "The problems of the last runs name the flavor, the call that was denied, and the permission that it needs. Look for a statement with `Deny` that is not the stack's (docs/use/deploy.md has those), or a missing permission: in the bucket's policy, the policies of the function's role, a permissions boundary, a service control policy, or the key's policy. Undo the change, or deploy the stack again. Nothing is lost meanwhile.",
     after: [RUN],
     over: "`runner-metrics run FLAVOR` reports no problem.",
   },
@@ -68,7 +68,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   GithubCredentials: {
     look: ["runner-metrics status"],
     action:
-      "The key or token was revoked, has expired, or the function may not read the secret. Create a new key or token, and put it into the secret: docs/use/github.md. Events are issued meanwhile, without what GitHub says.",
+      "If GitHub answered 401, the key or token was revoked or has expired: create a new one, and put it into the secret, as step 5 of docs/use/github.md shows. If no call was made, the function may not read the secret: look for a change of the secret's policy, its key, or the function's role. Events are issued meanwhile, without what GitHub says.",
     after: [RUN],
     over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
   },

@@ -5,6 +5,7 @@ import { Bucket } from "aws-cdk-lib/aws-s3";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
+import packageJson from "../package.json" with { type: "json" };
 import { type GithubProps, propsOf } from "./props.ts";
 import { RunnerMetrics } from "./runner-metrics.ts";
 import type { StackSettings } from "./settings.ts";
@@ -53,6 +54,7 @@ export class RunnerMetricsStack extends Stack {
       };
     });
     return {
+      Version: packageJson.version,
       BucketName: bucket.bucketName,
       EventBusName: eventBus.eventBusName,
       EventBusArn: eventBus.eventBusArn,

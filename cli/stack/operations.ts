@@ -32,6 +32,8 @@ export interface DeadLetter {
 export interface AlarmState {
   readonly name: string;
   readonly state: string;
+  /** Where the runbook says what to do. */
+  readonly section?: string | undefined;
 }
 
 /** A replay of EventBridge's, as far as it is. */
@@ -190,9 +192,12 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
         const page = await client.send(
           new DescribeAlarmsCommand({ StateValue: "ALARM", MaxRecords: 100, ...(NextToken && { NextToken }) }),
         );
-        for (const { AlarmName = "", StateValue = "", AlarmActions = [] } of page.MetricAlarms ?? []) {
+        for (const alarm of page.MetricAlarms ?? []) {
+          const { AlarmName = "", StateValue = "", AlarmActions = [], AlarmDescription = "" } = alarm;
+          const [section] = /docs\/operate\/runbook\.md#\w+/.exec(AlarmDescription) ?? [];
           // All alarms of the stack notify its topic.
-          if (AlarmActions.includes(outputs.AlarmTopicArn ?? "")) found.push({ name: AlarmName, state: StateValue });
+          const isOurs = AlarmActions.includes(outputs.AlarmTopicArn ?? "");
+          if (isOurs) found.push({ name: AlarmName, state: StateValue, section });
         }
         NextToken = page.NextToken;
       }

@@ -21,7 +21,14 @@ const summary = z.looseObject({
   runnersUnknown: z.string().optional(),
   live: z.record(z.string(), z.object({ count: z.number(), oldestSeconds: z.number() })).optional(),
   objects: z.record(z.string(), z.number()).optional(),
-  github: z.looseObject({ rateLimit: z.object({ limit: z.number(), remaining: z.number() }).optional() }).optional(),
+  programs: z.record(z.string(), z.number()).optional(),
+  github: z
+    .looseObject({
+      requests: z.number(),
+      statuses: z.record(z.string(), z.number()),
+      rateLimit: z.object({ limit: z.number(), remaining: z.number() }).optional(),
+    })
+    .optional(),
 });
 export type RunSummary = z.infer<typeof summary>;
 
@@ -70,15 +77,25 @@ export function parseSummary(result: unknown): RunSummary | undefined {
   return summary.safeParse(result).data;
 }
 
+/** Reasons that do not go away until somebody changes the credentials, or the setting for them. */
+const OF_CREDENTIALS = ["no-credentials", "unreadable-credentials", "denied", "untrusted-certificate"] as const;
+
+/** Why GitHub does not serve us, and what it answered; undefined if it does, or was not asked. */
+export function refusalOf({
+  github,
+  jobMetricsUnknown = {},
+}: RunSummary): { reason: (typeof OF_CREDENTIALS)[number]; found: string } | undefined {
+  const reason = OF_CREDENTIALS.find((one) => jobMetricsUnknown[one]);
+  if (!reason) return undefined;
+  const answers = Object.entries(github?.statuses ?? {}).map(([status, count]) => `HTTP ${status}: ${count}`);
+  const answered = answers.length > 0 ? `GitHub answered ${answers.join(", ")}` : "no call was made";
+  return { reason, found: `${reason}, jobs: ${jobMetricsUnknown[reason]}, ${answered}` };
+}
+
 /** What a run had to complain about, in lines. */
-export function problemsOf({
-  deferralReasons,
-  stopped,
-  errors,
-  runnersUnknown,
-  objects,
-  strays,
-}: RunSummary): string[] {
+export function problemsOf(summary: RunSummary): string[] {
+  const { deferralReasons, stopped, errors, runnersUnknown, objects, strays } = summary;
+  const refusal = refusalOf(summary);
   const deferred = Object.entries(deferralReasons).filter(([, count]) => count > 0);
   return [
     ...deferred.map(([reason, count]) => `deferred: ${count} (${reason})`),
@@ -86,6 +103,7 @@ export function problemsOf({
     ...((objects?.denied ?? 0) + (objects?.failed ?? 0) > 0 ? ["objects could not be deleted"] : []),
     ...(strays ? [`objects outside any storage: ${strays}`] : []),
     ...(runnersUnknown ? [`GitHub did not say which runners are online: ${runnersUnknown}`] : []),
+    ...(refusal ? [`GitHub did not say anything about jobs: ${refusal.found}`] : []),
     ...errors,
   ];
 }

@@ -1,8 +1,10 @@
-import { GITHUB_HELP } from "../../contract/operator-help.ts";
+import { DEFERRAL_HELP, GITHUB_HELP } from "../../contract/operator-help.ts";
+import type { DeferralReason } from "../../contract/reasons.ts";
 import { scheduleInput } from "../../contract/schedule-input.ts";
+import packageJson from "../../package.json" with { type: "json" };
 import type { StackOutputs } from "../connection.ts";
 import type { Operations } from "./operations.ts";
-import { type LoggedRun, listRuns, problemsOf } from "./runs.ts";
+import { type LoggedRun, listRuns, problemsOf, type RunSummary, refusalOf } from "./runs.ts";
 
 /** One thing that was checked. */
 export interface Check {
@@ -24,6 +26,9 @@ const OUTPUTS = [
   "DeadLetterQueueUrl",
 ];
 
+/** Runs of a flavor that are looked at, the last ones. */
+const RUNS_MAX = 60;
+
 /** After this many intervals without a run, a flavor is late. */
 const LATE_INTERVALS = 3;
 
@@ -37,6 +42,7 @@ export async function checkStack(outputs: StackOutputs, operations: Operations, 
       missing.length === 0 ? "complete" : `missing: ${missing.join(", ")}`,
       "Deploy the stack with this version.",
     ),
+    result("version", true, `stack ${outputs.Version ?? "unknown"}, this command ${packageJson.version}`, ""),
     ...(await attempt("alarm e-mail", () => checkSubscriptions(outputs, operations))),
     ...(await attempt("runs", () => checkRuns(operations, now))),
     ...(await attempt("workers", () => checkWorkers(operations))),
@@ -87,48 +93,58 @@ async function checkRuns(operations: Operations, now: number): Promise<Check[]> 
       ),
     );
     const intervals = LATE_INTERVALS * everyMinutes * 60_000;
-    const [last] = await listRuns(operations, { since: now - Math.max(intervals, 3_600_000), last: 1, flavor });
-    checks.push(...checkRun(flavor, last, intervals, now));
+    const since = now - Math.max(intervals, 3_600_000);
+    checks.push(...checkFlavor(flavor, await listRuns(operations, { since, last: RUNS_MAX, flavor }), intervals, now));
   }
   return checks.length > 0 ? checks : [result("schedules", false, "none", "Deploy again.")];
 }
 
-function checkRun(flavor: string, last: LoggedRun | undefined, intervals: number, now: number): Check[] {
+function checkFlavor(flavor: string, runs: readonly LoggedRun[], intervals: number, now: number): Check[] {
+  const last = runs.at(-1);
   const fix = `Start one: runner-metrics run ${flavor}`;
   if (!last) return [result(`last run ${flavor}`, false, "none in the log", fix)];
   const age = Math.round((now - last.at) / 1_000);
   const problems = problemsOf(last.summary);
-  const { live, github, jobMetricsUnknown = {} } = last.summary;
-  const states = Object.entries(live ?? {}).map(
-    ([state, { count, oldestSeconds }]) => `${state} ${count}${count ? ` (oldest ${hours(oldestSeconds)})` : ""}`,
-  );
-  const { deferred, handedOver = 0 } = last.summary;
-  const left = [`deferred ${deferred}`, ...(handedOver > 0 ? [`handed over to workers ${handedOver}`] : [])];
-  const waiting = [...states, ...left].join(", ");
-  const credentials = (["no-credentials", "unreadable-credentials", "denied", "untrusted-certificate"] as const).filter(
-    (reason) => jobMetricsUnknown[reason],
-  );
-  const [worst] = credentials;
   return [
     result(`last run ${flavor}`, now - last.at <= intervals, `${age} s ago, took ${last.durationMilliseconds} ms`, fix),
-    result(
-      `result ${flavor}`,
-      problems.length === 0,
-      problems.join("; ") || "no problem",
-      "See the reason in docs/operate/runbook.md.",
-    ),
-    result(`uncollected ${flavor}`, true, waiting, ""),
-    ...(github
-      ? [
-          result(
-            `GitHub ${flavor}`,
-            worst === undefined,
-            worst ?? `${github.rateLimit?.remaining ?? "?"} of ${github.rateLimit?.limit ?? "?"} calls left`,
-            worst ? GITHUB_HELP[worst].action : "",
-          ),
-        ]
-      : []),
+    result(`result ${flavor}`, problems.length === 0, problems.join("; ") || "no problem", actionsFor(last.summary)),
+    result(`uncollected ${flavor}`, true, waiting(last.summary), ""),
+    result(`runner programs ${flavor}`, true, programsOf(runs), ""),
+    ...(last.summary.github ? [checkGithub(flavor, runs)] : []),
   ];
+}
+
+function actionsFor({ deferralReasons }: RunSummary): string {
+  const reasons = Object.keys(deferralReasons).filter((reason) => deferralReasons[reason]);
+  const actions = reasons.flatMap((reason) => DEFERRAL_HELP[reason as DeferralReason]?.action ?? []);
+  return [...actions, "See docs/operate/runbook.md."].join(" ");
+}
+
+function waiting({ live = {}, deferred, handedOver = 0 }: RunSummary): string {
+  const states = Object.entries(live).map(
+    ([state, { count, oldestSeconds }]) => `${state} ${count}${count ? ` (oldest ${hours(oldestSeconds)})` : ""}`,
+  );
+  const left = [`deferred ${deferred}`, ...(handedOver > 0 ? [`handed over to workers ${handedOver}`] : [])];
+  return [...states, ...left].join(", ");
+}
+
+/** Of the runners that these runs have collected. */
+function programsOf(runs: readonly LoggedRun[]): string {
+  const counts = new Map<string, number>();
+  for (const [program, count] of runs.flatMap(({ summary }) => Object.entries(summary.programs ?? {}))) {
+    counts.set(program, (counts.get(program) ?? 0) + count);
+  }
+  return [...counts].map(([program, count]) => `${program}: ${count}`).join(", ") || "no job in the last runs";
+}
+
+/** A run without jobs asks GitHub nothing: the last one that did tells. */
+function checkGithub(flavor: string, runs: readonly LoggedRun[]): Check {
+  const asked = runs.findLast(({ summary }) => summary.github?.requests || refusalOf(summary));
+  if (!asked) return result(`GitHub ${flavor}`, true, "not asked by the last runs: no job", "");
+  const refusal = refusalOf(asked.summary);
+  const { remaining = "?", limit = "?" } = asked.summary.github?.rateLimit ?? {};
+  const found = refusal?.found ?? `${remaining} of ${limit} calls left`;
+  return result(`GitHub ${flavor}`, !refusal, found, refusal ? GITHUB_HELP[refusal.reason].action : "");
 }
 
 function hours(seconds: number): string {
@@ -150,7 +166,7 @@ async function checkDeadLetters(operations: Operations): Promise<Check[]> {
 async function checkAlarms(operations: Operations): Promise<Check[]> {
   const alarms = await operations.alarms();
   const names = alarms.map(({ name }) => name).join(", ");
-  return [
-    result("alarms", alarms.length === 0, names ? `in ALARM: ${names}` : "all OK", "See docs/operate/runbook.md."),
-  ];
+  const sections = [...new Set(alarms.flatMap(({ section }) => section ?? []))];
+  const fix = sections.length > 0 ? `See ${sections.join(", ")}.` : "See docs/operate/runbook.md.";
+  return [result("alarms", alarms.length === 0, names ? `in ALARM: ${names}` : "all OK", fix)];
 }

@@ -207,6 +207,10 @@ export function deferral(cause: unknown): RunnerResult {
   return { outcome: "deferred", reason: cause.isAccessDenied ? "denied" : "failed", cause };
 }
 
+function deferred({ kind: outcome, ...why }: Extract<Unavailable, { kind: "deferred" }>): RunnerResult {
+  return { outcome, ...why };
+}
+
 /** Reads and parses the metrics files of a storage. */
 export async function readMetrics(
   storageManager: StorageManager,
@@ -242,11 +246,11 @@ async function resolve(
     case "vanished":
       return { outcome: "vanished" };
     case "deferred":
-      return { outcome: "deferred", reason: found.reason };
+      return deferred(found);
     case "corrupt": {
       const moved = await moveToQuarantine(storageManager, listing, found);
       if (moved.kind === "vanished") return { outcome: "vanished" };
-      if (moved.kind === "deferred") return { outcome: "deferred", reason: moved.reason };
+      if (moved.kind === "deferred") return deferred(moved);
       return { outcome: "quarantined", listing, quarantine: moved, file: found.file };
     }
   }

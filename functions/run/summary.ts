@@ -39,6 +39,8 @@ export interface Summary extends Counts<Outcome> {
   readonly live: Readonly<Record<LiveState, { readonly count: number; readonly oldestSeconds: number }>>;
   readonly quarantineReasons: Counts<QuarantineReason>;
   readonly deferralReasons: Counts<DeferralReason>;
+  /** Runners with a job, by the program that wrote their files. `other` is none of ours, or one version too many to be told apart. */
+  readonly programs: Readonly<Record<string, number>>;
   /** Runners with a job, by what their claim to it is worth. */
   readonly verifications: Counts<Verification>;
   /** Runners with a job about which GitHub did not say everything, by the reason. */
@@ -74,6 +76,7 @@ export function emptySummary(flavor: string, runnersUnknown?: GithubReason): Sum
     live: Object.fromEntries(LIVE_STATES.map((state) => [state, { count: 0, oldestSeconds: 0 }])) as Summary["live"],
     quarantineReasons: tally(QUARANTINE_REASONS, []),
     deferralReasons: tally(DEFERRAL_REASONS, []),
+    programs: {},
     verifications: tally(VERIFICATIONS, []),
     jobMetricsUnknown: tally(GITHUB_REASONS, []),
     ...(runnersUnknown && { runnersUnknown }),
@@ -147,6 +150,7 @@ export function addBatch(summary: Summary, report: BatchReport): Summary {
         deferred.map(({ reason }) => reason),
       ),
     ),
+    programs: results.flatMap(programOf).reduce(addProgram, summary.programs),
     verifications: add(summary.verifications, tally(VERIFICATIONS, [...jobs.map(verificationOf), ...mismatches])),
     jobMetricsUnknown: add(summary.jobMetricsUnknown, tally(GITHUB_REASONS, jobs.flatMap(unknownReason))),
     events: Object.fromEntries(eventCounts),
@@ -200,6 +204,22 @@ function addArchived(
   { events, isStored }: BatchReport["archived"][number],
 ): Summary["archive"] {
   return isStored ? add(archive, { events, objects: 1 }) : add(archive, { failed: 1 });
+}
+
+/** As the program on the runner names itself: nothing else that a runner says gets into a log as a name. */
+const PROGRAM = /^runner-metrics\/[0-9A-Za-z.+-]{1,40}$/;
+const PROGRAMS_MAX = 10;
+
+function programOf(result: RunnerResult): string[] {
+  if (result.outcome !== "extracted" || !result.metrics.preJob) return [];
+  const { program = "" } = result.metrics.preJob;
+  return [PROGRAM.test(program) ? program : "other"];
+}
+
+function addProgram(programs: Summary["programs"], program: string): Summary["programs"] {
+  const isKnown = program in programs || Object.keys(programs).length < PROGRAMS_MAX;
+  const name = isKnown ? program : "other";
+  return { ...programs, [name]: (programs[name] ?? 0) + 1 };
 }
 
 /** GitHub's answer about the job of an extracted runner, if there was a job. */

@@ -9,7 +9,7 @@ import type { NotCopied, QuarantinedObject, QuarantineManifest } from "../../con
 import type { Corrupt } from "../domain/corrupt.ts";
 import type { Quarantine } from "../domain/issue-events.ts";
 import type { ListedObject, Refusal } from "../ports.ts";
-import { isOutOfReach, type Unavailable } from "./read.ts";
+import { denied, isOutOfReach, type Unavailable } from "./read.ts";
 import type { StorageListing, StorageManager } from "./storage-listing.ts";
 
 /** Larger objects are recorded, not copied. */
@@ -32,7 +32,9 @@ export async function moveToQuarantine(
   for (const [index, object] of listing.objects.entries()) {
     const result = await tryCopy(object, index < maxObjectsPerRunner);
     if (result === "gone" || result === "changed") return { kind: "deferred", reason: "changed" };
-    if (result === "denied") return { kind: "deferred", reason: "denied" };
+    if (result === "denied") {
+      return denied("COPY to quarantine", "s3:GetObject there and s3:PutObject in quarantine", storageManager);
+    }
     evidence.push({ ...described(object), ...result });
   }
   const manifest: QuarantineManifest = {

@@ -1,7 +1,8 @@
+import { RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { FILE_SIZE_BYTES_LIMIT, type RunnerFileName } from "../../contract/runner-files.ts";
 import { type Corrupt, corrupt, isCorrupt } from "../domain/corrupt.ts";
 import type { MetricsFile, MetricsFiles } from "../domain/runner-metrics.ts";
-import type { ListedObject, ObjectHead, ObjectStore, Refusal } from "../ports.ts";
+import { type ListedObject, type ObjectHead, type ObjectStore, type Refusal, ServiceError } from "../ports.ts";
 import type { StorageListing, StorageManager } from "./storage-listing.ts";
 
 /**
@@ -13,7 +14,21 @@ const ARCHIVE_CLASSES = ["GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"];
 /** Why nothing can be done with a storage now: all its files are gone, or they are not the listed versions, or we are denied access. */
 export type Unavailable =
   | { readonly kind: "vanished" }
-  | { readonly kind: "deferred"; readonly reason: "changed" | "denied" };
+  | { readonly kind: "deferred"; readonly reason: "changed" }
+  | Denied;
+
+interface Denied {
+  readonly kind: "deferred";
+  readonly reason: "denied";
+  /** Which call was denied, for the operator. */
+  readonly cause: ServiceError;
+}
+
+/** S3 denied a call about a storage. The cause names no storage: a run that is denied thousands has one error. */
+export function denied(call: string, permission: string, { flavor }: Pick<StorageManager, "flavor">): Denied {
+  const message = `${call} below ${RUNNERS_PREFIX}${flavor}/: AccessDenied (HTTP 403), needs ${permission}`;
+  return { kind: "deferred", reason: "denied", cause: new ServiceError("AccessDenied", message, { retryable: false }) };
+}
 
 export type ReadResult = { readonly kind: "files"; readonly files: MetricsFiles } | Corrupt | Unavailable;
 
@@ -25,9 +40,13 @@ export type ReadResult = { readonly kind: "files"; readonly files: MetricsFiles 
 export async function readStorage(storageManager: StorageManager, listing: StorageListing): Promise<ReadResult> {
   const entries = Object.entries(listing.files) as [RunnerFileName, ListedObject][];
   const listed = entries.map(([name, object]): ListedFile => ({ name, object }));
-  const heads = allOrUnavailable(await allOf(listed.map((file) => head(storageManager.store, file))));
+  const heads = allOrUnavailable(await allOf(listed.map((file) => head(storageManager.store, file))), () =>
+    denied("HEAD", "s3:GetObject", storageManager),
+  );
   if (!Array.isArray(heads)) return heads;
-  const contents = allOrUnavailable(await allOf(heads.map((file) => content(storageManager, file))));
+  const contents = allOrUnavailable(await allOf(heads.map((file) => content(storageManager, file))), () =>
+    denied("GET", "s3:GetObject, and kms:Decrypt for the key of the bucket", storageManager),
+  );
   if (!Array.isArray(contents)) return contents;
   return { kind: "files", files: Object.fromEntries(contents.map(({ name, file }) => [name, file])) };
 }
@@ -91,7 +110,10 @@ async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
 }
 
 /** All results; or the first corrupt file; or why they are unavailable. */
-function allOrUnavailable<T extends object>(results: readonly (T | Failure)[]): T[] | Corrupt | Unavailable {
+function allOrUnavailable<T extends object>(
+  results: readonly (T | Failure)[],
+  ifDenied: () => Denied,
+): T[] | Corrupt | Unavailable {
   const found: T[] = [];
   const refusals = new Set<Failure>();
   for (const result of results) {
@@ -100,7 +122,7 @@ function allOrUnavailable<T extends object>(results: readonly (T | Failure)[]): 
     else found.push(result);
   }
   if (refusals.size === 0) return found;
-  if (refusals.has("denied")) return { kind: "deferred", reason: "denied" };
+  if (refusals.has("denied")) return ifDenied();
   const areAllGone = found.length === 0 && !refusals.has("changed");
   return areAllGone ? { kind: "vanished" } : { kind: "deferred", reason: "changed" };
 }

@@ -126,6 +126,10 @@ describe("over HTTP", () => {
       const summary = await world.run();
       expect(violatedInvariants(summary)).toEqual([]);
       expect(summary).toMatchObject({ extracted: 1, deferred: 1, deferralReasons: { [why]: 1 } });
+      // The operator has to know which permission is missing, and where.
+      const call = on === "HeadObject" ? "HEAD" : "GET";
+      if (why === "denied")
+        expect(summary.errors.join()).toContain(`${call} below runners/large/: AccessDenied (HTTP 403)`);
       expect(world.keys("runners/")).toHaveLength(4);
       world.faults.clear();
       await world.run();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { addBatch, emptySummary, type Summary, violatedInvariants } from "../../functions/run/summary.ts";
 import { storageListing } from "../../functions/storage/storage-listing.ts";
-import { createWorld } from "../worlds/memory.ts";
+import { createWorld, FILES } from "../worlds/memory.ts";
 
 const SUMMARY = { ...emptySummary("large"), listed: 3, extracted: 1, quarantined: 1, deferred: 1 };
 const LAWFUL: Summary = {
@@ -58,4 +58,21 @@ test("a mismatch counts as one whether its runner was flagged or quarantined", (
     errors: [],
   });
   expect(summary.verifications).toEqual({ verified: 0, unverified: 0, mismatch: 1 });
+});
+
+test("a summary counts the programs of runners by version, and bounds what a runner can write there", async () => {
+  const world = createWorld();
+  const job = JSON.parse(FILES["pre-job-metrics.json"]);
+  const upload = (name: string, program?: string) =>
+    world.upload(name, { ...FILES, "pre-job-metrics.json": JSON.stringify({ ...job, program }) });
+  upload("r-1", "runner-metrics/0.2.0");
+  upload("r-2", "runner-metrics/0.2.0");
+  upload("r-3");
+  upload("r-4", "curl\u2060/1");
+  upload("r-5", "__proto__");
+  expect((await world.run()).programs).toEqual({ "runner-metrics/0.2.0": 2, other: 3 });
+  for (let number = 0; number < 40; number++) upload(`evil-${number}`, `runner-metrics/0.0.${number}`);
+  const { programs } = await world.run();
+  expect(Object.keys(programs).length).toBeLessThanOrEqual(11);
+  expect(Object.values(programs).reduce((sum, count) => sum + count, 0)).toBe(40);
 });

@@ -2,14 +2,17 @@ import { describe, expect, it } from "vitest";
 import { corrupt } from "../../functions/domain/corrupt.ts";
 import type { ObjectStore, Refusal } from "../../functions/ports.ts";
 import { moveToQuarantine } from "../../functions/storage/quarantine.ts";
+import { denied } from "../../functions/storage/read.ts";
 import { NOW } from "../worlds/memory.ts";
 import { managerOf, POST, refusing, storage } from "./one-storage.ts";
+
+const DENIED = denied("COPY to quarantine", "s3:GetObject there and s3:PutObject in quarantine", { flavor: "large" });
 
 describe("moving to quarantine", () => {
   it.each<[Refusal, object]>([
     ["gone", { kind: "deferred", reason: "changed" }],
     ["changed", { kind: "deferred", reason: "changed" }],
-    ["denied", { kind: "deferred", reason: "denied" }],
+    ["denied", DENIED],
   ])("a copy that is answered with %s defers it, without a manifest", async (refusal, expected) => {
     const { world, manager, listing } = await refusing("copy", refusal);
     expect(await moveToQuarantine(manager, listing, corrupt("invalid-json", POST))).toEqual(expected);
@@ -20,10 +23,7 @@ describe("moving to quarantine", () => {
     const { world, listing } = await storage();
     const store: ObjectStore = { ...world.dependencies.store, copy: async () => "denied", head: async () => "gone" };
     const manager = managerOf(store);
-    expect(await moveToQuarantine(manager, listing, corrupt("invalid-json"))).toEqual({
-      kind: "deferred",
-      reason: "denied",
-    });
+    expect(await moveToQuarantine(manager, listing, corrupt("invalid-json"))).toEqual(DENIED);
   });
 
   it("the manifest says what, why, when and where; the file and its fields only where there are some", async () => {

@@ -1,21 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { corrupt } from "../../functions/domain/corrupt.ts";
 import type { ObjectStore, Refusal } from "../../functions/ports.ts";
-import { readStorage } from "../../functions/storage/read.ts";
+import { denied, readStorage } from "../../functions/storage/read.ts";
 import { FILES } from "../worlds/memory.ts";
 import { FOREIGN_KEY, managerOf, OWN_KEY, POST, refusing, storage } from "./one-storage.ts";
+
+const DENIED_HEAD = denied("HEAD", "s3:GetObject", { flavor: "large" });
+const DENIED_GET = denied("GET", "s3:GetObject, and kms:Decrypt for the key of the bucket", { flavor: "large" });
 
 describe("reading", () => {
   it.each<["head" | "get", Refusal, boolean, object]>([
     ["head", "gone", false, { kind: "deferred", reason: "changed" }],
     ["head", "gone", true, { kind: "vanished" }],
     ["head", "changed", true, { kind: "deferred", reason: "changed" }],
-    ["head", "denied", false, { kind: "deferred", reason: "denied" }],
+    ["head", "denied", false, DENIED_HEAD],
     ["head", "unreadable", false, corrupt("unreadable-object", POST)],
     ["get", "gone", false, { kind: "deferred", reason: "changed" }],
     ["get", "gone", true, { kind: "vanished" }],
     ["get", "changed", false, { kind: "deferred", reason: "changed" }],
-    ["get", "denied", true, { kind: "deferred", reason: "denied" }],
+    ["get", "denied", true, DENIED_GET],
     ["get", "unreadable", false, corrupt("unreadable-object", POST)],
   ])("a %s that is answered with %s (of all: %s) comes to this", async (method, refusal, ofAll, expected) => {
     const { manager, listing } = await refusing(method, refusal, ofAll);
@@ -24,15 +27,14 @@ describe("reading", () => {
 
   it("a denial is the uploader's doing only with a key of another account that is not the bucket's", async () => {
     const corruptOne = corrupt("unreadable-object", POST);
-    const denied = { kind: "deferred", reason: "denied" };
     const read = async (kmsKeyId?: string) => {
       const { manager, listing } = await refusing("get", "denied", false, kmsKeyId);
       return readStorage(manager, listing);
     };
     expect(await read(FOREIGN_KEY)).toEqual(corruptOne);
-    expect(await read(OWN_KEY.replace("own", "yesterday's"))).toEqual(denied);
-    expect(await read(OWN_KEY)).toEqual(denied);
-    expect(await read()).toEqual(denied);
+    expect(await read(OWN_KEY.replace("own", "yesterday's"))).toEqual(DENIED_GET);
+    expect(await read(OWN_KEY)).toEqual(DENIED_GET);
+    expect(await read()).toEqual(DENIED_GET);
   });
 
   it("another refusal than a denial does not ask whose key it is", async () => {
@@ -52,8 +54,8 @@ describe("reading", () => {
     };
     const read = (changes: { accountId?: string | undefined; kmsKeyArn?: string }) =>
       readStorage(managerOf(store, changes), listing);
-    expect(await read({ accountId: undefined })).toEqual({ kind: "deferred", reason: "denied" });
-    expect(await read({ kmsKeyArn: FOREIGN_KEY })).toEqual({ kind: "deferred", reason: "denied" });
+    expect(await read({ accountId: undefined })).toEqual(DENIED_GET);
+    expect(await read({ kmsKeyArn: FOREIGN_KEY })).toEqual(DENIED_GET);
     expect(await read({})).toMatchObject({ reason: "unreadable-object" });
   });
 
