@@ -121,7 +121,8 @@ export interface RunnerMetricsProps {
    */
   readonly bucket?: IBucket | undefined;
   /**
-   * Whether an existing bucket gets all statements of a new one. If it is imported, they replace the policy that it has.
+   * Whether an existing bucket gets all statements of a new one. If it is imported, delete the policy that it has first: CloudFormation
+   * creates none for a bucket that has one.
    * @default false - an existing bucket is left alone
    */
   readonly manageBucketPolicy?: boolean | undefined;

@@ -87,6 +87,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
   /** Policies for people who operate the stack. */
   readonly operatorAccess: OperatorAccess;
   protected readonly events: OwnEvents;
+  private readonly storage: MetricsBucket;
   private readonly flavors: readonly string[];
   private readonly encryptionKey: IKey | undefined;
 
@@ -99,13 +100,13 @@ export class RunnerMetrics extends RunnerMetricsBase {
     this.metricsNamespace = settings.metricsNamespace ?? this.defaultNamespace();
     const common = { settings, metricsNamespace: this.metricsNamespace, removalPolicy };
 
-    const storage = new MetricsBucket(this, "Storage", {
+    this.storage = new MetricsBucket(this, "Storage", {
       ...settings,
       existing: props.bucket,
       encryptionKey,
       removalPolicy,
     });
-    this.bucket = storage.bucket;
+    this.bucket = this.storage.bucket;
     this.events = ownEvents(this.bucket, this.flavors);
     const eventBus = new MetricsEventBus(this, "Events", { existing: props.eventBus });
     this.eventBus = eventBus.bus;
@@ -179,7 +180,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
       });
     }
 
-    storage.protect(
+    this.storage.protect(
       {
         collectorRoleArn: this.roleArn(this.extractMetrics.role, this.roleName(props)),
         instanceEndsRoleArn:
@@ -283,10 +284,13 @@ export class RunnerMetrics extends RunnerMetricsBase {
       .findAll()
       .filter((other): other is RunnerMetrics => other instanceof RunnerMetrics);
     return others.flatMap((other) => {
-      if (other !== this && this.recordInstanceEnds && other.recordInstanceEnds && hasSameBucket(this, other))
+      if (other === this) return [];
+      if (this.recordInstanceEnds && other.recordInstanceEnds && hasSameBucket(this, other))
         return [`${other.node.path} has endedInstances on the same bucket`];
+      if (this.storage.hasPolicyForImported && other.storage.hasPolicyForImported && hasSameBucket(this, other))
+        return [`${other.node.path} has manageBucketPolicy for the same imported bucket`];
       const shared = this.flavors.find((flavor) => other.flavors.includes(flavor));
-      if (other === this || shared === undefined) return [];
+      if (shared === undefined) return [];
       if (hasSameBucket(this, other)) return [`${other.node.path} collects the flavor ${shared} from the same bucket`];
       const isSameSeries =
         Stack.of(this).resolve(this.metricsNamespace) === Stack.of(other).resolve(other.metricsNamespace);

@@ -177,7 +177,7 @@ const shape = {
     .describe("Days for which the function's log and the log of all events are kept, one of CloudWatch's numbers"),
   manageBucketPolicy: isOn(
     false,
-    "Whether an existing bucket gets all statements of a new one. They replace the policy that it has",
+    "Whether an existing bucket gets all statements of a new one. Delete the policy that it has first: CloudFormation creates none for a bucket that has one",
   ),
   accessLogs: isOn(true, "Whether S3 logs each access to a new bucket in a second one, for `logRetentionDays`"),
   schemaRegistry: isOn(

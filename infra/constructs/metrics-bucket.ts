@@ -22,7 +22,7 @@ export interface MetricsBucketProps
   > {
   /** An existing bucket: its lifecycle is its owner's. */
   readonly existing?: IBucket | undefined;
-  /** Whether an existing bucket gets the statements of a new one. If it is imported, they replace its policy. */
+  /** Whether an existing bucket gets the statements of a new one. If it is imported, it may have no policy before. */
   readonly manageBucketPolicy: boolean;
   /** S3's own keys by default. */
   readonly encryptionKey?: IKey | undefined;
@@ -42,6 +42,8 @@ const ENDED_RETENTION_DAYS = 3;
 /** The bucket that runners upload their files to. It denies requests that no honest runner makes. */
 export class MetricsBucket extends Construct {
   readonly bucket: IBucket;
+  /** Whether CloudFormation creates a policy for a bucket that it did not create. A bucket can have one only. */
+  hasPolicyForImported = false;
   private readonly props: MetricsBucketProps;
 
   constructor(scope: Construct, id: string, props: MetricsBucketProps) {
@@ -65,10 +67,12 @@ export class MetricsBucket extends Construct {
   protect({ collectorRoleArn, instanceEndsRoleArn }: Writers, flavors: readonly string[]): void {
     const { existing, manageBucketPolicy, encryptionKey, removalPolicy } = this.props;
     if (existing && !manageBucketPolicy) return;
+    // Another stack may add the same statements, for its flavors and role, to the policy of the same bucket.
+    const suffix = existing ? this.node.addr.slice(-8) : "";
     const statements = [
       ...denials(this.bucket, encryptionKey),
       deny(
-        "DenyOthersToWriteIntoQuarantine",
+        `DenyOthersToWriteIntoQuarantine${suffix}`,
         // Not all of the quarantine: another stack may collect other flavors from the same bucket. And not `actions/`, where
         // operators who have the permission record what they did.
         flavors.flatMap((flavor) =>
@@ -79,13 +83,13 @@ export class MetricsBucket extends Construct {
         { ArnNotEquals: { "aws:PrincipalArn": collectorRoleArn } },
       ),
       deny(
-        "DenyOthersToWriteEvents",
+        `DenyOthersToWriteEvents${suffix}`,
         flavors.map((flavor) => this.bucket.arnForObjects(`${EVENTS_PREFIX}*/flavor=${flavor}/*`)),
         { ArnNotEquals: { "aws:PrincipalArn": collectorRoleArn } },
       ),
       ...(instanceEndsRoleArn
         ? [
-            deny("DenyOthersToRecordInstanceEnds", [this.bucket.arnForObjects(`${ENDED_PREFIX}*`)], {
+            deny(`DenyOthersToRecordInstanceEnds${suffix}`, [this.bucket.arnForObjects(`${ENDED_PREFIX}*`)], {
               ArnNotEquals: { "aws:PrincipalArn": instanceEndsRoleArn },
             }),
           ]
@@ -93,8 +97,9 @@ export class MetricsBucket extends Construct {
       ...(existing ? denyOldTls(this.bucket) : []),
     ];
     const rejected = statements.filter((one) => !this.bucket.addToResourcePolicy(one).statementAdded);
-    // An imported bucket: CloudFormation replaces the policy that it has.
-    const imported = rejected.length > 0 ? new BucketPolicy(this, "Policy", { bucket: this.bucket }) : undefined;
+    // An imported bucket. CloudFormation fails if it has a policy already.
+    this.hasPolicyForImported = rejected.length > 0;
+    const imported = this.hasPolicyForImported ? new BucketPolicy(this, "Policy", { bucket: this.bucket }) : undefined;
     imported?.document.addStatements(...rejected);
     // A bucket that stays keeps its policy.
     (imported ?? (existing ? undefined : this.bucket.policy))?.applyRemovalPolicy(removalPolicy);

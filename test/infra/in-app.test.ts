@@ -115,6 +115,15 @@ describe("what is somebody else's can be", () => {
     expect(JSON.stringify(Template.fromStack(stack).toJSON())).toContain(":secret:github-??????");
   });
 
+  test("a bucket whose name no bookkeeping for cdk-nag can read", () => {
+    const app = createApp();
+    const { stack } = withMetrics(app, "Theirs", (scope) => ({
+      bucket: Bucket.fromBucketName(scope, "Bucket", Fn.join("-", Fn.split("/", Fn.importValue("their-bucket")))),
+    }));
+    expect(() => app.synth()).not.toThrow();
+    expect(JSON.stringify(Template.fromStack(stack).toJSON())).toContain('"Fn::Split"');
+  });
+
   test("settings that only the deployment knows", () => {
     const { stack } = withMetrics(createApp(), "Theirs", (scope) => ({
       alarmEmail: new CfnParameter(scope, "Email").valueAsString,
@@ -153,7 +162,11 @@ describe("a bucket of another stack", () => {
   test("gets all statements by choice, in its own policy, and knows the collector by name", () => {
     const { theirs, ours } = build({ manageBucketPolicy: true });
     expect(sids(theirs)).toEqual(
-      expect.arrayContaining(["DenySseC", "DenyOverwritingRunners", "DenyOthersToWriteIntoQuarantine"]),
+      expect.arrayContaining([
+        "DenySseC",
+        "DenyOverwritingRunners",
+        expect.stringMatching(/^DenyOthersToWriteIntoQuarantine[0-9a-f]{8}$/),
+      ]),
     );
     ours.resourceCountIs("AWS::S3::BucketPolicy", 0);
     const [name] = Object.values(resources(ours, "AWS::IAM::Role")).flatMap(
@@ -244,7 +257,6 @@ describe("what is not wanted is left out:", () => {
     ["instanceProfiles", ["AWS::IAM::InstanceProfile"]],
     ["runnerRoles", ["AWS::IAM::InstanceProfile"]],
     ["schemaRegistry", ["AWS::EventSchemas::Registry"]],
-    ["accessLogs", []],
     ["endedInstances", ["AWS::Lambda::Permission"]],
   ])("%s", (name, types) => {
     const app = createApp();
@@ -285,6 +297,10 @@ describe("D3: two in one app", () => {
     const namespaces = [metrics, second, third].map(({ metricsNamespace }) => metricsNamespace);
     expect(namespaces).toEqual(["One-Metrics", "One-Second", "Two-Metrics"]);
     const template = Template.fromStack(stack);
+    const statementIds = Object.values(resources(template, "AWS::Events::EventBusPolicy")).map(
+      ({ Properties }) => Properties.StatementId,
+    );
+    expect(new Set(statementIds).size).toBe(2);
     const filtered = Object.values(resources(template, "AWS::Logs::MetricFilter")).map(
       ({ Properties }) => (Properties.MetricTransformations as { MetricNamespace: string }[])[0]?.MetricNamespace,
     );
@@ -342,6 +358,31 @@ describe("D3: two in one app", () => {
     const text = JSON.stringify(policy);
     expect(text).toContain("/quarantine/large/*");
     expect(text).not.toContain("/quarantine/*");
+  });
+
+  test("have statement ids of their own in the policy of one bucket", () => {
+    const app = createApp();
+    const theirs = new Stack(app, "Theirs");
+    const bucket = new Bucket(theirs, "Bucket") as IBucket;
+    withMetrics(app, "One", () => ({ bucket, manageBucketPolicy: true }));
+    withMetrics(app, "Two", () => ({ bucket, manageBucketPolicy: true, flavors: { small: {} } }));
+    app.synth();
+    const [policy] = Object.values(resources(Template.fromStack(theirs), "AWS::S3::BucketPolicy"));
+    const sids = statementsOf(Template.fromStack(theirs), policy?.Properties.PolicyDocument).map(({ Sid = "" }) => Sid);
+    expect(sids.filter((sid) => sid.startsWith("DenyOthersToWrite"))).toHaveLength(4);
+    expect(new Set(sids).size).toBe(sids.length);
+  });
+
+  test("can't both create the policy of an imported bucket, which can have one only", () => {
+    const app = createApp();
+    const shared = (flavor: string) => (stack: Stack) => ({
+      flavors: { [flavor]: {} },
+      bucket: Bucket.fromBucketName(stack, "Shared", "shared"),
+      manageBucketPolicy: true,
+    });
+    withMetrics(app, "One", shared("large"));
+    withMetrics(app, "Two", shared("small"));
+    expect(() => app.synth()).toThrow("One/Metrics has manageBucketPolicy for the same imported bucket");
   });
 
   test("can't have one series for two", () => {

@@ -9,12 +9,17 @@ import { createStack, resources } from "./synthesize.ts";
 const FLAVORS = Array.from({ length: 20 }, (_, number) => `${"f".repeat(30)}${String(number).padStart(2, "0")}`);
 const ALARMS = { queueSeconds: 1, lostPercent: 1, failedInstallations: 1, nothingExtractedHours: 1, busyHours: 1 };
 const { stack } = createStack({
-  flavors: Object.fromEntries(FLAVORS.map((name) => [name, { githubRunners: "acme", alarms: ALARMS }])),
+  // CloudFormation's longest name.
+  stackName: "S".repeat(128),
+  flavors: Object.fromEntries(
+    FLAVORS.map((name) => [name, { githubRunners: "acme", jobsPerRunner: "many", alarms: ALARMS }]),
+  ),
   github: { owners: Array.from({ length: 30 }, (_, number) => `${"o".repeat(36)}-${number}`) },
   kmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
   schemaRegistry: true,
   alarmEmail: "ops@example.com",
   endedInstances: true,
+  workers: 100,
 });
 const template = Template.fromStack(stack as Stack);
 const all = Object.entries(template.toJSON().Resources as Record<string, Record<string, unknown>>);
@@ -31,28 +36,32 @@ test("one flavor more is refused", () => {
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 test("CloudFormation: resources, outputs, and bytes of the template", () => {
   expect(all.length).toBeLessThanOrEqual(500);
-  const outputs = template.findOutputs("*");
-  expect(Object.keys(outputs).length).toBeLessThanOrEqual(200);
+  const outputs = Object.keys(template.findOutputs("*"));
+  expect(outputs.length).toBeLessThanOrEqual(200);
+  expect(Math.max(...outputs.map((name) => name.length))).toBeLessThanOrEqual(255);
+  const { Description = "", Parameters = {}, Mappings = {} } = template.toJSON();
+  expect(Buffer.byteLength(Description)).toBeLessThanOrEqual(1_024);
+  expect(Object.keys(Parameters).length).toBeLessThanOrEqual(200);
+  expect(Object.keys(Mappings).length).toBeLessThanOrEqual(200);
   expect(Buffer.byteLength(JSON.stringify(template.toJSON()))).toBeLessThanOrEqual(1_000_000);
   for (const [id] of all) expect(id).toMatch(/^[A-Za-z0-9]{1,255}$/);
 });
 
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-test("IAM: sizes of policies, policies of a role, and descriptions", () => {
+test("IAM: sizes of policies, and policies of a role", () => {
   expect(Math.max(...policySizes("AWS::IAM::ManagedPolicy"))).toBeLessThanOrEqual(6_144);
   const inline = Map.groupBy(propertiesOf("AWS::IAM::Policy"), ({ Roles }) => JSON.stringify(Roles));
   for (const policies of inline.values()) {
     const sizes = policies.map(({ PolicyDocument }) => JSON.stringify(statementsOf(template, PolicyDocument)).length);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(10_240);
   }
-  for (const { ManagedPolicyArns = [], AssumeRolePolicyDocument, Description = "" } of propertiesOf("AWS::IAM::Role")) {
+  for (const { ManagedPolicyArns = [], AssumeRolePolicyDocument } of propertiesOf("AWS::IAM::Role")) {
     expect((ManagedPolicyArns as unknown[]).length).toBeLessThanOrEqual(10);
     expect(sizeOf(AssumeRolePolicyDocument)).toBeLessThanOrEqual(2_048);
-    expect(String(Description).length).toBeLessThanOrEqual(1_000);
   }
 });
 
-test("policies of resources: bucket 20 KB, queue and topic and bus 10 KB or more, log group 5 KB", () => {
+test("policies of resources: bucket 20 KB, queue 8 KB, topic 30 KB, bus 10,240 characters, log group 5 KB", () => {
   // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
   expect(Math.max(...policySizes("AWS::S3::BucketPolicy"))).toBeLessThanOrEqual(20_480);
   // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
@@ -79,6 +88,51 @@ test("EventBridge: patterns have at most 2,048 characters, rules at most five ta
   }
 });
 
+// The lengths that each service's API reference gives for these properties.
+test.each([
+  ["AWS::Athena::NamedQuery", { Name: 128, Description: 1_024, QueryString: 262_144 }],
+  ["AWS::Events::Archive", { Description: 512 }],
+  ["AWS::Events::EventBus", { Name: 256, Description: 512 }],
+  ["AWS::Events::EventBusPolicy", { StatementId: 64 }],
+  ["AWS::Events::Rule", { Description: 512 }],
+  ["AWS::EventSchemas::Registry", { Description: 256 }],
+  ["AWS::EventSchemas::Schema", { SchemaName: 385, Description: 256, Content: 100_000 }],
+  ["AWS::IAM::ManagedPolicy", { Description: 1_000 }],
+  ["AWS::IAM::Role", { Description: 1_000 }],
+  ["AWS::Lambda::Function", { Description: 256 }],
+  ["AWS::Logs::LogGroup", { LogGroupName: 512 }],
+  ["AWS::Scheduler::Schedule", { Description: 512 }],
+  ["AWS::SecretsManager::Secret", { Description: 2_048 }],
+])("%s: names and texts are at most as long as the service takes", (type, limits) => {
+  const all = propertiesOf(type);
+  expect(all.length).toBeGreaterThan(0);
+  for (const [name, limit] of Object.entries(limits)) {
+    const lengths = all.flatMap((properties) =>
+      properties[name] === undefined ? [] : [String(resolve(template, properties[name])).length],
+    );
+    expect(lengths.length, name).toBeGreaterThan(0);
+    expect(Math.max(...lengths), name).toBeLessThanOrEqual(limit);
+  }
+});
+
+// https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html
+test("Scheduler: inputs of at most 256 KB", () => {
+  for (const { Target } of propertiesOf("AWS::Scheduler::Schedule")) {
+    expect(sizeOf((Target as { Input: unknown }).Input)).toBeLessThanOrEqual(262_144);
+  }
+});
+
+// https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html and API_Column.html
+test("Glue: names, types of columns and parameters of a table", () => {
+  const [{ DatabaseInput } = {}] = propertiesOf("AWS::Glue::Database") as { DatabaseInput?: { Name: string } }[];
+  expect(String(resolve(template, DatabaseInput?.Name)).length).toBeLessThanOrEqual(255);
+  const [{ TableInput } = {}] = propertiesOf("AWS::Glue::Table") as { TableInput?: TableInput }[];
+  for (const { Type } of TableInput?.StorageDescriptor.Columns ?? []) expect(Type.length).toBeLessThanOrEqual(131_072);
+  const values = Object.values(TableInput?.Parameters ?? {});
+  expect(values.length).toBeGreaterThan(0);
+  for (const value of values) expect(sizeOf(value)).toBeLessThanOrEqual(512_000);
+});
+
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 test("Lambda: the environment has at most 4 KB", () => {
   for (const { Environment } of propertiesOf("AWS::Lambda::Function")) {
@@ -102,7 +156,13 @@ test("CloudWatch Logs: filters of a log group, their patterns and dimensions, an
 });
 
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
-test("CloudWatch: what alarms look at, look back and say", () => {
+test("CloudWatch: namespaces of metrics, and what alarms look at, look back and say", () => {
+  const [{ Environment } = {}] = propertiesOf("AWS::Lambda::Function");
+  const { Variables } = Environment as { Variables: { METRICS_NAMESPACE: unknown } };
+  const namespace = String(resolve(template, Variables.METRICS_NAMESPACE));
+  expect(namespace.length).toBeLessThanOrEqual(255);
+  expect(namespace).toMatch(/^[\w./#:-]+$/);
+
   const alarms = propertiesOf("AWS::CloudWatch::Alarm");
   expect(alarms.length).toBeGreaterThan(20 * 10);
   for (const { AlarmDescription, Period, EvaluationPeriods, Metrics = [], AlarmActions, OKActions } of alarms) {
@@ -143,6 +203,11 @@ describe("CloudWatch's dashboard", () => {
     for (const { x, width } of widgets) expect(x + width).toBeLessThanOrEqual(24);
   });
 });
+
+interface TableInput {
+  readonly Parameters: Readonly<Record<string, unknown>>;
+  readonly StorageDescriptor: { readonly Columns: readonly { readonly Type: string }[] };
+}
 
 interface Widget {
   readonly x: number;

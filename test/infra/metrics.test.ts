@@ -121,6 +121,24 @@ describe("metrics of the jobs", () => {
     }
   });
 
+  test("count an event with the field, of the flavor and kind, and leave out durations that were clamped", () => {
+    const detail = { event: "runner_start", flavor: "large", idle: 60, queue_duration: 5 };
+    const counted = (event: object) =>
+      filters.filter(({ pattern }) => isMatched(pattern, event)).map(({ MetricName }) => MetricName);
+    expect(counted({ detail })).toEqual(["IdleDuration", "QueueDuration"]);
+    expect(counted({ detail: { ...detail, queue_duration: undefined } })).toEqual(["IdleDuration"]);
+    expect(counted({ detail: { ...detail, idle: 0, clamped: ["idle"] } })).toEqual([]);
+    expect(counted({ detail: { ...detail, flavor: undefined } })).toEqual([]);
+    const stop = {
+      event: "runner_stop",
+      flavor: "large",
+      status: "normal",
+      job_duration: 0,
+      clamped: ["job_duration"],
+    };
+    expect(counted({ detail: stop })).toEqual(["JobsByStatus"]);
+  });
+
   test("A37: have no dimension that a runner could fill with text of its own", () => {
     for (const { Dimensions } of filters) {
       for (const { Key, Value } of Dimensions) {
@@ -165,6 +183,22 @@ interface Transformation {
   readonly MetricName: string;
   readonly MetricValue: string;
   readonly Dimensions: readonly { readonly Key: string; readonly Value: string }[];
+}
+
+/** As much of CloudWatch's filter patterns as ours use: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html */
+function isMatched(pattern: string, event: object): boolean {
+  const [, terms = ""] = /^\{ (.*) \}$/.exec(pattern) ?? [];
+  return terms.split(" && ").every((term) => {
+    const [, path = "", operation = ""] = /^\(\$\.([\w.]+) (.*)\)$/.exec(term) ?? [];
+    const value = path
+      .split(".")
+      .reduce<unknown>((object, name) => (object as Record<string, unknown> | undefined)?.[name], event);
+    const [, text] = /^= "(.*)"$/.exec(operation) ?? [];
+    if (text !== undefined) return text === "*" ? typeof value === "string" : value === text;
+    if (operation === ">= 0") return typeof value === "number" && value >= 0;
+    if (operation === "NOT EXISTS") return value === undefined;
+    throw new Error(`The term ${term} is not known here`);
+  });
 }
 
 /** Dimensions of a metric of the runs, by the catalogue. */

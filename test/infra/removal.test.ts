@@ -7,6 +7,7 @@ const EVERYTHING = {
   schemaRegistry: true,
   alarmEmail: "ops@example.com",
   endedInstances: true,
+  workers: 2,
 };
 
 /** Type -> what happens to it when the stack is deleted, by `removalPolicy`. */
@@ -38,6 +39,7 @@ const GO_WITH_THE_STACK = [
   "AWS::IAM::Policy",
   "AWS::IAM::Role",
   "AWS::Lambda::EventInvokeConfig",
+  "AWS::Lambda::EventSourceMapping",
   "AWS::Lambda::Function",
   "AWS::Lambda::Permission",
   "AWS::Logs::MetricFilter",

@@ -5,7 +5,7 @@ import { readConfig } from "../../functions/extract-metrics/config.ts";
 import { metricsOf } from "../../functions/extract-metrics/report.ts";
 import { emptySummary } from "../../functions/run/summary.ts";
 import { environmentOf } from "./deployed-run.ts";
-import { arnOf, BUCKET, BUCKET_ARN, only, resolve, statementsOf } from "./iam.ts";
+import { arnOf, BUCKET, BUCKET_ARN, isAllowed, only, resolve, statementsOf } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
 
 const template = synthesize();
@@ -68,7 +68,8 @@ describe("the bucket", () => {
       return statementsOf(of, policy.Properties.PolicyDocument).flatMap(({ Sid }) => Sid ?? []);
     };
     const managed = synthesize({ bucketName: "ours", manageBucketPolicy: true });
-    expect(sids(managed)).toEqual([...sids(template), "DenyWithoutTls", "DenyOldTls"]);
+    const withoutSuffix = sids(managed).map((sid) => sid.replace(/^(DenyOthersTo\w+)[0-9a-f]{8}$/, "$1"));
+    expect(withoutSuffix).toEqual([...sids(template), "DenyWithoutTls", "DenyOldTls"]);
     managed.hasResourceProperties("AWS::S3::BucketPolicy", { Bucket: "ours" });
   });
 });
@@ -201,6 +202,36 @@ describe("the events", () => {
     });
   });
 
+  test("that could not be logged are sent to the dead letters by that rule alone", () => {
+    const [ruleId] = only(template, "AWS::Events::Rule");
+    const [queueId] = only(template, "AWS::SQS::Queue");
+    const [, { Properties }] = only(template, "AWS::SQS::QueuePolicy");
+    const policy = statementsOf(template, Properties.PolicyDocument);
+    const sends = (context: Record<string, string>) =>
+      isAllowed({ action: "sqs:SendMessage", resource: arnOf(queueId), context }, policy);
+    const tls = { "aws:SecureTransport": "true" };
+    expect(sends({ ...tls, "aws:SourceArn": arnOf(ruleId) })).toBe(true);
+    expect(sends({ ...tls, "aws:SourceArn": "arn:aws:events:eu-central-1:999999999999:rule/theirs" })).toBe(false);
+    expect(sends(tls)).toBe(false);
+    const allowed = policy.filter(({ Effect }) => Effect === "Allow");
+    expect(allowed.map(({ Principal }) => Principal)).toEqual([{ Service: "events.amazonaws.com" }]);
+  });
+
+  test("are put on the bus by the collector alone, but for EventBridge's own replays", () => {
+    const [busId] = only(template, "AWS::Events::EventBus");
+    const [roleId] = only(template, "AWS::IAM::Role", "ExtractMetricsRole");
+    const [, { Properties }] = only(template, "AWS::Events::EventBusPolicy");
+    const policy = statementsOf(template, { Statement: [Properties.Statement] });
+    const everything = [{ Effect: "Allow", Action: ["events:*"], Resource: ["*"], Condition: {} } as const];
+    const puts = (principal: string, isService: boolean) => {
+      const context = { "aws:PrincipalArn": principal, "aws:PrincipalIsAWSService": String(isService) };
+      return isAllowed({ action: "events:PutEvents", resource: arnOf(busId), context }, everything, policy);
+    };
+    expect(puts(arnOf(roleId), false)).toBe(true);
+    expect(puts("arn:aws:iam::123456789012:role/admin", false)).toBe(false);
+    expect(puts("events.amazonaws.com", true)).toBe(true);
+  });
+
   test("are logged by the rules of the bus only, without a policy of the account's ten for all log groups", () => {
     template.resourceCountIs("AWS::Logs::ResourcePolicy", 0);
     const [, { Properties }] = only(template, "AWS::Logs::LogGroup", "EventLog");
@@ -230,6 +261,24 @@ describe("the events", () => {
     existing.resourceCountIs("AWS::Events::EventBusPolicy", 0);
     expect(environmentOf(existing).EVENT_BUS_NAME).toBe("ours");
   });
+});
+
+test.each([
+  ["aws", "console.aws.amazon.com"],
+  ["aws-cn", "console.amazonaws.cn"],
+  ["aws-us-gov", "console.amazonaws-us-gov.com"],
+])("the dashboard's URL is that of the console of the partition %s", (partition, host) => {
+  const { Conditions } = template.toJSON() as { Conditions: Record<string, { "Fn::Equals": [unknown, string] }> };
+  const holds = (name: string) => {
+    expect(Conditions[name]?.["Fn::Equals"][0]).toEqual({ Ref: "AWS::Partition" });
+    return Conditions[name]?.["Fn::Equals"][1] === partition;
+  };
+  const choose = (value: unknown): unknown => {
+    const [name, yes, no] = (value as { "Fn::If"?: [string, unknown, unknown] })["Fn::If"] ?? [];
+    return name === undefined ? value : choose(holds(name) ? yes : no);
+  };
+  const [, parts] = template.toJSON().Outputs.DashboardUrl.Value["Fn::Join"] as [string, unknown[]];
+  expect(parts.map(choose).slice(0, 3).join("")).toMatch(new RegExp(`^https://${host}/cloudwatch/home\\?region=`));
 });
 
 describe("an alarm", () => {
@@ -279,15 +328,24 @@ describe("an alarm", () => {
   });
 
   test.each([
-    ["Quarantinedlarge", "Runners.quarantined", "Sum"],
-    ["AccessDenied", "AccessDenied", "Sum"],
-    ["InvariantViolated", "InvariantViolated", "Sum"],
-    ["StrayObjects", "StrayObjects", "Sum"],
-    ["RunErrors", "Errors", "Sum"],
-    ["Throttles", "Throttles", "Sum"],
-    ["DeadLetterQueue", "ApproximateNumberOfMessagesVisible", "Maximum"],
-  ])("%s rings at the first one", (id, MetricName, Statistic) => {
-    const once = { MetricName, Statistic, Threshold: 1, EvaluationPeriods: 1, TreatMissingData: "notBreaching" };
+    // An interval of the flavor; five minutes for all flavors.
+    ["Quarantinedlarge", "Runners.quarantined", "Sum", 300],
+    ["Quarantinedarmsmall", "Runners.quarantined", "Sum", 120],
+    ["AccessDenied", "AccessDenied", "Sum", 300],
+    ["InvariantViolated", "InvariantViolated", "Sum", 300],
+    ["StrayObjects", "StrayObjects", "Sum", 300],
+    ["RunErrors", "Errors", "Sum", 300],
+    ["Throttles", "Throttles", "Sum", 300],
+    ["DeadLetterQueue", "ApproximateNumberOfMessagesVisible", "Maximum", 300],
+  ])("%s rings at the first one", (id, MetricName, Statistic, Period) => {
+    const once = {
+      MetricName,
+      Statistic,
+      Period,
+      Threshold: 1,
+      EvaluationPeriods: 1,
+      TreatMissingData: "notBreaching",
+    };
     expect(alarm(id)).toMatchObject({ ...once, ComparisonOperator: "GreaterThanOrEqualToThreshold" });
   });
 

@@ -18,8 +18,9 @@ export interface Resource {
 
 export function createStack(settings: object = {}): { app: App; stack: RunnerMetricsStack } {
   const app = createApp();
-  const stack = new RunnerMetricsStack(app, "RunnerMetrics", {
-    settings: parseSettings(stackSettings, { flavors: TWO_FLAVORS, ...settings }, "The test's settings"),
+  const parsed = parseSettings(stackSettings, { flavors: TWO_FLAVORS, ...settings }, "The test's settings");
+  const stack = new RunnerMetricsStack(app, parsed.stackName, {
+    settings: parsed,
     env: { account: ACCOUNT, region: REGION },
   });
   return { app, stack };
