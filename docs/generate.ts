@@ -371,9 +371,10 @@ function findingsReference(): string {
       `| ${tool} | \`${rule.replace("NIST.800.53.R5-", "")}\` | ${where} | ${reason} |`,
   );
   return page("Findings of linters", "docs/accepted-findings.ts", [
-    "Four linters check the templates. cdk-nag's AwsSolutions pack has no finding that is not acknowledged in the code. `npm run test:all -- templates` runs",
-    "cfn-lint for all regions, checkov, and cdk-nag's NIST 800-53 (revision 5) pack, with the default settings and with everything switched on. It",
-    "fails if a finding is not in this table, or if a finding in this table is no longer found.",
+    "Five sets of rules check the templates. cdk-nag's AwsSolutions pack has no finding that is not acknowledged in the code. `npm run test:all -- templates`",
+    "runs cfn-lint for all regions, checkov, cfn-guard with the rules of AWS Control Tower's proactive controls, and cdk-nag's NIST 800-53 (revision 5)",
+    "pack, with the default settings and with everything switched on. It fails if a finding is not in this table, or if a finding in this table is no",
+    "longer found.",
     "",
     "| linter | rule | where | why it stays, or which setting changes it |",
     "|---|---|---|---|",

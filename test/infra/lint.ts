@@ -1,9 +1,10 @@
 /**
- * `npm run test:all -- templates`: cfn-lint for all regions, checkov, and cdk-nag's NIST 800-53 pack over the templates. Every finding must be in
- * the list of accepted findings, and every accepted finding must still be found. Needs Python for the first two.
+ * `npm run test:all -- templates`: cfn-lint for all regions, checkov, cfn-guard with Control Tower's rules, and cdk-nag's NIST 800-53 pack over the
+ * templates. Every finding must be in the list of accepted findings, and every accepted finding must still be found. Needs Python for the first
+ * two, and npm's registry for the third.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App, type Stack } from "aws-cdk-lib";
@@ -16,16 +17,25 @@ import { installed } from "../emulators.ts";
 
 const CFN_LINT = { name: "cfn-lint", packages: ["cfn-lint==1.58.0"], pythonMinor: 10 };
 const CHECKOV = { name: "checkov", packages: ["checkov==3.3.30"], pythonMinor: 10 };
+/** cfn-guard's program, and the rules of AWS Control Tower's proactive controls. */
+const CFN_GUARD = { name: "@cdklabs/cdk-validator-cfnguard", version: "0.0.62" };
+const TOOLS = new URL("../../.tools/cfn-guard/", import.meta.url).pathname;
 
 const alarms = { queueSeconds: 1, lostPercent: 1, failedInstallations: 1, nothingExtractedHours: 1, busyHours: 1 };
 const SETTINGS: Readonly<Record<string, StackSettingsInput>> = {
   default: { flavors: { large: {} } },
   everything: {
-    flavors: { large: { githubRunners: "acme", alarms }, "arm-small": { everyMinutes: 2, orphanAfterSeconds: 7_200 } },
+    flavors: {
+      large: { githubRunners: "acme", alarms, jobsPerRunner: "many" },
+      "arm-small": { everyMinutes: 2, orphanAfterSeconds: 7_200 },
+    },
     github: { owners: ["acme"] },
     alarmEmail: "ops@example.com",
     kmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
-    reservedConcurrency: 2,
+    reservedConcurrency: 4,
+    workers: 2,
+    endedInstances: true,
+    schemaRegistry: true,
     removalPolicy: "destroy",
   },
 };
@@ -54,7 +64,7 @@ function findingsOf(name: string, settings: StackSettingsInput): Finding[] {
   });
   const template = join(directory, `${name}.json`);
   writeFileSync(template, JSON.stringify(Template.fromStack(stack as Stack).toJSON()));
-  return [...cfnLint(template), ...checkov(template), ...nist(app)];
+  return [...cfnLint(template), ...checkov(template), ...cfnGuard(template), ...nist(app)];
 }
 
 function cfnLint(template: string): Finding[] {
@@ -105,6 +115,36 @@ function checkov(template: string): Finding[] {
     resource: resource.split(".").at(-1) ?? "",
     text: check_name,
   }));
+}
+
+function cfnGuard(template: string): Finding[] {
+  const folder = join(TOOLS, "node_modules", CFN_GUARD.name);
+  if (!existsSync(folder)) {
+    mkdirSync(TOOLS, { recursive: true });
+    // Without its peer, the CDK, and its scripts.
+    const options = ["--legacy-peer-deps", "--ignore-scripts", "--no-save", "--no-audit", "--no-fund"];
+    const one = `${CFN_GUARD.name}@${CFN_GUARD.version}`;
+    execFileSync("npm", ["install", ...options, "--prefix", TOOLS, one], { stdio: "inherit" });
+  }
+  const system = process.platform === "darwin" ? "macos" : "ubuntu";
+  const program = join(folder, "bin", system, process.arch === "arm64" ? "aarch64" : "x86_64", "cfn-guard");
+  const rules = join(folder, "rules/control-tower/cfn-guard");
+  const options = ["--structured", "--show-summary", "none", "--output-format", "json"];
+  // Its exit code says whether there are findings.
+  const { stdout, stderr } = spawnSync(program, ["validate", "--rules", rules, "--data", template, ...options], {
+    encoding: "utf8",
+    maxBuffer: 1e8,
+  });
+  if (!stdout.startsWith("[")) throw new Error(`cfn-guard failed: ${stdout}${stderr}`);
+  const [report] = JSON.parse(stdout) as [{ compliant: string[]; not_compliant: { Rule: { name: string } }[] }];
+  if (report.compliant.length === 0) throw new Error("cfn-guard checked nothing");
+  return report.not_compliant.flatMap(({ Rule }) => {
+    const text = JSON.stringify(Rule);
+    const [, control = Rule.name, title = ""] = /\[(CT[\w.]+)\]: ([^\\]*)/.exec(text) ?? [];
+    const resources = new Set([...text.matchAll(/"path":"\/Resources\/(\w+)/g)].map(([, id = ""]) => id));
+    if (resources.size === 0) throw new Error(`cfn-guard does not say which resource breaks ${control}`);
+    return [...resources].map((resource) => ({ tool: "cfn-guard" as const, rule: control, resource, text: title }));
+  });
 }
 
 function nist(app: App): Finding[] {
