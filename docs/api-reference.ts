@@ -13,12 +13,23 @@ interface Method {
 export function apiReference(): string[] {
   const props = read("infra/props.ts");
   const interfaces = ["RunnerMetricsProps", "FlavorProps", "FlavorAlarmsProps", "GithubProps"];
-  const methods = ["infra/runner-metrics.ts", "infra/runner-metrics-base.ts"].flatMap((path) => methodsOf(read(path)));
+  const [construct, base] = [read("infra/runner-metrics.ts"), read("infra/runner-metrics-base.ts")];
+  const methods = [construct, base].flatMap(methodsOf);
   const example = read("examples/own-app.ts");
   return [
     "`new RunnerMetrics(scope, id, props)` from `infra/runner-metrics.ts`. [own-app.ts](../../examples/own-app.ts) is a whole app, which a test",
     "synthesises; the examples below are from it.",
     ...interfaces.flatMap((name) => ["", `## ${name}`, "", ...propertyTable(props, name)]),
+    "",
+    "## Attributes",
+    "",
+    "What the construct has made or uses, for policies, subscriptions and alarms of your own.",
+    "",
+    ...attributeTable(base, construct),
+    "",
+    "## RunnerMetricsAttributes",
+    "",
+    ...propertyTable(construct, "RunnerMetricsAttributes"),
     "",
     "## Methods",
     ...methods.flatMap((method) => ["", ...methodSection(method, example)]),
@@ -29,20 +40,42 @@ function propertyTable(source: string, name: string): string[] {
   const [, body] = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
   if (body === undefined) throw new Error(`There is no interface ${name}`);
   const properties = [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\n {2}readonly (\w+)(\??): ([^;]+);/g)];
+  if (properties.length !== body.match(/^ {2}readonly /gm)?.length) throw new Error(`${name}: a comment is missing`);
   const rows = properties.map(([, comment = "", property, optional, type = ""]) => {
     const [text = "", byDefault = ""] = plain(comment).split("@default");
+    if (optional && byDefault === "") throw new Error(`${name}.${property} has no @default`);
     const value = optional ? byDefault.trim().replace(/^- /, "") : "required";
     return `| \`${property}\` | \`${type.replace(" | undefined", "").replaceAll("|", "\\|")}\` | ${value} | ${text.trim()} |`;
   });
   return ["| property | type | default | meaning |", "|---|---|---|---|", ...rows];
 }
 
-/** Public methods that have a doc comment. */
+/** Public attributes of the construct and of the class that it extends, each with the comment that stands first. */
+function attributeTable(...sources: readonly string[]): string[] {
+  const pattern = /(?: {2}\/\*\* (.*) \*\/\n)? {2}(?:abstract )?readonly (\w+)\??: ([^;]+);/g;
+  const found = sources.flatMap((source) => {
+    // The class, without what is above and below it.
+    const [, body = ""] = /\nexport (?:abstract )?class [^\n]*\n([\s\S]*?)\n\}\n/.exec(source) ?? [];
+    return [...body.matchAll(pattern)];
+  });
+  const attributes = Map.groupBy(found, ([, , name = ""]) => name);
+  const rows = [...attributes].map(([name, [first]]) => {
+    const [, text, , type = ""] = first ?? [];
+    if (!text) throw new Error(`The attribute ${name} has no comment`);
+    return `| \`${name}\` | \`${type.replace(" | undefined", "")}\` | ${text} |`;
+  });
+  return ["| attribute | type | meaning |", "|---|---|---|", ...rows];
+}
+
+/** Public methods. Each has a doc comment. */
 function methodsOf(source: string): Method[] {
   const found = source.matchAll(
     / {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(?: {2}\/\/[^\n]*\n)?( {2}(?:static )?(\w+)\([\s\S]*?\)): [\w<>]+ \{\n/g,
   );
-  return [...found].map(([, comment = "", signature = "", name = ""]) => ({
+  const methods = [...found];
+  const names = [...source.matchAll(/^ {2}(?:static )?(?!constructor\b)(\w+)\(/gm)].map(([, name]) => name);
+  if (methods.map(([, , , name]) => name).join() !== names.join()) throw new Error("A method has no comment");
+  return methods.map(([, comment = "", signature = "", name = ""]) => ({
     name,
     signature: signature.trim().replace(/\s+/g, " ").replace("( ", "(").replace(", )", ")"),
     text: plain(comment),

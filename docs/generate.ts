@@ -359,10 +359,11 @@ function withCosts(text: string): string {
   const settings = parseSettings(stackSettings, { flavors: { counted: {} } }, "docs");
   const template = Template.fromStack(new RunnerMetricsStack(app, "Docs", { settings }));
   const ids = Object.keys(template.findResources("AWS::CloudWatch::Alarm"));
-  const ofFlavor = ids.filter((id) => id.includes("counted")).length;
-  return [`${before}${COSTS[0]}`, ...costTable({ inAll: ids.length - ofFlavor, ofFlavor }), `${COSTS[1]}${after}`].join(
-    "\n",
-  );
+  const alarmsOfFlavor = ids.filter((id) => id.includes("counted")).length;
+  const dashboard = JSON.stringify(template.findResources("AWS::CloudWatch::Dashboard"));
+  const tables = dashboard.split('\\"type\\":\\"log\\"').length - 1;
+  const table = costTable({ alarms: ids.length - alarmsOfFlavor, alarmsOfFlavor, tables });
+  return [`${before}${COSTS[0]}`, ...table, `${COSTS[1]}${after}`].join("\n");
 }
 
 function findingsReference(): string {

@@ -34,6 +34,7 @@ export type { FlavorProps, GithubProps, RunnerMetricsProps } from "./props.ts";
 
 /** What another stack has to know. The outputs of the stock stack have it. */
 export interface RunnerMetricsAttributes {
+  /** The bus that the events are published on. */
   readonly eventBusName: string;
   /**
    * Needed for the metrics only.
@@ -63,11 +64,13 @@ export class RunnerMetrics extends RunnerMetricsBase {
     return new ImportedRunnerMetrics(scope, id, attributes);
   }
 
+  /** The bucket that runners upload to. */
   readonly bucket: IBucket;
   readonly eventBus: IEventBus;
   /** EventBridge's archive, from which events can be replayed; absent with an `archiveRetention` of 0. */
   readonly replayArchiveArn?: string | undefined;
   readonly metricsNamespace: string;
+  /** The collector: its `function`, `role` and `logGroup`. */
   readonly extractMetrics: ExtractMetrics;
   /** Records how EC2 instances end; absent unless `endedInstances` is set. */
   readonly recordInstanceEnds?: RecordInstanceEnds | undefined;
@@ -75,12 +78,15 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly deadLetterQueue: IQueue;
   /** Holds what runs hand over to workers; absent without workers. */
   readonly workQueue?: IQueue | undefined;
+  /** The schedules: `groupName` is that of their group. */
   readonly schedules: Schedules;
+  /** The log of all events: `logGroup`. */
   readonly eventLog: EventLog;
   /** The topic of the alarms; absent without alarms. */
   readonly alarmTopic?: ITopic | undefined;
   /** The credentials for GitHub; absent if GitHub is not configured. */
   readonly githubSecret?: ISecret | undefined;
+  /** The dashboard, by `name`; absent if it is switched off. */
   readonly dashboard?: MetricsDashboard | undefined;
   /** Policies and roles for runners, by flavor. Retired flavors have none. */
   readonly runnerAccess: Readonly<Record<string, RunnerAccess>>;

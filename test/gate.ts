@@ -37,7 +37,7 @@ const STAGES: Readonly<Record<string, Stage>> = {
   template: { title: "the release's template on MiniStack", command: ["node", "test/package/deploy-template.ts"] },
   release: { title: "the same release from two clones", command: ["node", "test/package/reproducible.ts"] },
   templates: {
-    title: "cfn-lint in all regions, checkov and NIST 800-53 over the templates",
+    title: "cfn-lint in all regions, checkov, cfn-guard and NIST 800-53 over the templates",
     command: ["node", "test/infra/lint.ts"],
   },
   e2e: { title: "deploy and run on MiniStack", command: ["node", "test/e2e/deploy.ts"] },
