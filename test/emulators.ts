@@ -119,7 +119,7 @@ function install({ name, packages, pythonMinor }: PythonProgram, venv: string): 
   writeFileSync(join(venv, "packages"), `${packages.join(" ")}\n`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -40,6 +40,7 @@ const STAGES: Readonly<Record<string, Stage>> = {
     title: "cfn-lint in all regions, checkov, cfn-guard and NIST 800-53 over the templates",
     command: ["node", "test/infra/lint.ts"],
   },
+  "by-hand": { title: "the commands for MiniStack in the documents", command: ["node", "test/e2e/by-hand.ts"] },
   e2e: { title: "deploy and run on MiniStack", command: ["node", "test/e2e/deploy.ts"] },
   backlog: {
     title: "3,000 runners through a real queue, on MiniStack",
