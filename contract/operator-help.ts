@@ -127,7 +127,7 @@ export const GITHUB_HELP: Readonly<Record<GithubReason, ReasonHelp>> = {
     cause: "The secret is empty or can't be read, or its key or token was revoked or has expired.",
     fault: "The person who manages the App or token.",
     action:
-      "If GitHub answered 401, create a new key or token and put it into the secret: docs/use/github.md. If no call was made, the function can't read the secret: look for a change of its policy, its key, or the function's role.",
+      "If GitHub answered 401 in one of the last runs, create a new key or token and put it into the secret: docs/use/github.md. It is used after a minute. If none of the last runs has an answer, the function can't read the secret: look for a change of its policy, its key, or the function's role.",
   },
   "unreadable-credentials": {
     cause: "The secret was filled in wrongly: it holds neither an App's id, installation and private key nor a token.",

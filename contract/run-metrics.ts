@@ -68,6 +68,7 @@ const NAMED = {
   EndedInstancesUnknown: {
     unit: "Count",
     meaning: "1 if the run did not learn about every EC2 instance whether it has ended. The log says why.",
+    ofAllFlavors: true,
   },
   GithubRequests: { unit: "Count", meaning: "Calls to GitHub.", ofAllFlavors: true },
   GithubRateLimited: {

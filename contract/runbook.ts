@@ -45,6 +45,13 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
       "The log of the function RecordInstanceEnds says what S3 answered. HTTP 403: look for a change of the bucket's policy, the function's role, or the key. Undo it, or deploy the stack again. Nothing is lost: a runner without a record is collected after orphanAfterSeconds, and its cause is unknown.",
     over: "The alarm is OK after the next instance has ended.",
   },
+  EndedInstancesUnknown: {
+    look: ["runner-metrics runs --last 5"],
+    action:
+      "The problems of the last runs have the reason; Ended instances in docs/operate/reasons.md says what each means. `denied`: look for a change of the bucket's policy, the function's role, or the key, and undo it, or deploy the stack again. `failed`: wait for the next run. `too-many`: more than 50,000 instances ended in three days; orphanAfterSeconds finds the runners of the others. Nothing is lost meanwhile.",
+    after: [RUN],
+    over: "`runner-metrics run FLAVOR` reports no problem.",
+  },
   AccessDenied: {
     look: ["runner-metrics runs --last 5", "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text"],
     action:
@@ -66,11 +73,11 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: "A version that corrects it is deployed.",
   },
   GithubCredentials: {
-    look: ["runner-metrics status"],
+    look: ["runner-metrics status", "runner-metrics runs --last 5"],
     action:
-      "If GitHub answered 401, the key or token was revoked or has expired: create a new one, and put it into the secret, as step 5 of docs/use/github.md shows. If no call was made, the function may not read the secret: look for a change of the secret's policy, its key, or the function's role. Events are issued meanwhile, without what GitHub says.",
+      "If GitHub answered 401 in one of the last runs, the key or token was revoked or has expired: create a new one, and put it into the secret, as step 5 of docs/use/github.md shows. If none of the last runs has an answer of GitHub's, the function may not read the secret: look for a change of the secret's policy, its key, or the function's role. Events are issued meanwhile, without what GitHub says.",
     after: [RUN],
-    over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
+    over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected. Refused credentials are tried again after a minute.",
   },
   GithubSecretUnreadable: {
     look: ["runner-metrics status"],

@@ -318,7 +318,7 @@ function alarmsReference(): string {
   const optional = Object.keys(ALARM_LIMITS);
   return page("Alarms", "infra/constructs/alarms.ts", [
     "Each alarm goes to ALARM for something that needs a person, and its e-mail says the same as this table. Most exist once for each flavor. The",
-    "alarms about GitHub exist only if GitHub is configured, and `InstanceEndsNotRecorded` only with `endedInstances`. The log line `run` of the function has the summary of each run.",
+    "alarms about GitHub exist only if GitHub is configured, and `InstanceEndsNotRecorded` and `EndedInstancesUnknown` only with `endedInstances`. The log line `run` of the function has the summary of each run.",
     "",
     "Each alarm notifies the topic when it goes to ALARM and when it goes back to OK.",
     "",

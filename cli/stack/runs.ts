@@ -19,6 +19,7 @@ const summary = z.looseObject({
   deferralReasons: z.record(z.string(), z.number()),
   jobMetricsUnknown: z.record(z.string(), z.number()).optional(),
   runnersUnknown: z.string().optional(),
+  endedUnknown: z.string().optional(),
   live: z.record(z.string(), z.object({ count: z.number(), oldestSeconds: z.number() })).optional(),
   objects: z.record(z.string(), z.number()).optional(),
   programs: z.record(z.string(), z.number()).optional(),
@@ -88,13 +89,13 @@ export function refusalOf({
   const reason = OF_CREDENTIALS.find((one) => jobMetricsUnknown[one]);
   if (!reason) return undefined;
   const answers = Object.entries(github?.statuses ?? {}).map(([status, count]) => `HTTP ${status}: ${count}`);
-  const answered = answers.length > 0 ? `GitHub answered ${answers.join(", ")}` : "no call was made";
+  const answered = answers.length > 0 ? `GitHub answered ${answers.join(", ")}` : "not asked in this run";
   return { reason, found: `${reason}, jobs: ${jobMetricsUnknown[reason]}, ${answered}` };
 }
 
 /** What a run had to complain about, in lines. */
 export function problemsOf(summary: RunSummary): string[] {
-  const { deferralReasons, stopped, errors, runnersUnknown, objects, strays } = summary;
+  const { deferralReasons, stopped, errors, runnersUnknown, endedUnknown, objects, strays } = summary;
   const refusal = refusalOf(summary);
   const deferred = Object.entries(deferralReasons).filter(([, count]) => count > 0);
   return [
@@ -103,6 +104,7 @@ export function problemsOf(summary: RunSummary): string[] {
     ...((objects?.denied ?? 0) + (objects?.failed ?? 0) > 0 ? ["objects could not be deleted"] : []),
     ...(strays ? [`objects outside any storage: ${strays}`] : []),
     ...(runnersUnknown ? [`GitHub did not say which runners are online: ${runnersUnknown}`] : []),
+    ...(endedUnknown ? [`ended EC2 instances are not all known: ${endedUnknown}`] : []),
     ...(refusal ? [`GitHub did not say anything about jobs: ${refusal.found}`] : []),
     ...errors,
   ];

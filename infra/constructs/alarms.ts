@@ -47,7 +47,7 @@ interface RunAlarm {
   /** What happened, and what to do. The e-mail contains it. `FLAVOR`, `RUNS` and `OWNER` are replaced. */
   readonly description: string;
   /** The setting without which the metric is not written. */
-  readonly needs?: "github" | "githubRunners";
+  readonly needs?: "github" | "githubRunners" | "endedInstances";
 }
 
 /**
@@ -90,6 +90,13 @@ const RUN_ALARMS: Readonly<Record<string, RunAlarm>> = {
     after: "once",
     description:
       "Objects are outside any storage, where no runner may write: somebody's permissions are too wide. The log says of which flavor (strays).",
+  },
+  EndedInstancesUnknown: {
+    metric: "EndedInstancesUnknown",
+    after: "once",
+    needs: "endedInstances",
+    description:
+      "A run did not learn about every EC2 instance whether it has ended: silent runners on the others are collected after orphanAfterSeconds, with an unknown cause. The log says why (endedUnknown, errors).",
   },
   InvariantViolated: {
     metric: "InvariantViolated",
@@ -196,14 +203,15 @@ export class Alarms extends Construct {
         "The end of an EC2 instance could not be recorded. Lambda tries again twice. If a record is missing, the runner is collected after orphanAfterSeconds, with an unknown cause.",
       );
     }
+    const has = { github: props.settings.github, githubRunners: undefined, endedInstances: props.recordInstanceEnds };
     for (const [name, { metric, needs, description }] of Object.entries(RUN_ALARMS)) {
-      if (!RUN_METRICS[metric].ofAllFlavors || (needs && !props.settings.github)) continue;
+      if (!RUN_METRICS[metric].ofAllFlavors || (needs && !has[needs])) continue;
       const options = { period, statistic: Stats.SUM };
       this.watch(name, runMetric(props.metricsNamespace, metric, "", options), description);
     }
   }
 
-  private watchFlavor(flavor: string, { settings, metricsNamespace }: AlarmsProps): void {
+  private watchFlavor(flavor: string, { settings, metricsNamespace, recordInstanceEnds }: AlarmsProps): void {
     const { noRunAlarmAfterIntervals, deferredAlarmAfterRuns } = settings;
     const { everyMinutes = 1, githubRunners } = settings.flavors[flavor] ?? {};
     const period = Duration.minutes(everyMinutes);
@@ -223,7 +231,7 @@ export class Alarms extends Construct {
       // early or late, one period has two and the next has none.
       inARow: { period: Duration.minutes(deferredAlarmAfterRuns * everyMinutes), statistic: Stats.MINIMUM },
     };
-    const has = { github: settings.github, githubRunners };
+    const has = { github: settings.github, githubRunners, endedInstances: recordInstanceEnds };
     for (const [name, { metric, after, needs, description }] of Object.entries(RUN_ALARMS)) {
       if (RUN_METRICS[metric].ofAllFlavors || (needs && !has[needs])) continue;
       const text = description

@@ -107,6 +107,20 @@ describe("the function that records how instances end", () => {
       Dimensions: [{ Name: "FunctionName", Value: functionId }],
     });
   });
+
+  test("comes with an alarm for runs that don't learn what it recorded, one for all flavors", () => {
+    const [, alarm] = only(template, "AWS::CloudWatch::Alarm", "EndedInstancesUnknown");
+    expect(resolve(template, alarm.Properties)).toMatchObject({
+      MetricName: "EndedInstancesUnknown",
+      Dimensions: [{ Name: "service", Value: "extract-metrics" }],
+      Statistic: "Sum",
+      Threshold: 1,
+      EvaluationPeriods: 1,
+      TreatMissingData: "notBreaching",
+    });
+    const without = Object.keys(resources(synthesize(), "AWS::CloudWatch::Alarm"));
+    expect(without.filter((id) => id.includes("EndedInstancesUnknown"))).toEqual([]);
+  });
 });
 
 describe("the collector", () => {

@@ -46,6 +46,11 @@ test.each([
   ["a dead letter", { deadLetterCount: async () => 1 }, ["dead-letter queue"]],
   ["an alarm", { alarms: async () => [{ name: "Deferred", state: "ALARM" }] }, ["alarms"]],
   [
+    "a run that may not list ended instances",
+    logOf(runLine(NOW - 1_000, { endedUnknown: "denied" })),
+    ["result large"],
+  ],
+  [
     "a token that was revoked before the last run, which had no job to ask about",
     logOf(
       runLine(NOW - 60_000, REVOKED),
@@ -109,7 +114,7 @@ test("what is wrong comes with what to do about it, and not with a reference alo
   expect(of("alarms")?.fix).toBe("See docs/operate/runbook.md#deferred.");
   const unread = { ...REVOKED, github: { requests: 0, rateLimited: 0, statuses: {} } };
   const without = await checkStack(OUTPUTS, healthyStack(logOf(runLine(NOW - 1_000, unread))), NOW);
-  expect(without.find(({ check }) => check === "GitHub large")?.found).toContain("no call was made");
+  expect(without.find(({ check }) => check === "GitHub large")?.found).toContain("not asked in this run");
 });
 
 test("it names the versions of the stack, of this command, and of the runners of the last runs", async () => {
