@@ -47,8 +47,8 @@ export interface ReplayState {
 
 /** A deployed stack. Methods throw the SDK's errors. */
 export interface Operations {
-  /** Lines of a log since a time, the oldest first. `pattern` is a filter pattern of CloudWatch Logs. */
-  logLines(log: "function" | "events", since: number, pattern: string): AsyncGenerator<LogLine>;
+  /** Lines of the function's log since a time, the oldest first. `pattern` is a filter pattern of CloudWatch Logs. */
+  logLines(since: number, pattern: string): AsyncGenerator<LogLine>;
   schedules(): Promise<ScheduleState[]>;
   /** Starts a run and waits for it. */
   invoke(input: unknown): Promise<{ readonly failed: boolean; readonly result: unknown }>;
@@ -89,10 +89,10 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
   }
 
   return {
-    async *logLines(log, since, pattern) {
+    async *logLines(since, pattern) {
       const { CloudWatchLogsClient, FilterLogEventsCommand } = await import("@aws-sdk/client-cloudwatch-logs");
       const client = new CloudWatchLogsClient(settings);
-      const logGroupName = output(outputs, log === "function" ? "FunctionLogGroupName" : "EventLogGroupName");
+      const logGroupName = output(outputs, "FunctionLogGroupName");
       for (let nextToken: string | undefined, isFirst = true; isFirst || nextToken; isFirst = false) {
         const page = await client.send(
           new FilterLogEventsCommand({

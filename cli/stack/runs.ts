@@ -50,7 +50,7 @@ export async function listRuns(
 ): Promise<LoggedRun[]> {
   let runs: LoggedRun[] = [];
   const ofFlavor = flavor === undefined ? "" : ` && $.summary.flavor = "${flavor}"`;
-  for await (const { at, message } of operations.logLines("function", since, `{ $.message = "run"${ofFlavor} }`)) {
+  for await (const { at, message } of operations.logLines(since, `{ $.message = "run"${ofFlavor} }`)) {
     const run = parseRun(at, message);
     if (!run || (flavor !== undefined && run.summary.flavor !== flavor)) continue;
     runs.push(run);

@@ -17,14 +17,7 @@ export interface Check {
 }
 
 /** Outputs without which commands don't work. */
-const OUTPUTS = [
-  "BucketName",
-  "FunctionName",
-  "FunctionLogGroupName",
-  "EventLogGroupName",
-  "ScheduleGroupName",
-  "DeadLetterQueueUrl",
-];
+const OUTPUTS = ["BucketName", "FunctionName", "FunctionLogGroupName", "ScheduleGroupName", "DeadLetterQueueUrl"];
 
 /** Runs of a flavor that are looked at, the last ones. */
 const RUNS_MAX = 60;

@@ -6,7 +6,7 @@ import type { ILogGroup } from "aws-cdk-lib/aws-logs";
 import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
+import { EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { UPLOADABLE_FILES } from "../../contract/runner-files.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
 
@@ -59,7 +59,7 @@ export class OperatorAccess extends Construct {
 function readStatements(props: OperatorAccessProps): PolicyStatement[] {
   const { bucket, encryptionKey, deadLetterQueue, workQueue, functionLog, eventLog } = props;
   // A whole prefix, and not each flavor: a managed policy holds 6,144 characters, and a stack 20 flavors.
-  const prefixes = [RUNNERS_PREFIX, QUARANTINE_PREFIX];
+  const prefixes = [RUNNERS_PREFIX, QUARANTINE_PREFIX, EVENTS_PREFIX];
   return [
     new PolicyStatement({
       sid: "ListBucket",

@@ -33,9 +33,9 @@ afterAll(() => world.close());
 describe("the policies for operators, held against the calls of the commands,", () => {
   test("allow exactly who has both to release and drop, and who has the first to look", async () => {
     const recorded = await recordCalls(world.endpoint, "none");
-    const quarantine = async (...args: string[]) => {
+    const called = async (...args: string[]) => {
       const from = recorded.calls.length;
-      const done = await runnerMetrics(recorded.endpoint, ["quarantine", ...args, "--bucket", "metrics"], {
+      const done = await runnerMetrics(recorded.endpoint, [...args, "--bucket", "metrics"], {
         AWS_ENDPOINT_URL_STS: world.endpoint,
       });
       expect(done).toMatchObject({ code: 0, stderr: "" });
@@ -43,7 +43,12 @@ describe("the policies for operators, held against the calls of the commands,", 
         .slice(from)
         .map((call) => ({ ...call, resource: call.resource.replace("arn:aws:s3:::metrics", BUCKET_ARN) }));
     };
-    const looking = [...(await quarantine("list")), ...(await quarantine("show", "r-1"))];
+    const quarantine = (...args: string[]) => called("quarantine", ...args);
+    const looking = [
+      ...(await called("runner", "r-1")),
+      ...(await quarantine("list")),
+      ...(await quarantine("show", "r-1")),
+    ];
     const acting = [...(await quarantine("release", "r-1", "--anyway")), ...(await quarantine("drop", "r-2"))];
     recorded.close();
 
