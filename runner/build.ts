@@ -21,6 +21,9 @@ export const SHIMS = [
   "job-completed.ps1",
 ] as const;
 
+/** They know their steps by their names. */
+const HOOKS = new Set<string>(["job-started.sh", "job-completed.sh"]);
+
 /** Where `npm run build:runner` puts it. */
 export const DIRECTORY = join(SOURCES, "dist");
 
@@ -48,7 +51,7 @@ export async function buildRunner(directory = DIRECTORY): Promise<string> {
   // Where a folder above has a package.json that says "module".
   writeFileSync(join(directory, "package.json"), '{ "type": "commonjs" }\n');
   for (const shim of SHIMS) {
-    cpSync(join(SOURCES, "shims", shim), join(directory, shim));
+    cpSync(join(SOURCES, "shims", HOOKS.has(shim) ? "hook.sh" : shim), join(directory, shim));
     if (shim.endsWith(".sh")) chmodSync(join(directory, shim), 0o755);
   }
   const sums = [PROGRAM, "package.json", ...SHIMS].map((name) => {

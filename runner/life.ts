@@ -25,6 +25,14 @@ export interface Instant {
   readonly date?: number | undefined;
 }
 
+/** A moment as `installation-start.sh` notes it: the texts of the kernel and of S3. */
+interface InstantAsRead {
+  readonly wall: number;
+  /** Linux's `/proc/uptime`, or the `kern.boottime` of macOS. */
+  readonly up: string;
+  readonly date: string;
+}
+
 /** What GitHub's environment says about a job: enough to tell one job from another. */
 export interface JobIdentity {
   readonly runId: string;
@@ -48,7 +56,7 @@ export type LifeRecord =
   /** Nothing of that step's request is in the bucket. */
   | { readonly unsent: FileName; readonly by: string }
   /** S3 stored the file by a request that began at `at`. */
-  | { readonly ack: FileName; readonly at: Omit<Instant, "date"> & { readonly date?: number | string | undefined } }
+  | { readonly ack: FileName; readonly at: Instant | InstantAsRead }
   /** The file is there by a request of ours whose answer was lost. It is no acknowledgement: nobody knows since when. */
   | { readonly there: FileName }
   /** A collector may have presumed this runner dead: from now on all files are sent again with each step. */
@@ -142,10 +150,8 @@ function add(life: Draft, record: LifeRecord): void {
   } else if ("unsent" in record) {
     life.sent.get(record.unsent)?.delete(record.by);
   } else if ("ack" in record) {
-    const { wall, uptime, date } = record.at;
     life.stored.add(record.ack);
-    // `installation-start.sh` notes it as S3 wrote it.
-    life.lastAck = { wall, uptime, date: typeof date === "string" ? Date.parse(date) : date };
+    life.lastAck = instantOf(record.at);
   } else if ("there" in record) {
     life.stored.add(record.there);
   } else if ("gap" in record) {
@@ -158,6 +164,15 @@ function add(life: Draft, record: LifeRecord): void {
   } else {
     life.isDone = true;
   }
+}
+
+/** Not a number where a text is none of a clock's: then a gap is assumed. */
+function instantOf(at: Instant | InstantAsRead): Instant {
+  if (!("up" in at)) return at;
+  const { wall, up, date } = at;
+  const [, sinceStart, startedAt] = /^([0-9.]+) |\bsec = ([0-9]+)/.exec(up) ?? [];
+  const uptime = startedAt === undefined ? Number(sinceStart) * 1000 : wall - Number(startedAt) * 1000;
+  return { wall, uptime, date: Date.parse(date) };
 }
 
 type Shape = (record: Readonly<Record<string, unknown>>) => boolean;
@@ -186,8 +201,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
 function isInstant(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { wall, uptime, date } = value as Readonly<Record<string, unknown>>;
-  return isNumber(wall) && isNumber(uptime) && (date === undefined || isNumber(date) || isText(date));
+  const { wall, uptime, up, date } = value as Readonly<Record<string, unknown>>;
+  if (up !== undefined) return isNumber(wall) && isText(up) && isText(date);
+  return isNumber(wall) && isNumber(uptime) && (date === undefined || isNumber(date));
 }
 
 function parseJson(line: string): unknown {

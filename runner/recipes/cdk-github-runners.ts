@@ -20,7 +20,8 @@ import { runnerPolicy } from "../../contract/runner-policy.ts";
 
 /** What `npm run build:runner` has built. */
 const DIRECTORY = fileURLToPath(new URL("../dist", import.meta.url));
-const WRAP_RUN = fileURLToPath(new URL("wrap-run.sh", import.meta.url));
+/** In the place of GitHub's run.sh: puts `run` around that. */
+const RUN = 'exec /bin/sh /opt/runner-metrics/runner-metrics.sh run -- /home/runner/run-github.sh "$@"';
 
 /** Where a runner's metrics go. */
 export interface MetricsTarget {
@@ -46,14 +47,12 @@ export function addMetrics(
   imageBuilder.addComponent(
     RunnerImageComponent.custom({
       name: "RunnerMetrics",
-      assets: [
-        { source: DIRECTORY, target: "/opt/runner-metrics" },
-        { source: WRAP_RUN, target: "/opt/runner-metrics/wrap-run.sh" },
-      ],
+      assets: [{ source: DIRECTORY, target: "/opt/runner-metrics" }],
       commands: [
         `printf '%s\\n' ${settings.map((line) => `'${line}'`).join(" ")} > /opt/runner-metrics/runner-metrics.conf`,
         "chmod -R go+rX /opt/runner-metrics",
-        "sh /opt/runner-metrics/wrap-run.sh /home/runner",
+        "cd /home/runner && mv run.sh run-github.sh",
+        `printf '%s\\n' '#!/bin/sh' '${RUN}' > /home/runner/run.sh && chmod 755 /home/runner/run.sh`,
       ],
     }),
   );

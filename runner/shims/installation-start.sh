@@ -2,46 +2,44 @@
 # Before there is a Node: records that a runner's installation begins now, or began at the UNIX time $1, and uploads that if curl can: with
 # a ticket any curl, with keys or the EC2 instance's role curl from 7.87. The first step with Node continues. Each line ends with a number sign. #
 umask 077 #
-cr=$(printf '\r') file=runner-installation-start.timestamp #
+PATH=/usr/bin:/bin:/usr/sbin:/sbin:${PATH-} cr=$(printf '\r') file=runner-installation-start.timestamp #
 case $0 in */*) home=${0%/*} ;; *) home=. ;; esac #
 main() { #
   while IFS='=' read -r name value || [ -n "$name" ]; do #
     case $name in *[!A-Z0-9_]*) ;; RUNNER_METRICS_* | AWS_*) export "$name=${value%"$cr"}" ;; esac #
   done 2>/dev/null <"$home/runner-metrics.conf" #
-  now=$(date +%s) start=${1:-$(date +%s)} trouble= #
-  case $start in *[!0-9]* | ?????????????*) start=999999999999 ;; esac #
+  now=$(date +%s) && start=${1:-$now} trouble= #
+  case $start in 0* | *[!0-9]* | ?????????????*) start=999999999999 ;; esac #
   if [ "$start" -gt "$now" ]; then start=$now trouble='SECONDS is not a UNIX time until now, so now counts'; fi #
-  record 2>/dev/null || trouble="cannot write to the spool directory $spool" #
-  if [ -n "$trouble" ]; then echo "runner-metrics: installation-start: $trouble" >&2; fi #
+  begin_life 2>/dev/null || trouble="cannot write to the spool directory $spool" #
+  if [ -n "$trouble" ]; then echo "runner-metrics: installation-start: $(printf %s "$trouble" | tr -c '[:print:]' '?')" >&2; fi #
+} #
+begin_life() { #
+  name=${RUNNER_METRICS_STORAGE:-default} last=/life-000000.jsonl #
+  case $name in [!A-Za-z0-9]* | *[!A-Za-z0-9._:-]* | *..*) name=default RUNNER_METRICS_FLAVOR= ;; esac # nothing is sent there
+  spool=${RUNNER_METRICS_SPOOL:-$HOME/.runner-metrics/$(echo "$name" | tr : _)} #
+  mkdir -p "$spool" && [ ! -L "$spool" ] || return #
+  for name in "$spool"/life-[0-9][0-9][0-9][0-9][0-9][0-9].jsonl; do if [ -e "$name" ] || [ -L "$name" ]; then last=$name; fi; done #
+  last=${last##*/life-} last=1${last%.jsonl} && last=$((last + 1)) #
+  (set -C && record >"$spool/life-${last#1}.jsonl") #
 } #
 record() { #
-  name=${RUNNER_METRICS_STORAGE:-default} #
-  while case $name in *:*) ;; *) false ;; esac do name=${name%%:*}_${name#*:}; done #
-  spool=${RUNNER_METRICS_SPOOL:-$HOME/.runner-metrics/$name} last=/life-000000.jsonl #
-  mkdir -p "$spool" && [ ! -L "$spool" ] || return #
-  for name in "$spool"/life-[0-9][0-9][0-9][0-9][0-9][0-9].jsonl; do if [ -e "$name" ]; then last=$name; fi; done #
-  last=${last##*/life-} last=1${last%.jsonl} && last=$((last + 1)) && journal=$spool/life-${last#1}.jsonl #
-  (set -C && note "\"record\":\"$file\",\"content\":\"$start\\n\",\"at\":${now}000" >"$journal") || return #
+  note "\"record\":\"$file\",\"content\":\"$start\\n\",\"at\":${now}000" #
   request=$(if [ -n "${RUNNER_METRICS_TICKET-}" ]; then form; else object; fi) || return 0 #
-  note "\"sent\":\"$file\",\"by\":\"installation-start\"" >>"$journal" #
+  at="{\"wall\":${now}000,\"up\":\"$(cat /proc/uptime || sysctl -n kern.boottime)\"" #
+  note "\"sent\":\"$file\",\"by\":\"installation-start\"" #
   printf '%s\n' "$request" | fetch -D - -o /dev/null | while IFS= read -r line; do #
     case $line in HTTP/*) status=${line#* } ;; [Dd]ate:\ *) date=${line#*: } date=${date%"$cr"} ;; esac #
-    case ${status-}:${date-} in *[!A-Za-z0-9,:\ "$cr"]*) ;; 20[014]*:?*) note "\"ack\":\"$file\",\"at\":{\"wall\":${now}000,\"uptime\":$(uptime_ms),\"date\":\"$date\"}" && break ;; esac #
-  done >>"$journal" #
+    case ${status-}:${date-} in *[!A-Za-z0-9,:\ "$cr"]*) ;; 20[014]*:?*) note "\"ack\":\"$file\",\"at\":$at,\"date\":\"$date\"}" && break ;; esac #
+  done #
 } #
 note() { printf '\n{%s}\n' "$1"; } #
 fetch() { curl -q -s -m "${RUNNER_METRICS_TIMEOUT_SECONDS:-5}" -K - "$@"; } #
-plain() { case $1 in '' | *[!!-~]* | *[\"\\]*) return 1 ;; esac } #
-uptime_ms() { #
-  if read -r up _ </proc/uptime; then echo "${up%.*}000"; return; fi #
-  boot=$(sysctl -n kern.boottime) boot=${boot#*sec = } && echo "$((now - ${boot%%,*}))000" #
-} #
+plain() { for text; do case $text in '' | *[!!-~]* | *[\"\\]*) return 1 ;; esac; done; } #
 form() { #
-  while read -r name kind field value || [ -n "$name" ]; do #
-    field=${field%"$cr"} value=${value%"$cr"} #
-    if [ "$name" != $file ] || ! plain "$field$value"; then continue; fi #
-    case $kind in url) printf 'url = "%s"\n' "$field" ;; field) printf 'form-string = "%s=%s"\n' "$field" "$value" ;; esac #
-  done <"$RUNNER_METRICS_TICKET" #
+  text='\([]!#-[^-~]*\)' # printable ASCII without blanks, quotes and backslashes
+  url="s/^$file url $text\$/url = \"\\1\"/p" field="s/^$file field $text $text\$/form-string = \"\\1=\\2\"/p" #
+  LC_ALL=C sed -n "s/$cr\$//; $url; $field" "$RUNNER_METRICS_TICKET" #
   printf 'form-string = "file=%s\\n"\n' "$start" #
 } #
 object() { #
@@ -52,20 +50,20 @@ object() { #
   if [ -z "$key" ]; then from_instance; fi #
   region=${RUNNER_METRICS_REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION-}}} bucket=${RUNNER_METRICS_BUCKET-} #
   case $region in cn-*) domain=amazonaws.com.cn ;; eusc-*) domain=amazonaws.eu ;; *) domain=amazonaws.com ;; esac #
-  storage=${RUNNER_METRICS_STORAGE:-$(user_id)} s3=${RUNNER_METRICS_ENDPOINT:-${AWS_ENDPOINT_URL_S3:-${AWS_ENDPOINT_URL-}}} #
-  while case $storage in *:*) ;; *) false ;; esac do storage=${storage%%:*}%3A${storage#*:}; done #
+  storage=$(echo "${RUNNER_METRICS_STORAGE:-$(user_id)}" | sed 's/:/%3A/g') #
+  s3=${RUNNER_METRICS_ENDPOINT:-${AWS_ENDPOINT_URL_S3:-${AWS_ENDPOINT_URL-}}} #
   case $s3:$bucket in ?*:*) s3=$s3/$bucket ;; *.*) s3=https://s3.$region.$domain/$bucket ;; *) s3=https://$bucket.s3.$region.$domain ;; esac #
-  for part in "$key" "$secret" "$bucket" "$region" "$storage" "$s3" "${RUNNER_METRICS_FLAVOR-}"; do plain "$part" || return; done #
+  plain "$key" "$secret" "$bucket" "$region" "$storage" "$s3" "${RUNNER_METRICS_FLAVOR-}" || return #
   printf 'url = "%s/runners/%s/%s/%s"\nrequest = "PUT"\ndata-raw = "%s\\n"\n' "$s3" "$RUNNER_METRICS_FLAVOR" "$storage" $file "$start" #
   printf 'header = "%s"\n' 'If-None-Match: *' 'Content-Type: text/plain' 'x-amz-content-sha256: UNSIGNED-PAYLOAD' #
   sign s3 #
 } #
 sign() { #
-  if [ -n "$token" ] && plain "$token"; then printf 'header = "x-amz-security-token: %s"\n' "$token"; fi #
+  if plain "$token"; then printf 'header = "x-amz-security-token: %s"\n' "$token"; fi #
   printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:%s:%s"\n' "$key" "$secret" "$region" "$1" #
 } #
 user_id() { #
-  sts=${AWS_ENDPOINT_URL_STS:-${AWS_ENDPOINT_URL:-https://sts.$region.$domain}} && plain "$sts$region" || return #
+  sts=${AWS_ENDPOINT_URL_STS:-${AWS_ENDPOINT_URL:-https://sts.$region.$domain}} && plain "$sts" "$region" || return #
   { printf 'url = "%s/"\ndata = "Action=GetCallerIdentity&Version=2011-06-15"\n' "$sts" && sign sts; } | fetch | value UserId #
 } #
 from_instance() { #
@@ -75,7 +73,7 @@ from_instance() { #
   plain "$role" && json=$(metadata "$roles$role" GET "X-aws-ec2-metadata-token: $session") || return #
   key=$(echo "$json" | value AccessKeyId) secret=$(echo "$json" | value SecretAccessKey) token=$(echo "$json" | value Token) #
 } #
-metadata() { printf 'url = "%s"\nrequest = "%s"\nheader = "%s"\nnoproxy = "*"\nconnect-timeout = 1\n' "$@" | fetch -f; } #
+metadata() { printf 'url = "%s"\nrequest = "%s"\nheader = "%s"\nnoproxy = "*"\nmax-time = 1\n' "$@" | fetch -f; } #
 value() { tr -d ' \r\n' | sed -n "s|.*[\"<]$1[\">]:*\"*\\([^\"<]*\\).*|\\1|p"; } #
 main "$@" #
 exit 0 #

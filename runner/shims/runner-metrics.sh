@@ -6,13 +6,10 @@ unset -f [ printf read kill wait true 2>/dev/null || : #
 case $0 in */*) home=${0%/*} ;; *) home=. ;; esac #
 cr=$(printf '\r') #
 main() { #
-  root=${RUNNER_METRICS_RUNNER-} #
-  if [ -f "$home/runner-metrics.conf" ]; then #
-    while IFS='=' read -r name value || [ -n "$name" ]; do #
-      if [ "$name" = RUNNER_METRICS_RUNNER ]; then root=${value%"$cr"}; fi #
-    done <"$home/runner-metrics.conf" #
-  fi #
-  node= #
+  root=${RUNNER_METRICS_RUNNER-} node= #
+  while IFS='=' read -r name value || [ -n "$name" ]; do #
+    if [ "$name" = RUNNER_METRICS_RUNNER ]; then root=${value%"$cr"}; fi #
+  done 2>/dev/null <"$home/runner-metrics.conf" #
   find_node "$root" #
   if [ "${1-}" = run ]; then #
     for word; do case $word in */run.sh) find_node "${word%/*}" ;; esac; done #
@@ -42,7 +39,7 @@ find_node() { #
     if [ "$libc" = "$musl" ] && [ "$version" -gt "$newest" ] && [ -x "$file" ]; then newest=$version node=$file root=$1; fi #
   done #
 } #
-# Variables that change what Node does. With `keep` their values go to the command that `run` starts. #
+# Variables that change what Node does. With `keep` their values go to the command that `run` starts. No pattern is expanded any more. #
 clean_environment() { #
   set -f #
   for name in $(export -p); do #
@@ -52,7 +49,6 @@ clean_environment() { #
     if [ "${1-}" = keep ] && [ -n "$value" ]; then export "RUNNER_METRICS_KEPT_$name=$value"; fi #
     unset "$name" #
   done #
-  set +f #
 } #
 # The first process of a container has to reap the others, which Node does not. #
 run_below() { #

@@ -29,12 +29,15 @@ import { needs } from "../tools.ts";
 import { BUCKET, JOB, launch, PROGRAM, pathOf, type Settings, startCloud } from "./fleet.ts";
 import { SHELLS } from "./platforms.ts";
 
-const SHIMS = fileURLToPath(new URL("../../runner/shims", import.meta.url));
 const RECIPES = fileURLToPath(new URL("../../runner/recipes", import.meta.url));
 /** What a release has, and where recipes download it. */
 const ARCHIVE = runnerArchive(PROGRAM);
 const SUM = sha256(ARCHIVE);
 const ARCHIVE_URL = /https:\/\/github\.com\/OWNER\/runner-metrics\/releases\/download\/\S+\.tar\.gz/;
+const EC2 =
+  /### EC2\n\n```sh\n([\s\S]*?)```\n/.exec(
+    readFileSync(new URL("../../docs/use/runner.md", import.meta.url), "utf8"),
+  )?.[1] ?? "";
 const FILES = [
   "post-job-metrics.json",
   "pre-job-metrics.json",
@@ -111,13 +114,25 @@ function environment(storage: string): Settings {
 }
 
 describe("every script", () => {
-  const scripts = [
-    ...readdirSync(SHIMS).map((name) => join(SHIMS, name)),
-    ...readdirSync(RECIPES).map((name) => join(RECIPES, name)),
-  ].filter((path) => path.endsWith(".sh"));
+  const runner = fileURLToPath(new URL("../../runner", import.meta.url));
+  const ours = readdirSync(runner, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".sh") && !name.startsWith("dist"))
+    .map((name) => join(runner, name));
+  const scripts = [...ours];
+  beforeAll(() => {
+    const ec2 = join(newMachine().root, "ec2.sh");
+    writeFileSync(ec2, EC2);
+    scripts.push(ec2);
+  });
+
+  it("is short: only what has to run before there is a Node is shell, in 150 lines and without awk", () => {
+    const lines = ours.flatMap((path) => readFileSync(path, "utf8").trimEnd().split("\n"));
+    expect(ours.length).toBeGreaterThanOrEqual(3);
+    expect(lines.length).toBeLessThanOrEqual(150);
+    expect(lines.filter((line) => /awk|.{151}/.test(line))).toEqual([]);
+  });
 
   it("passes shellcheck", { tags: needs("shellcheck") }, () => {
-    expect(scripts.length).toBeGreaterThanOrEqual(5);
     const { stdout, status } = spawnSync(pathOf("shellcheck"), ["--shell=sh", ...scripts], { encoding: "utf8" });
     expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
   });
@@ -137,7 +152,7 @@ describe("the recipe for", () => {
     const machine = newMachine();
     writeFileSync(machine.at("runner.tar.gz"), ARCHIVE);
     const script = machine
-      .moved(recipe("ec2-user-data.sh"))
+      .moved(EC2)
       .replace(ARCHIVE_URL, `file://${machine.at("runner.tar.gz")}`)
       .replace("SHA256_OF_THE_ARCHIVE", SUM)
       .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
@@ -157,7 +172,7 @@ describe("the recipe for", () => {
     writeFileSync(join(changed, "job-completed.sh"), "exit 1\n");
     writeFileSync(machine.at("runner.tar.gz"), runnerArchive(changed));
     const script = machine
-      .moved(recipe("ec2-user-data.sh"))
+      .moved(EC2)
       .replace(ARCHIVE_URL, `file://${machine.at("runner.tar.gz")}`)
       .replace("SHA256_OF_THE_ARCHIVE", SUM)
       .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
@@ -173,7 +188,7 @@ describe("the recipe for", () => {
   it("EC2's user data starts the runner without metrics if the files can't be downloaded", async () => {
     const machine = newMachine();
     const script = machine
-      .moved(recipe("ec2-user-data.sh"))
+      .moved(EC2)
       .replace(ARCHIVE_URL, "file:///nonexistent")
       .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
       .replace("#!/bin/sh", '#!/bin/sh\ncurl() { return 22; }\nrunuser() { shift 3; "$@"; }\nshutdown() { :; }');
@@ -290,7 +305,8 @@ describe("the recipe for", () => {
     new GitHubRunners(stack, "Runners", { providers: [provider] });
     const template = Template.fromStack(stack);
     const components = JSON.stringify(template.findResources("AWS::ImageBuilder::Component"));
-    expect(components).toContain("wrap-run.sh /home/runner");
+    expect(components).toContain("mv run.sh run-github.sh");
+    expect(components).toContain("run -- /home/runner/run-github.sh");
     expect(components).toContain("RUNNER_METRICS_FLAVOR=large");
     template.hasResourceProperties("AWS::IAM::Policy", {
       PolicyDocument: {

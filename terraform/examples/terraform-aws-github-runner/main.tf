@@ -46,11 +46,14 @@ module "runners" {
       echo '${base64encode(local.metrics_settings)}' | base64 -d >runner-metrics.conf
       mkdir -p -m 700 /var/lib/runner-metrics && chown "$user_name" /var/lib/runner-metrics
       sudo -u "$user_name" /bin/sh /opt/runner-metrics/installation-start.sh "$(cat /run/runner-metrics-begun)"
-      sh wrap-run.sh /opt/actions-runner
+      # The module starts run.sh: put `run` around GitHub's own.
+      cd /opt/actions-runner && mv run.sh run-github.sh || exit
+      run='exec /bin/sh /opt/runner-metrics/runner-metrics.sh run -- /opt/actions-runner/run-github.sh "$@"'
+      printf '%s\n' '#!/bin/sh' "$run" >run.sh && chmod 755 run.sh
     ) || echo 'no metrics of this runner'
   SH
 
-  # wrap-run.sh sets the hooks. If you have hooks of your own here, add these lines to them.
+  # `run` sets the hooks. If you have hooks of your own here, add these lines to them.
   runner_hook_job_started   = "/bin/sh /opt/runner-metrics/runner-metrics.sh job-started || true"
   runner_hook_job_completed = "/bin/sh /opt/runner-metrics/runner-metrics.sh job-completed || true"
 }

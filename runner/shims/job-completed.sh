@@ -1,5 +1,0 @@
-#!/bin/sh
-# GitHub's hook for a job's end. A hook that fails fails the job. Each line ends with a number sign: see runner-metrics.sh. #
-POSIXLY_CORRECT=1 #
-case $0 in */*) home=${0%/*} ;; *) home=. ;; esac #
-/bin/sh "$home/runner-metrics.sh" job-completed || exit 0 #
