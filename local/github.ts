@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, createVerify, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createHash, createVerify, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createServer, type ServerResponse } from "node:http";
 import { type HttpReply, type HttpRequest, readRequest } from "./http.ts";
 
@@ -75,6 +75,9 @@ const APP_ID = "1234";
 const INSTALLATION_ID = "5678";
 const TOKEN_SECONDS = 60 * 60;
 
+/** The App's key: one for all that a process starts, because it takes up to a second to make. */
+let keys: { readonly privateKey: KeyObject; readonly publicKey: KeyObject } | undefined;
+
 const JOB_PATH = /^\/repos\/([^/]+\/[^/]+)\/actions\/runs\/([0-9]+)\/jobs$/;
 const RUNNERS_PATH = /^\/(?:orgs\/([^/]+)|repos\/([^/]+\/[^/]+))\/actions\/runners$/;
 const TOKENS_PATH = `/app/installations/${INSTALLATION_ID}/access_tokens`;
@@ -85,8 +88,8 @@ const TOKENS_PATH = `/app/installations/${INSTALLATION_ID}/access_tokens`;
  */
 export async function startLocalGithub(options: LocalGithubOptions = {}): Promise<LocalGithub> {
   const { basePath = "", port = 0, now = Date.now } = options;
-  const key = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const publicKey = createPublicKey(key.privateKey);
+  keys ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const { privateKey, publicKey } = keys;
   const jobs = new Map<string, Record<string, unknown>[]>();
   const runners = new Map<string, Record<string, unknown>[]>();
   const tokens = new Map<string, { permissions: Record<string, string>; expiresAt: number }>();
@@ -130,7 +133,7 @@ export async function startLocalGithub(options: LocalGithubOptions = {}): Promis
       app_id: APP_ID,
       installation_id: INSTALLATION_ID,
       // As GitHub gives it for download.
-      private_key: key.privateKey.export({ type: "pkcs1", format: "pem" }),
+      private_key: privateKey.export({ type: "pkcs1", format: "pem" }),
     }),
     requests,
     rateLimit,

@@ -164,11 +164,11 @@ test("A35 a path made from an accepted repository has just the two segments that
         `/repos/${owner}/${name}/actions`,
       );
     }),
-    { numRuns: effort(5_000, 20_000) },
+    { numRuns: effort(1_000, 20_000) },
   );
 });
 
-const FUZZED_RUNNERS = effort(2_000, 100_000);
+const FUZZED_RUNNERS = effort(500, 100_000);
 
 test(`A37 runners' text makes no metric series: the set is closed over ${FUZZED_RUNNERS} fuzzed runners`, async () => {
   const series = new Set<string>();

@@ -7,7 +7,7 @@ import { startHttpWorld } from "../worlds/http.ts";
 import { createWorld, FILES } from "../worlds/memory.ts";
 import { checkKey, checkSummary, fuzzBodies, fuzzKeys, judge } from "./fuzz.ts";
 
-const RUNS = effort(2_000, 30_000);
+const RUNS = effort(500, 30_000);
 
 describe("fuzzing", () => {
   it("no body escapes the rules, changes a prototype or takes long", () => {
@@ -41,13 +41,13 @@ describe("fuzzing", () => {
       }
       judge(file, bytes);
     });
-    fc.assert(property, { numRuns: effort(500, 5_000) });
+    fc.assert(property, { numRuns: effort(200, 5_000) });
   });
 
   it("any key comes back from the listing's and the copy source's encoding", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 300 }), (name) => checkKey(`runners/large/r-1/${name}`)),
-      { numRuns: effort(200, 5_000) },
+      { numRuns: effort(100, 5_000) },
     );
   });
 
@@ -65,7 +65,7 @@ describe("fuzzing", () => {
       checkSummary(await world.run());
       expect(world.eventsOf("honest")).toHaveLength(3);
     });
-    await fc.assert(property, { numRuns: effort(150, 500) });
+    await fc.assert(property, { numRuns: effort(50, 500) });
   });
 
   it("any headers that an uploader may set leave the events as they are, over the wire", async () => {
@@ -86,7 +86,7 @@ describe("fuzzing", () => {
         expect(await world.run()).toMatchObject({ extracted: 1, listed: 1, errors: [] });
         expect(world.events()).toHaveLength(before + 3);
       });
-      await fc.assert(property, { numRuns: effort(30, 150) });
+      await fc.assert(property, { numRuns: effort(10, 150) });
     } finally {
       await world.close();
     }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runnerMetrics } from "../cli/command-line.ts";
+import { localAwsEnvironment, runCommand } from "../cli/run.ts";
 import { startHttpWorld } from "../worlds/http.ts";
 import { FILES } from "../worlds/memory.ts";
 import { BUCKET_ARN, isAllowed, only, type Request, type Statement, statementsOf } from "./iam.ts";
@@ -35,7 +35,8 @@ describe("the policies for operators, held against the calls of the commands,", 
     const recorded = await recordCalls(world.endpoint, "none");
     const called = async (...args: string[]) => {
       const from = recorded.calls.length;
-      const done = await runnerMetrics(recorded.endpoint, [...args, "--bucket", "metrics"], {
+      const done = await runCommand([...args, "--bucket", "metrics"], {
+        ...localAwsEnvironment(recorded.endpoint),
         AWS_ENDPOINT_URL_STS: world.endpoint,
       });
       expect(done).toMatchObject({ code: 0, stderr: "" });

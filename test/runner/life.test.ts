@@ -367,7 +367,7 @@ describe("a collector that takes the runner for an orphan while its job ends", (
 
   it("loses no event, whichever requests it reads and deletes before", async () => {
     const requestsUndisturbed = 7;
-    const ONE_IN = effort(3, 1);
+    const ONE_IN = effort(9, 1);
     for (let reads = 1; reads <= requestsUndisturbed; reads++) {
       for (let deletes = reads; deletes <= requestsUndisturbed; deletes++) {
         if ((reads + deletes) % ONE_IN > 0) continue;
@@ -456,7 +456,7 @@ describe("a life's files are never taken for another life's", () => {
 describe("a step that is killed", () => {
   const KILLER = fileURLToPath(new URL("killer.cjs", import.meta.url));
   const STEPS = ["installation-start", "installed", "job-started", "job-completed"] as const;
-  const ONE_IN = effort(3, 1);
+  const ONE_IN = effort(9, 1);
 
   it("before or after any write or request leaves a life that goes on, and never a wrong event", {
     timeout: 300_000,

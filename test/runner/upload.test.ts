@@ -3,6 +3,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { effort } from "../effort.ts";
+import { needs } from "../tools.ts";
 import { installRunner, JOB, launch, type Runner, type Settings, startCloud } from "./fleet.ts";
 import { describePlatforms, NODES, ONE } from "./platforms.ts";
 import { type StubAnswer, type StubRequest, startStub } from "./stub-server.ts";
@@ -89,12 +91,13 @@ describe("the order of uploads", () => {
     ]);
   });
 
-  it.each([
+  const gaps: [string, Record<string, string>][] = [
     ["the wall clock alone", { CLOCK_OFFSET: "2700", UPTIME_OFFSET: "0.001" }],
     ["the machine's uptime alone", { CLOCK_OFFSET: "0", UPTIME_OFFSET: "2700" }],
     ["a wall clock that was set back", { CLOCK_OFFSET: "-600", UPTIME_OFFSET: "0.001" }],
     ["an uptime that begins again", { CLOCK_OFFSET: "0", UPTIME_OFFSET: "-5000" }],
-  ])("repeats them also if only %s shows a gap", async (_, offsets) => {
+  ];
+  it.each(effort(gaps.slice(-1), gaps))("repeats them also if only %s shows a gap", async (_, offsets) => {
     const runner = newRunner();
     await live(runner, FULL_LIFE.slice(0, 3));
     cloud.requests.reset();
@@ -102,11 +105,12 @@ describe("the order of uploads", () => {
     expect(puts()).toEqual(REPETITION_AT_THE_END);
   });
 
-  it.each([
+  const dates: [string, number | undefined, boolean][] = [
     ["shows that 45 minutes have passed", 2_700_000, true],
     ["shows that less have passed", 2_690_000, false],
     ["has no date", undefined, true],
-  ])("repeats them if S3's clock %s", async (_, laterMilliseconds, repeats) => {
+  ];
+  it.each(effort(dates.slice(0, 1), dates))("repeats them if S3's clock %s", async (_, laterMilliseconds, repeats) => {
     let later: number | undefined = 0;
     const stored = new Set<string>();
     const s3 = await stub(({ url }) => {
@@ -124,7 +128,7 @@ describe("the order of uploads", () => {
     expect(files).toEqual(repeats ? [POST, START, INSTALLED, PRE] : [POST]);
   });
 
-  it("of a life costs at most 13 requests", async () => {
+  it("of a life costs at most 13 requests", { tags: needs("gate") }, async () => {
     const runner = newRunner();
     for (const [index, step] of FULL_LIFE.entries()) {
       const offset = { CLOCK_OFFSET: String(index * 5_000) };
@@ -260,7 +264,9 @@ describe("an answer that is no success", () => {
     expect(wrong.stderr).toMatch(/HTTP 404, is there such a bucket\? \(tried once in \d s\)\n$/);
   });
 
-  it("is tried again, as is said, by the next step, or after the last one by upload", async () => {
+  it("is tried again, as is said, by the next step, or after the last one by upload", {
+    tags: needs("gate"),
+  }, async () => {
     const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1", RUNNER_METRICS_FINAL_SECONDS: "5" });
     cloud.faults.use(() => ({ kind: "error", status: 503, code: "SlowDown" }));
     expect(await live(runner, ["installed"])).toMatch(/HTTP 503 \(tried once in \d s\); the next step tries again\n$/);
@@ -558,7 +564,7 @@ describe("settings", () => {
     expect(cloud.requests.count()).toBe(0);
   });
 
-  it.each([
+  const wrong: [string, Record<string, string>, string][] = [
     ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "abc" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
     ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "0" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
     ["installed", { RUNNER_METRICS_TIMEOUT_SECONDS: "3000000" }, "RUNNER_METRICS_TIMEOUT_SECONDS"],
@@ -567,7 +573,8 @@ describe("settings", () => {
     ["policy-failure abc", {}, "CODE"],
     ["policy-failure 1234567890", {}, "CODE"],
     ["ended 3x", {}, "CODE"],
-  ])(
+  ];
+  it.each(effort(wrong.slice(-1), wrong))(
     "and arguments that are no numbers are told, and the step goes on without: %s %j",
     async (step, settings, name) => {
       const runner = newRunner();

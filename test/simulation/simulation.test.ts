@@ -7,11 +7,11 @@ import { printHistory } from "./print.ts";
 import { playSeed } from "./seed.ts";
 import { playSmallWorld, SMALL_WORLDS_COUNT } from "./small-worlds.ts";
 
-const SEEDS = Number(process.env.SIMULATION_SEEDS ?? effort(50, 100));
+const SEEDS = Number(process.env.SIMULATION_SEEDS ?? effort(20, 100));
 /** Of the small worlds, one in so many. */
-const WORLDS_SAMPLED = effort(9, 1);
+const WORLDS_SAMPLED = effort(23, 1);
 /** Of the pairs of faults in them, one in so many. */
-const PAIRS_SAMPLED = effort(5_003, 211);
+const PAIRS_SAMPLED = effort(10_007, 211);
 
 describe("the simulator", () => {
   it("finds no violation of a guarantee in its first worlds", async () => {

@@ -57,7 +57,7 @@ export async function invokeHandler(
   const args = ["--input-type=module", "-e", before + PROGRAM, await bundleOf(name), JSON.stringify(event)];
   const env = {
     PATH: process.env.PATH,
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+    NODE_COMPILE_CACHE: process.env.PROGRAMS_COMPILE_CACHE,
     AWS_REGION: "us-east-1",
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "test",

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startHttpWorld } from "../../worlds/http.ts";
 import { BUCKET, FILES } from "../../worlds/memory.ts";
-import { runnerMetrics } from "../command-line.ts";
+import { localAwsEnvironment, runCommand } from "../run.ts";
 
 let world: Awaited<ReturnType<typeof startHttpWorld>>;
 beforeAll(async () => {
@@ -9,7 +9,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const cli = (...args: string[]) => runnerMetrics(world.endpoint, ["quarantine", ...args, "--bucket", BUCKET]);
+const cli = (...args: string[]) =>
+  runCommand(["quarantine", ...args, "--bucket", BUCKET], localAwsEnvironment(world.endpoint));
 
 const HOSTILE = "\u001b[2J\u202e\r\n\u0000<b>";
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { filesInFolder } from "../../../cli/report/read-archive.ts";
 import { answersFrom, render } from "../../../cli/report/report.ts";
 import type { RunnerLife } from "../../../local/demo/fleet.ts";
+import { needs } from "../../tools.ts";
 import { runCommand } from "../run.ts";
 import { archiveFolder, type Line, optionsFor } from "./archive.ts";
 import { type ArchivedEvent, eventsOf } from "./fleet-events.ts";
@@ -225,7 +226,9 @@ function parseCsv(text: string): string[][] {
   return rows.slice(1).filter((row) => row.length > 1);
 }
 
-test("with --redact no format has a name of a workflow or job, and every number is the same", async () => {
+test("with --redact no format has a name of a workflow or job, and every number is the same", {
+  tags: needs("gate"),
+}, async () => {
   const names = ["Secret release", "Secret nightly"];
   const events = names.flatMap((name, index) =>
     [0, 1].flatMap((other) =>
