@@ -8,7 +8,7 @@ import { collectWithWorkers } from "./workers.ts";
 
 const FLOOD = effort(10_000, 50_000);
 const BACKLOG = effort(500, 5_000);
-const OF_WORKERS = effort(1_500, 8_000);
+const OF_WORKERS = effort(3_000, 8_000);
 const HOURS = effort(2, 24);
 const RUNNERS = effort(10, 40);
 
