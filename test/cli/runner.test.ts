@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventsOfRunner } from "../../cli/archived-events.ts";
 import { startHttpWorld } from "../worlds/http.ts";
 import { BUCKET, FILES } from "../worlds/memory.ts";
-import { runnerMetrics } from "./command-line.ts";
+import { localAwsEnvironment, runCommand } from "./run.ts";
 
 let world: Awaited<ReturnType<typeof startHttpWorld>>;
 beforeAll(async () => {
@@ -10,7 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const cli = (...args: string[]) => runnerMetrics(world.endpoint, ["runner", ...args, "--bucket", BUCKET]);
+const cli = (...args: string[]) =>
+  runCommand(["runner", ...args, "--bucket", BUCKET], localAwsEnvironment(world.endpoint));
 
 test("everything known about a runner is shown: its files, its events from the archive, its quarantine, and of no other", async () => {
   world.upload("r-1");
