@@ -47,6 +47,7 @@ const STAGES: Readonly<Record<string, Stage>> = {
     command: ["node", "test/e2e/backlog.ts"],
     isSlow: true,
   },
+  operate: { title: "the runbook's commands on MiniStack", command: ["node", "test/e2e/operate.ts"] },
   lifecycle: {
     title: "stacks side by side, deleted and deployed again, on MiniStack",
     command: ["node", "test/e2e/lifecycle.ts"],
