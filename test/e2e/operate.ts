@@ -14,7 +14,7 @@ import type { MetricName } from "../../contract/run-metrics.ts";
 import { ALARM_HELP } from "../../contract/runbook.ts";
 import type { StackSettingsInput } from "../../infra/settings.ts";
 import { startLocalGithub } from "../../local/github.ts";
-import { runnerMetrics } from "../cli/command-line.ts";
+import { runCommand } from "../cli/run.ts";
 import { filesOf } from "./acceptance.ts";
 import { cloudDevelopmentKit } from "./cloud-development-kit.ts";
 import { putFiles } from "./fleet.ts";
@@ -152,7 +152,7 @@ function filledIn(line: string, id: string): string {
 
 /** What a command prints. Without a code, it may also end with the one that says that it has found a problem. */
 async function command(line: string, code?: number): Promise<string> {
-  const { code: found, stdout, stderr } = await runnerMetrics(env.AWS_ENDPOINT_URL, line.split(" ").slice(1));
+  const { code: found, stdout, stderr } = await runCommand(line.split(" ").slice(1), env);
   const allowed: number[] = code === undefined ? [EXIT_CODES.success, EXIT_CODES.problemFound] : [code];
   assert(allowed.includes(found), `${line} ended with ${found}:\n${stdout}${stderr}`);
   return stdout;
