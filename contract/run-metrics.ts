@@ -4,6 +4,7 @@ import {
   type DeferralReason,
   GITHUB_REASONS,
   type GithubReason,
+  meaningsOf,
   OUTCOMES,
   type Outcome,
   QUARANTINE_REASONS,
@@ -109,8 +110,8 @@ export const RUN_METRICS = {
   ...family(OUTCOMES, outcomeMetric),
   [outcomeMetric("extracted")]: { unit: "Count", meaning: OUTCOMES.extracted, always: true },
   [outcomeMetric("deferred")]: { unit: "Count", meaning: OUTCOMES.deferred, always: true },
-  ...family(QUARANTINE_REASONS, quarantineMetric),
-  ...family(DEFERRAL_REASONS, deferralMetric),
+  ...family(meaningsOf(QUARANTINE_REASONS), quarantineMetric),
+  ...family(meaningsOf(DEFERRAL_REASONS), deferralMetric),
   ...Object.fromEntries(
     LIVE_STATES.flatMap((state) => [
       [
@@ -133,7 +134,7 @@ export const RUN_METRICS = {
     ]),
   ),
   ...family(VERIFICATIONS, verificationMetric),
-  ...family(GITHUB_REASONS, githubReasonMetric, { ofAllFlavors: true }),
+  ...family(meaningsOf(GITHUB_REASONS), githubReasonMetric, { ofAllFlavors: true }),
 } as Readonly<Record<MetricName, RunMetric>>;
 
 function family<Name extends string>(

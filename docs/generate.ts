@@ -7,16 +7,16 @@ import { Template } from "aws-cdk-lib/assertions";
 import * as z from "zod";
 import { environment } from "../contract/environment.ts";
 import { DETAIL_TYPES, type DetailType, EVENT_SCHEMAS } from "../contract/events.ts";
-import { DEFERRAL_HELP, GITHUB_HELP, QUARANTINE_HELP, type ReasonHelp } from "../contract/operator-help.ts";
 import {
   CAUSES,
   DEFERRAL_REASONS,
   DELETE_RESULTS,
   ENDED_UNKNOWN_REASONS,
   GITHUB_REASONS,
-  namesOf,
+  meaningsOf,
   OUTCOMES,
   QUARANTINE_REASONS,
+  type Reason,
   STOP_REASONS,
   VERIFICATIONS,
 } from "../contract/reasons.ts";
@@ -241,13 +241,13 @@ function reasonsReference(): string {
     ...section(
       "Quarantine",
       "Why a storage is quarantined. The manifest and the event `MetricsQuarantined` have it.",
-      QUARANTINE_REASONS,
+      meaningsOf(QUARANTINE_REASONS),
     ),
-    ...section("Deferral", "Why a storage is left for the next run.", DEFERRAL_REASONS),
+    ...section("Deferral", "Why a storage is left for the next run.", meaningsOf(DEFERRAL_REASONS)),
     ...section(
       "GitHub",
       "Why a value that only GitHub knows is absent, or which runners are online is unknown.",
-      GITHUB_REASONS,
+      meaningsOf(GITHUB_REASONS),
     ),
     ...section("Verification", "What a runner's claim to a job is worth.", VERIFICATIONS),
     ...section(
@@ -395,19 +395,15 @@ function runbook(): string {
     `Over: ${over}`,
     "",
   ]);
-  const reasons = <Name extends string>(
-    list: Readonly<Record<Name, string>>,
-    help: Readonly<Record<Name, ReasonHelp>>,
-  ) => [
+  const reasons = (list: Readonly<Record<string, Reason>>) => [
     "| reason | cause | whose fault | what to do |",
     "|---|---|---|---|",
-    ...namesOf(list).map((name) => {
-      const { cause, fault, action } = help[name];
-      return `| \`${name}\` | ${list[name]} ${cause} | ${fault} | ${action} |`;
-    }),
+    ...Object.entries(list).map(
+      ([name, { meaning, cause, fault, action }]) => `| \`${name}\` | ${meaning} ${cause} | ${fault} | ${action} |`,
+    ),
     "",
   ];
-  return page("Runbook", "contract/runbook.ts and contract/operator-help.ts", [
+  return page("Runbook", "contract/runbook.ts and contract/reasons.ts", [
     "What to do when an alarm goes to ALARM. [Alarms](alarms.md) says what each one means. `runner-metrics` is the",
     "[command line](../use/command-line.md); replace `FLAVOR`, `RUNNER`, `ID` and `BUCKET`. The stack is `RunnerMetrics` in the region and account of",
     "your AWS settings; `--stack`, `--region` and `--profile` name another one. To look, your role needs the stack's policy `OperatorReadPolicyArn`;",
@@ -421,13 +417,13 @@ function runbook(): string {
     ...alarms,
     "## Quarantine",
     "",
-    ...reasons(QUARANTINE_REASONS, QUARANTINE_HELP),
+    ...reasons(QUARANTINE_REASONS),
     "## Deferral",
     "",
-    ...reasons(DEFERRAL_REASONS, DEFERRAL_HELP),
+    ...reasons(DEFERRAL_REASONS),
     "## GitHub",
     "",
-    ...reasons(GITHUB_REASONS, GITHUB_HELP).slice(0, -1),
+    ...reasons(GITHUB_REASONS).slice(0, -1),
   ]);
 }
 

@@ -1,4 +1,3 @@
-import { QUARANTINE_HELP } from "../../contract/operator-help.ts";
 import { NOT_COPIED } from "../../contract/quarantine-manifest.ts";
 import { QUARANTINE_REASONS } from "../../contract/reasons.ts";
 import { escapeText } from "../escape.ts";
@@ -21,12 +20,12 @@ export function describeQuarantine(one: DescribedQuarantine, assessment: Assessm
   ];
   if (!manifest) return [...head, "", ...wrap(assessment.impossible ?? "")];
   const { reason, file, problems = [] } = manifest;
-  const help = QUARANTINE_HELP[reason];
+  const help = QUARANTINE_REASONS[reason];
   return [
     ...head,
     "",
     `Reason: ${reason}${file ? ` (${file})` : ""}`,
-    ...wrap(QUARANTINE_REASONS[reason], "  "),
+    ...wrap(help.meaning, "  "),
     ...problems.flatMap((problem) => wrap(escapeText(problem), "  ")),
     ...wrap(`Cause: ${help.cause}`, "  "),
     ...wrap(`Whose fault: ${help.fault}`, "  "),

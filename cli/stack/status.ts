@@ -1,5 +1,4 @@
-import { DEFERRAL_HELP, GITHUB_HELP } from "../../contract/operator-help.ts";
-import type { DeferralReason } from "../../contract/reasons.ts";
+import { DEFERRAL_REASONS, type DeferralReason, GITHUB_REASONS } from "../../contract/reasons.ts";
 import { scheduleInput } from "../../contract/schedule-input.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import type { StackOutputs } from "../connection.ts";
@@ -109,7 +108,7 @@ function checkFlavor(flavor: string, runs: readonly LoggedRun[], intervals: numb
 
 function actionsFor({ deferralReasons }: RunSummary): string {
   const reasons = Object.keys(deferralReasons).filter((reason) => deferralReasons[reason]);
-  const actions = reasons.flatMap((reason) => DEFERRAL_HELP[reason as DeferralReason]?.action ?? []);
+  const actions = reasons.flatMap((reason) => DEFERRAL_REASONS[reason as DeferralReason]?.action ?? []);
   return [...actions, "See docs/operate/runbook.md."].join(" ");
 }
 
@@ -137,7 +136,7 @@ function checkGithub(flavor: string, runs: readonly LoggedRun[]): Check {
   const refusal = refusalOf(asked.summary);
   const { remaining = "?", limit = "?" } = asked.summary.github?.rateLimit ?? {};
   const found = refusal?.found ?? `${remaining} of ${limit} calls left`;
-  return result(`GitHub ${flavor}`, !refusal, found, refusal ? GITHUB_HELP[refusal.reason].action : "");
+  return result(`GitHub ${flavor}`, !refusal, found, refusal ? GITHUB_REASONS[refusal.reason].action : "");
 }
 
 function hours(seconds: number): string {

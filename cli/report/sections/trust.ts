@@ -1,4 +1,4 @@
-import { GITHUB_REASONS, QUARANTINE_REASONS } from "../../../contract/reasons.ts";
+import { GITHUB_REASONS, QUARANTINE_REASONS, type Reason } from "../../../contract/reasons.ts";
 import type { Coverage } from "../answers/trust.ts";
 import type { Answers } from "../answers.ts";
 import { formatSeconds, formatShare, plural } from "../format.ts";
@@ -172,6 +172,6 @@ function fields(rows: readonly { readonly field: string; readonly count: number 
   return rows.length === 0 ? meaning : `${meaning} ${rows.map(({ field, count }) => `${field}: ${count}`).join(", ")}.`;
 }
 
-function meaningOf(meanings: Readonly<Record<string, string>>, reason: string): string | undefined {
-  return Object.hasOwn(meanings, reason) ? meanings[reason] : undefined;
+function meaningOf(reasons: Readonly<Record<string, Reason>>, reason: string): string | undefined {
+  return Object.hasOwn(reasons, reason) ? reasons[reason]?.meaning : undefined;
 }

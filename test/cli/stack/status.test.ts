@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { LogLine } from "../../../cli/stack/operations.ts";
 import { checkStack } from "../../../cli/stack/status.ts";
-import { DEFERRAL_HELP } from "../../../contract/operator-help.ts";
+import { DEFERRAL_REASONS } from "../../../contract/reasons.ts";
 import { emptySummary } from "../../../functions/run/summary.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 import { healthyStack, NOW, runLine } from "./operations.ts";
@@ -109,7 +109,7 @@ test("what is wrong comes with what to do about it, and not with a reference alo
   const checks = await checkStack(OUTPUTS, healthyStack(changes), NOW);
   const of = (name: string) => checks.find(({ check }) => check === name);
   expect(of("result large")?.found).toContain("needs s3:GetObject");
-  expect(of("result large")?.fix).toContain(DEFERRAL_HELP.denied.action);
+  expect(of("result large")?.fix).toContain(DEFERRAL_REASONS.denied.action);
   expect(of("GitHub large")?.found).toBe("no-credentials, jobs: 4, GitHub answered HTTP 401: 1");
   expect(of("alarms")?.fix).toBe("See docs/operate/runbook.md#deferred.");
   const unread = { ...REVOKED, github: { requests: 0, rateLimited: 0, statuses: {} } };
