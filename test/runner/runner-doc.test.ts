@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { BUCKET, launch, PROGRAM, startCloud } from "./fleet.ts";
+import { BUCKET, launch, PATIENT, PROGRAM, startCloud } from "./fleet.ts";
 import { describePlatforms, SHELLS } from "./platforms.ts";
 
 const doc = readFileSync(new URL("../../docs/use/runner.md", import.meta.url), "utf8");
@@ -17,10 +17,12 @@ describePlatforms("what docs/use/runner.md gives to try without AWS, in $name,",
       .replace("runner-metrics-demo", BUCKET)
       .replaceAll("runner/dist", PROGRAM);
     const TMPDIR = mkdtempSync(join(tmpdir(), "try-"));
-    expect(await launch([...shell, "-c", here], { PATH: process.env.PATH, TMPDIR }).finished).toMatchObject({
-      code: 0,
-      stderr: "",
-    });
+    expect(await launch([...shell, "-c", here], { PATH: process.env.PATH, TMPDIR, ...PATIENT }).finished).toMatchObject(
+      {
+        code: 0,
+        stderr: "",
+      },
+    );
     expect(cloud.files("demo").map((key) => key.replace(/^runners\/demo\/try-[0-9]+-[0-9]+\//, ""))).toEqual([
       "post-job-metrics.json",
       "pre-job-metrics.json",
