@@ -1,6 +1,6 @@
 /** Builds the program for runners: `node runner/build.ts [DIRECTORY]`. */
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -51,7 +51,9 @@ export async function buildRunner(directory = DIRECTORY): Promise<string> {
   // Where a folder above has a package.json that says "module".
   writeFileSync(join(directory, "package.json"), '{ "type": "commonjs" }\n');
   for (const shim of SHIMS) {
-    cpSync(join(SOURCES, "shims", HOOKS.has(shim) ? "hook.sh" : shim), join(directory, shim));
+    const source = readFileSync(join(SOURCES, "shims", HOOKS.has(shim) ? "hook.sh" : shim), "utf8");
+    // Windows does not always find a label in a file with another line end.
+    writeFileSync(join(directory, shim), shim.endsWith(".cmd") ? source.replaceAll(/\r?\n/g, "\r\n") : source);
     if (shim.endsWith(".sh")) chmodSync(join(directory, shim), 0o755);
   }
   const sums = [PROGRAM, "package.json", ...SHIMS].map((name) => {

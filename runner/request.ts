@@ -94,9 +94,9 @@ async function exchange(
       : httpRequest(url, { ...options, agent: agents["http:"] });
   }
   open.add(message);
-  message.once("socket", (socket) => {
-    // One that is used again is connected already, and so is one through a proxy's tunnel.
-    if (message.reusedSocket) onConnection();
+  message.once("socket", (socket: Socket & { readonly secureConnecting?: boolean }) => {
+    // One that is used again is connected already.
+    if (!socket.connecting && !socket.secureConnecting) onConnection();
     else
       socket.once((proxy && !isSecure ? proxy : url).protocol === "https:" ? "secureConnect" : "connect", onConnection);
   });

@@ -91,6 +91,18 @@ describe("a request by proxy", () => {
   });
 });
 
+it("a request that waited for the connection of another one was sent, if it gets no answer", async () => {
+  let requests = 0;
+  const server = createServer((_, response) => {
+    if (++requests === 1) setTimeout(() => response.end(), 100);
+  });
+  const url = `http://127.0.0.1:${await listen(server)}/`;
+  const first = get(url, {});
+  expect(await get(url, { milliseconds: 1_000 })).toMatchObject({ kind: "none", wasSent: true });
+  expect(await first).toMatchObject({ status: 200 });
+  expect(requests).toBe(2);
+});
+
 describe("the proxy", () => {
   const HTTPS = "https://metrics.s3.eu-central-1.amazonaws.com/x";
   it.each([

@@ -4,7 +4,17 @@
  * @module-tag needs-wine
  */
 import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -54,12 +64,16 @@ function windowsPath(path: string): string {
 }
 
 /** Node under wine writes to files; to pipes it does not always. */
-async function onWindows(args: readonly string[], settings: Settings) {
+function onWindows(args: readonly string[], settings: Settings) {
+  return inWine([WINDOWS_NODE, ...args], settings);
+}
+
+async function inWine(command: readonly string[], settings: Settings) {
   const [out, err] = [join(root, `${++count}.out`), join(root, `${count}.err`)] as const;
   const [outDescriptor, errDescriptor] = [openSync(out, "w"), openSync(err, "w")] as const;
   const { PATH, HOME } = process.env;
   const env = { PATH, HOME, LC_ALL: "C.UTF-8", WINEDEBUG: "-all", NODE_SKIP_PLATFORM_CHECK: "1", ...settings };
-  const child = spawn("wine", [WINDOWS_NODE, ...args], { env, stdio: ["ignore", outDescriptor, errDescriptor] });
+  const child = spawn("wine", command, { env, stdio: ["ignore", outDescriptor, errDescriptor] });
   const code = await new Promise((resolve, reject) => child.once("error", reject).once("exit", resolve));
   closeSync(outDescriptor);
   closeSync(errDescriptor);
@@ -121,4 +135,57 @@ it("`run` passes arguments and the exit code through, and records the end", asyn
   expect(stored()).toContain("post-job-metrics.json");
   expect(cloud.text(`runners/large/${name}/post-job-metrics.json`)).toContain('"status_info":{"code":7}');
   expect(readdirSync(spool)).not.toContain("owner");
+});
+
+/** `runner-metrics.cmd`, next to a runner with Node. */
+function newShim() {
+  const directory = join(root, `actions-runner-${++count}`);
+  mkdirSync(join(directory, "externals/node20/bin"), { recursive: true });
+  mkdirSync(join(directory, "externals/node16/bin"), { recursive: true });
+  for (const node of ["node20", "node16"]) {
+    symlinkSync(WINDOWS_NODE, join(directory, "externals", node, "bin/node.exe"));
+  }
+  const shim = windowsPath(join(PROGRAM, "runner-metrics.cmd"));
+  const settings = { RUNNER_METRICS_RUNNER: windowsPath(directory) };
+  const start = (args: readonly string[], more: Settings = {}) =>
+    inWine(["cmd", "/c", shim, ...args], { ...settings, ...more });
+  return { directory, start };
+}
+
+it("the shim finds the runner's Node, and takes away what would change it", async () => {
+  // Also the variable by which Node runs on the old Windows that wine stands for by default.
+  const version = ["/v", "Version", "/d", "win10", "/f"];
+  await inWine(["reg", "add", "HKCU\\Software\\Wine\\AppDefaults\\node.exe", ...version], {});
+  const { start } = newShim();
+  const changing = { NODE_OPTIONS: "--no-such-option", SSL_CERT_FILE: "Z:\\nonexistent" };
+  const { code, stdout } = await start(["--version"], changing);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^runner-metrics\/[0-9]/) });
+  const script = join(root, "environment.js");
+  writeFileSync(script, "console.log(process.env.NODE_OPTIONS, process.env.NODE_); process.exit(7);");
+  const settings = {
+    ...changing,
+    RUNNER_METRICS_SPOOL: windowsPath(join(root, "shim-spool")),
+    NODE_OPTIONS: "--no-deprecation",
+  };
+  const run = await start(["run", "--", windowsPath(WINDOWS_NODE), windowsPath(script)], settings);
+  expect({ code: run.code, stdout: run.stdout }).toEqual({ code: 7, stdout: "--no-deprecation undefined\n" });
+});
+
+it("R14 the shim takes nothing in a variable for a command, and fails no step without a Node", async () => {
+  const { directory, start } = newShim();
+  const command = `echo x>${windowsPath(join(directory, "canary"))}`;
+  const hostile = {
+    RUNNER_METRICS_RUNNER: `${windowsPath(directory)}" & ${command} & rem "`,
+    NODE_X: `a" & ${command} & rem "`,
+  };
+  expect((await start(["installed"], hostile)).code).toBe(0);
+  expect((await start(["--version"], hostile)).code).toBe(1);
+  expect((await start(["--version"], { NODE_X: hostile.NODE_X })).code).toBe(0);
+  expect(readdirSync(directory)).toEqual(["externals"]);
+});
+
+it("R1 the shim has the line ends by which Windows finds its labels", () => {
+  const shim = readFileSync(join(PROGRAM, "runner-metrics.cmd"), "utf8");
+  expect(shim.split("\n").length).toBeGreaterThan(10);
+  expect(shim).not.toMatch(/[^\r]\n/);
 });
