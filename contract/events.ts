@@ -114,6 +114,12 @@ export const runnerStop = z
     status_info: codeInformation.optional().describe("Exit code, or status of the policy check; absent if unknown"),
     job_duration: seconds.optional().describe(`Job time in seconds: job end - job start; ${implausibleSeconds}`),
     job_conclusion: conclusion,
+    post_steps_skipped: z
+      .literal(true)
+      .optional()
+      .describe(
+        "GitHub says that the job failed and that all its post steps were skipped: the runner was ended in the midst of the job, whatever `status` says. Absent otherwise, and if unknown",
+      ),
     job_metrics_unknown: jobMetricsUnknown,
   })
   .describe("A runner has finished its job");

@@ -12,6 +12,8 @@ export interface LocalJob {
   readonly completedAt?: string | null;
   readonly attempt?: number;
   readonly name?: string;
+  /** Name -> conclusion of all its steps; by default those of a job without actions. A step without a conclusion has not ended. */
+  readonly steps?: Readonly<Record<string, string | null>>;
 }
 
 /** A self-hosted runner as GitHub keeps it. */
@@ -234,7 +236,7 @@ function page({ query }: HttpRequest, name: string, items: readonly unknown[]): 
 
 /** As the OpenAPI description has it, all required fields included. */
 function jobBody(job: LocalJob, id: number, runId: string, repositoryUrl: string): Record<string, unknown> {
-  const { runner, attempt = 1, name = `job ${id}` } = job;
+  const { runner, attempt = 1, name = `job ${id}`, steps = runner === null ? {} : { "Set up job": "success" } } = job;
   const status = job.status ?? "completed";
   const runnerId = runner === null ? null : id;
   return {
@@ -254,7 +256,12 @@ function jobBody(job: LocalJob, id: number, runId: string, repositoryUrl: string
     started_at: job.startedAt ?? "2023-11-14T22:15:20Z",
     completed_at: job.completedAt === undefined ? "2023-11-14T22:25:20Z" : job.completedAt,
     name,
-    steps: [{ name: "Set up job", status: "completed", conclusion: "success", number: 1 }],
+    steps: Object.entries(steps).map(([name, conclusion], index) => ({
+      name,
+      status: conclusion === null ? "in_progress" : "completed",
+      conclusion,
+      number: index + 1,
+    })),
     check_run_url: `${repositoryUrl}/check-runs/${id}`,
     labels: ["self-hosted", "large"],
     runner_id: runnerId,

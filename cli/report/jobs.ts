@@ -45,7 +45,7 @@ const STATEMENTS = [
 
   `CREATE TABLE ends AS SELECT *, row_number() OVER (PARTITION BY event, same_job, began ORDER BY event_id) AS place FROM (
      SELECT event_id, event, published, ${SAME_JOB} AS same_job, timestamp, flavor, runner_name, repo, workflow, workflow_run_id,
-       coalesce(job_name, job) AS job, verification, status, job_conclusion AS conclusion, cause, ended_at,
+       coalesce(job_name, job) AS job, verification, status, job_conclusion AS conclusion, coalesce(post_steps_skipped, false) AS post_steps_skipped, cause, ended_at,
        ${measured("job_duration")} AS duration, ${measured("job_age")} AS job_age,
        ${milliseconds(`timestamp - CASE event WHEN 'runner_stop' THEN ${measured("job_duration")} ELSE ${measured("job_age")} END`)} AS began
      FROM events WHERE event IN ('runner_stop', 'runner_lost'))`,
@@ -93,7 +93,7 @@ const STATEMENTS = [
      SELECT s.event_id IS NOT NULL AS has_start, e.event IS NOT DISTINCT FROM 'runner_stop' AS has_stop, e.event IS NOT DISTINCT FROM 'runner_lost' AS lost,
        coalesce(s.flavor, e.flavor) AS flavor, coalesce(s.repo, e.repo) AS repo, coalesce(s.workflow, e.workflow) AS workflow,
        coalesce(e.job, s.job) AS job, coalesce(e.verification, s.verification) AS verification,
-       s.timestamp AS began, s.idle, s.queue, e.timestamp, e.duration, e.job_age, e.status, e.conclusion, e.cause, e.ended_at,
+       s.timestamp AS began, s.idle, s.queue, e.timestamp, e.duration, e.job_age, e.status, e.conclusion, e.post_steps_skipped, e.cause, e.ended_at,
        i.event_id IS NOT NULL AS has_install, i.installation,
        coalesce(e.published, s.published) AS published,
        coalesce(e.published, s.published) - e.timestamp AS lag

@@ -94,6 +94,7 @@ const STORED_FIELDS = [
   "status",
   "job_duration",
   "job_conclusion",
+  "post_steps_skipped",
   "installation_age",
   "installed_age",
   "job_age",
@@ -138,6 +139,7 @@ const KEEP_ONE_LINE_FOR_EACH_EVENT = `
 function sqlType(schema: unknown): string {
   const { type } = schema as { type?: string };
   if (type === "number" || type === "integer") return "DOUBLE";
+  if (type === "boolean") return "BOOLEAN";
   if (type === "array") return "VARCHAR[]";
   return type === "object" ? "JSON" : "VARCHAR";
 }

@@ -71,6 +71,7 @@ export function stopEvents(metrics: RunnerMetrics, flavor: string, answer: JobAn
         ...(postJob.status_info && { status_info: postJob.status_info }),
         ...durations({ job_duration: postJob.timestamp - preJob.timestamp }),
         ...conclusionOf(answer),
+        ...("post_steps_skipped" in answer && { post_steps_skipped: true }),
       },
     },
   ];

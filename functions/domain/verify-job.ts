@@ -15,6 +15,8 @@ export interface GithubJobMetrics {
   readonly job_name?: string;
   /** That the job asked for. */
   readonly labels?: readonly string[];
+  /** The job failed, and all its post steps were skipped. */
+  readonly post_steps_skipped?: true;
 }
 
 /** GitHub's answer about a runner's job, or why there is none. */
@@ -49,7 +51,23 @@ export interface GithubJob {
   /** ISO 8601; for a job that never ran, absent or a time before it was created. */
   readonly started_at: string | null;
   readonly conclusion: string | null;
+  readonly steps?: StepsSummary | undefined;
 }
+
+/** A step of a job, as GitHub describes it. */
+export interface GithubStep {
+  /** The workflow's author chooses it. */
+  readonly name: string;
+  readonly conclusion: string | null;
+}
+
+/** What is kept of a job's steps, which are most of GitHub's answer. */
+export type StepsSummary = "none" | "post-steps-skipped" | "some";
+
+/** The steps in which GitHub's runner executes the hooks of a runner, and its last step. */
+const JOB_STARTED_HOOK = "Set up runner";
+const JOB_COMPLETED_HOOK = "Complete runner";
+const LAST_STEP = "Complete job";
 
 /** GitHub lists a job under its runner's name a moment after it started; before this, in milliseconds, it is not missing. */
 const LISTED_WITHIN_MILLISECONDS = 5 * 60 * 1000;
@@ -80,6 +98,22 @@ export function verifyJob({ jobs, unknown }: WorkflowRunJobs, metrics: RunnerMet
   return { unknown: "job-not-found", ...(!mayBeOurs && { isMismatch: true }) };
 }
 
+/**
+ * What the steps of a job that is over say about its end. A runner that is shut down skips all steps that are left, and one that is
+ * killed never reports them. A step is a post step only if it is listed with its action: users name steps "Post …", too. Some actions
+ * clean up only after a success, on a healthy machine as well: the hook and the last step tell that apart, since both are always executed there.
+ */
+export function summarizeSteps(steps: readonly GithubStep[]): StepsSummary {
+  if (steps.length === 0) return "none";
+  const names = new Set(steps.map(({ name }) => name));
+  const hook = names.has(JOB_STARTED_HOOK) ? steps.filter(({ name }) => name === JOB_COMPLETED_HOOK) : [];
+  const actions = steps.filter(({ name }) => name.startsWith("Post ") && names.has(name.slice("Post ".length)));
+  const postSteps = [...actions, ...hook];
+  const isEnded = steps.some(({ name, conclusion }) => name === LAST_STEP && conclusion === "success");
+  const isTelling = hook.length > 0 || (actions.length > 0 && !isEnded);
+  return isTelling && postSteps.every(({ conclusion }) => conclusion === "skipped") ? "post-steps-skipped" : "some";
+}
+
 /** Of a runner's jobs in one workflow run, the one that it claims; undefined if several fit. */
 function ownJob(jobs: readonly GithubJob[], { preJob }: RunnerMetrics): GithubJob | undefined {
   const attempt = preJob?.run_attempt;
@@ -107,7 +141,9 @@ function ranOnUnnamedRunner({ runner_name, status, conclusion }: GithubJob): boo
 
 function metricsOf(job: GithubJob | undefined): GithubJobMetrics {
   if (!job) return {};
-  const { id, name, labels, created_at, started_at, conclusion } = job;
+  const { id, name, labels, created_at, started_at, conclusion, status, steps } = job;
+  // Other conclusions say less: who cancels a job may also end it by force.
+  const isWitness = status === "completed" && conclusion === "failure" && steps === "post-steps-skipped";
   const created = millisecondsOf(created_at);
   const started = millisecondsOf(started_at);
   return {
@@ -116,6 +152,7 @@ function metricsOf(job: GithubJob | undefined): GithubJobMetrics {
     ...(id !== undefined && { job_id: id }),
     ...(name !== undefined && { job_name: name }),
     ...(labels !== undefined && { labels }),
+    ...(isWitness && { post_steps_skipped: true }),
   };
 }
 

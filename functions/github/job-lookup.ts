@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { GithubJob, WorkflowRunJobs } from "../domain/verify-job.ts";
+import { type GithubJob, summarizeSteps, type WorkflowRunJobs } from "../domain/verify-job.ts";
 import type { JobLookup } from "../ports.ts";
 import { type GithubApi, PAGE_SIZE } from "./api.ts";
 import { GithubFailure, reasonOf } from "./failure.ts";
@@ -23,6 +23,13 @@ const id = z.union([z.number(), z.bigint()]).transform(String);
 /** A text that the author of a workflow chose, cut to a length that fits into an event. */
 const text = z.string().transform((value) => value.slice(0, 1_000));
 
+/** Steps are summarized as they are read: 100 jobs with their steps take 500 KB. Steps of another form are not known. */
+const steps = z
+  .array(z.object({ name: z.string(), conclusion: z.string().nullish().default(null) }))
+  .transform(summarizeSteps)
+  .optional()
+  .catch(undefined);
+
 /** The fields of GitHub's answer that are used. */
 const page = z.object({
   total_count: z.int().nonnegative(),
@@ -38,6 +45,7 @@ const page = z.object({
       created_at: z.string(),
       started_at: z.string().nullish().default(null),
       conclusion: z.string().nullish().default(null),
+      steps,
     }),
   ),
 });

@@ -108,6 +108,7 @@ function structOf(fields: Readonly<Record<string, JsonSchema>>): string {
 function hiveType({ type, items, properties }: JsonSchema): string {
   if (type === "number") return "double";
   if (type === "integer") return "bigint";
+  if (type === "boolean") return "boolean";
   if (type === "array" && items) return `array<${hiveType(items)}>`;
   // A value of several types, such as the code of status_info, is its text.
   return type === "object" && properties ? structOf(properties) : "string";

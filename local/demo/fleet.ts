@@ -32,6 +32,8 @@ export interface RunnerJob {
   readonly ended?: number;
   readonly status: "normal" | "abnormal";
   readonly conclusion: "success" | "failure" | "cancelled";
+  /** By GitHub's account, which then says more than `status`: the runner's process was ended in the midst of the job. */
+  readonly postStepsSkipped?: true;
   /** GitHub's id. */
   readonly id: string;
 }
@@ -277,7 +279,12 @@ function lifeOf(flavor: Flavor, work: Workflow, doing: Doing, random: Random): R
   }
   const ended = Math.floor(began + Math.max(4, seconds));
   const isForged = random() < 0.0012;
-  return { ...life, job: { ...life.job, ended }, ...(isForged && { isForged }) };
+  const postStepsSkipped = conclusion === "failure" && !isAbnormal && random() < 0.04;
+  return {
+    ...life,
+    job: { ...life.job, ended, ...(postStepsSkipped && { postStepsSkipped }) },
+    ...(isForged && { isForged }),
+  };
 }
 
 /** Numbers from 0 to below 1. */

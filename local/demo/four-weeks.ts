@@ -141,11 +141,12 @@ function jobsOf(lives: readonly RunnerLife[]): JobLookup {
     async jobsOf({ storage }) {
       const life = byRunner.get(storage);
       if (!life?.job) return { jobs: [] };
-      const { id, job: name, queued, began, conclusion } = life.job;
+      const { id, job: name, queued, began, conclusion, postStepsSkipped } = life.job;
       const times = { created_at: iso(queued), started_at: iso(began) };
       const labels = ["self-hosted", life.flavor];
       const known = { id, name, labels, run_attempt: 1, runner_name: storage, status: "completed", conclusion };
-      return { jobs: [{ ...known, ...times }] };
+      const steps = postStepsSkipped ? "post-steps-skipped" : "some";
+      return { jobs: [{ ...known, ...times, steps }] };
     },
   };
 }

@@ -3,7 +3,7 @@ import { EVENT_SCHEMAS, eventId, runnerInstalled } from "../../contract/events.t
 import { postJobMetrics, preJobMetrics } from "../../contract/runner-files.ts";
 import { issueEvents, quarantineEvent } from "../../functions/domain/issue-events.ts";
 import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
-import { type GithubJob, verifyJob } from "../../functions/domain/verify-job.ts";
+import { type GithubJob, summarizeSteps, verifyJob } from "../../functions/domain/verify-job.ts";
 import { FILES, NOW } from "../worlds/memory.ts";
 
 const MINUTE = 60_000;
@@ -69,6 +69,14 @@ describe("what GitHub knows", () => {
     expect(start).toMatchObject({ queue_duration: 7, verification: "verified" });
     expect(stop).toMatchObject({ job_conclusion: "success", verification: "verified" });
     expect([start, stop].some((detail) => detail && "job_metrics_unknown" in detail)).toBe(false);
+    expect(stop).not.toHaveProperty("post_steps_skipped");
+  });
+
+  it("is in the Stop that all post steps were skipped", () => {
+    const [, start, stop] = eventsWith({ conclusion: "failure", post_steps_skipped: true });
+    expect(stop).toMatchObject({ status: "normal", job_conclusion: "failure", post_steps_skipped: true });
+    expect(EVENT_SCHEMAS.RunnerStop.parse(stop)).toEqual(stop);
+    expect(start).not.toHaveProperty("post_steps_skipped");
   });
 
   it("may be the one and not the other", () => {
@@ -179,6 +187,18 @@ describe("a job of GitHub's", () => {
     expect(answer(job(known))).toMatchObject({ job_id: "7", job_name: "build (arm64)", labels: known.labels });
   });
 
+  it("that failed with all its post steps skipped is one whose machine failed; no other conclusion says so", () => {
+    const steps = "post-steps-skipped";
+    expect(answer(job({ conclusion: "failure", steps }))).toHaveProperty("post_steps_skipped", true);
+    for (const conclusion of ["success", "cancelled", "timed_out", null])
+      expect(answer(job({ conclusion, steps }))).not.toHaveProperty("post_steps_skipped");
+    expect(answer(job({ conclusion: "failure", status: "in_progress", steps }))).not.toHaveProperty(
+      "post_steps_skipped",
+    );
+    for (const steps of ["some", "none", undefined] as const)
+      expect(answer(job({ conclusion: "failure", steps }))).not.toHaveProperty("post_steps_skipped");
+  });
+
   it("counts as claimed now without a pre-job file", () => {
     const { preJob: _, files, ...rest } = runner(NOW - 60 * MINUTE);
     const { "pre-job-metrics.json": __, ...others } = files;
@@ -187,6 +207,78 @@ describe("a job of GitHub's", () => {
     expect(verifyJob({ jobs: [job(), job({ conclusion: "other" })] }, { ...rest, files: others }, NOW)).toMatchObject({
       conclusion: "success",
     });
+  });
+});
+
+describe("the steps of a job", () => {
+  const summary = (steps: Record<string, string | null>) =>
+    summarizeSteps(Object.entries(steps).map(([name, conclusion]) => ({ name, conclusion })));
+  const begun = { "Set up job": "success", "Run actions/checkout@v4": "success", "Run make": "failure" };
+  const checkout = "Post Run actions/checkout@v4";
+
+  it("are none before a runner has the job", () => {
+    expect(summary({})).toBe("none");
+  });
+
+  it.each<[string, Record<string, string | null>]>([
+    ["and GitHub's last step is missing", { ...begun, [checkout]: "skipped" }],
+    ["and GitHub's last step, too", { ...begun, [checkout]: "skipped", "Complete job": "skipped" }],
+    ["and GitHub's last step has not ended", { ...begun, [checkout]: "skipped", "Complete job": null }],
+    [
+      "and the hook with them: a runner that is shut down still reports its last step",
+      {
+        "Set up runner": "success",
+        ...begun,
+        [checkout]: "skipped",
+        "Complete runner": "skipped",
+        "Complete job": "success",
+      },
+    ],
+    [
+      "and the hook is the only one",
+      { "Set up runner": "success", "Run make": "failure", "Complete runner": "skipped", "Complete job": "success" },
+    ],
+    [
+      "by the name that the user gave to the action",
+      { Checkout: "success", Test: "failure", "Post Checkout": "skipped" },
+    ],
+  ])("say that all post steps were skipped %s", (_, steps) => {
+    expect(summary(steps)).toBe("post-steps-skipped");
+  });
+
+  it.each<[string, Record<string, string | null>]>([
+    ["a post step was executed", { ...begun, [checkout]: "success" }],
+    ["a post step failed", { ...begun, [checkout]: "failure" }],
+    ["a post step is not reported yet", { ...begun, [checkout]: null }],
+    ["one of two was executed", { ...begun, "Run a": "success", "Post Run a": "skipped", [checkout]: "success" }],
+    ["there is no post step", begun],
+    ["a step of the user's own that is named so was skipped", { ...begun, "Post results": "skipped" }],
+    ["only the names are alike", { ...begun, "Run a": "success", "Post  Run a": "skipped", Post: "skipped" }],
+    [
+      "an action cleans up only after a success, and the job ended in order",
+      {
+        ...begun,
+        "Run actions/cache@v4": "success",
+        "Post Run actions/cache@v4": "skipped",
+        "Complete job": "success",
+      },
+    ],
+    [
+      "an action cleans up only after a success, and the hook was executed",
+      {
+        "Set up runner": "success",
+        "Run actions/cache@v4": "success",
+        "Post Run actions/cache@v4": "skipped",
+        "Complete runner": "success",
+      },
+    ],
+    ["the hook failed", { "Set up runner": "success", ...begun, [checkout]: "skipped", "Complete runner": "failure" }],
+    [
+      "a step of the user's own has the hook's name",
+      { ...begun, "Complete runner": "skipped", "Complete job": "success" },
+    ],
+  ])("say nothing if %s", (_, steps) => {
+    expect(summary(steps)).toBe("some");
   });
 });
 

@@ -111,6 +111,42 @@ describe("a runner's job", () => {
     expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion });
   });
 
+  test("whose post steps were all skipped says so, and of the steps nothing else is kept", async () => {
+    const { github, startRun } = await startGithubWorld();
+    const steps = (conclusion: string) => ({
+      "Set up job": "success",
+      "Set up runner": "success",
+      "Run actions/checkout@v4": "success",
+      "Run make": "failure",
+      "Post Run actions/checkout@v4": conclusion,
+      "Complete runner": conclusion,
+      "Complete job": "success",
+    });
+    github.addJobs(REPOSITORY, RUN_ID, [
+      { runner: "shut-down", conclusion: "failure", steps: steps("skipped") },
+      { runner: "red", conclusion: "failure", steps: steps("success") },
+    ]);
+    const { jobs } = startRun();
+    expect(await jobs.find(claimOf("shut-down"))).toMatchObject({ conclusion: "failure", post_steps_skipped: true });
+    expect(await jobs.find(claimOf("red"))).not.toHaveProperty("post_steps_skipped");
+    const kept = await jobs.jobsOf(claimOf("red"));
+    expect(kept.jobs.map(({ steps }) => steps)).toEqual(["post-steps-skipped", "some"]);
+    expect(JSON.stringify(kept)).not.toContain("checkout");
+  });
+
+  test.each([[undefined], [null], ["none"], [[{}]], [[{ name: 7, conclusion: "skipped" }]]])(
+    "is found although GitHub describes its steps as %j",
+    async (steps) => {
+      const job = { run_id: 1, status: "completed", runner_name: "r-1", created_at: "", conclusion: "failure", steps };
+      const api: GithubApi = { within: (task) => task(), get: async () => ({ total_count: 1, jobs: [job] }) };
+      const found = await createJobLookup(api, new Set(["acme"]), () => true).jobsOf(
+        claimOf("r-1", { workflow_run_id: "1" }),
+      );
+      expect(found).toMatchObject({ jobs: [{ runner_name: "r-1", conclusion: "failure" }] });
+      expect(found.jobs[0]?.steps).toBeUndefined();
+    },
+  );
+
   test("that has not ended by GitHub's account has no conclusion", async () => {
     const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [

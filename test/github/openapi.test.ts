@@ -16,7 +16,12 @@ beforeAll(async () => {
     { runner: null, status: "queued", conclusion: null, completedAt: null },
     { runner: null, conclusion: "cancelled", startedAt: "0001-01-01T00:00:00Z" },
     { runner: "r-2", attempt: 2, conclusion: "timed_out" },
-    { runner: "r-3", status: "in_progress", completedAt: null },
+    {
+      runner: "r-3",
+      status: "in_progress",
+      completedAt: null,
+      steps: { "Set up job": "success", "Run make": null, "Post Run actions/checkout@v4": "skipped" },
+    },
   ]);
   github.setRunners("acme", [{ name: "r-1" }, { name: "r-2", status: "offline", busy: true }]);
   github.setRunners("acme/widgets", [{ name: "r-3" }]);

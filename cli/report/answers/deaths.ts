@@ -28,9 +28,11 @@ export interface DeathRow {
   readonly lostWithKnownEnd: number;
   /** Minutes from the start of the other lost jobs to the detection: they lost at most this. */
   readonly lostMinutesAtMost: number;
-  /** Jobs that failed because of the machine: lost, or ended abnormally. */
+  /** Jobs that failed because of the machine: lost, ended abnormally, or normally with all post steps skipped. */
   readonly infrastructureFailures: number;
-  /** Jobs that ended normally with GitHub's conclusion failure. */
+  /** Jobs that ended normally by their runner's account and whose post steps were all skipped by GitHub's. They are among the above. */
+  readonly postStepsSkipped: number;
+  /** Other jobs that ended normally with GitHub's conclusion failure. */
   readonly codeFailures: number;
   /** Jobs with a status and, unless lost or abnormal, a conclusion: of these the two above are a share. */
   readonly judged: number;
@@ -60,8 +62,9 @@ const BY_FLAVOR = `
     SELECT flavor, 1 AS job, lost, false AS installed, false AS failed, false AS unused,
       CASE WHEN lost AND ended_at >= began THEN ended_at - began END AS known_seconds,
       CASE WHEN lost AND NOT coalesce(ended_at >= began, false) THEN job_age END AS at_most_seconds,
-      coalesce(lost OR status = 'abnormal', false) AS infrastructure,
-      coalesce(NOT lost AND status = 'normal' AND conclusion = 'failure', false) AS code,
+      coalesce(lost OR status = 'abnormal' OR post_steps_skipped, false) AS infrastructure,
+      coalesce(NOT lost AND status = 'normal' AND post_steps_skipped, false) AS skipped,
+      coalesce(NOT lost AND status = 'normal' AND conclusion = 'failure' AND NOT post_steps_skipped, false) AS code,
       coalesce(lost OR status = 'abnormal' OR (has_stop AND conclusion IS NOT NULL), false) AS judged
     FROM jobs
     UNION ALL BY NAME SELECT flavor, 0 AS job, true AS installed FROM installs
@@ -70,5 +73,5 @@ const BY_FLAVOR = `
     count(*) FILTER (failed) AS installFailed, count(*) FILTER (unused) AS neverUsed,
     coalesce(sum(known_seconds), 0) / 60 AS lostMinutes, count(known_seconds) AS lostWithKnownEnd,
     coalesce(sum(at_most_seconds), 0) / 60 AS lostMinutesAtMost,
-    count(*) FILTER (infrastructure) AS infrastructureFailures, count(*) FILTER (code) AS codeFailures, count(*) FILTER (judged) AS judged
+    count(*) FILTER (infrastructure) AS infrastructureFailures, count(*) FILTER (skipped) AS postStepsSkipped, count(*) FILTER (code) AS codeFailures, count(*) FILTER (judged) AS judged
   FROM rows GROUP BY GROUPING SETS ((), (flavor)) ORDER BY flavor NULLS FIRST`;

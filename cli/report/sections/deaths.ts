@@ -105,6 +105,12 @@ export function deathsSection({ deaths, period }: Answers): Section {
             "count",
             ({ infrastructureFailures }) => infrastructureFailures,
           ],
+          [
+            "post_steps_skipped",
+            "of these by GitHub's account only",
+            "count",
+            ({ postStepsSkipped }) => postStepsSkipped,
+          ],
           ["code_failures", "Code failures", "count", ({ codeFailures }) => codeFailures],
           ["judged", "of judged jobs", "count", ({ judged }) => judged],
         ],
@@ -117,13 +123,13 @@ export function deathsSection({ deaths, period }: Answers): Section {
     ],
     definitions: [
       "Lost: the runner started a job and did not report its end. Failed installation: it started to install and was never installed. Never used: it was installed and had no job.",
-      "Infrastructure failure: the job was lost or its runner ended abnormally. Code failure: the runner ended normally and GitHub's conclusion is failure.",
+      "Infrastructure failure: the job was lost, its runner ended abnormally, or the runner reported a normal end but GitHub lists the job as failed with all its post steps skipped. Code failure: any other job whose runner ended normally and whose conclusion by GitHub is failure.",
       "Time lost is from the start of the job to the end of the machine. If the end is not known, only the upper limit until the detection is.",
     ],
     caveats: [
       "The cause is known only for EC2 instances, if the stack records how they end (setting endedInstances). Others are found by their silence.",
       "A scale-down that removes an idle runner shows as never used: that is not a fault.",
-      "A runner process that crashes in the middle of a job can look like a normal end.",
+      "A runner process that crashes in the middle of a job can look like a normal end. Only GitHub's steps show it then, and only of jobs with a post step (an action that cleans up, or the hooks of the runner).",
     ],
   };
 }
@@ -141,8 +147,13 @@ function causes(byCause: Answers["deaths"]["byCause"]): string[] {
   return [`Jobs were lost by cause: ${lost.map(({ cause, count }) => `${cause} ${count}`).join(", ")}.`];
 }
 
-function failures({ infrastructureFailures, codeFailures, lostMinutes, lostWithKnownEnd }: DeathRow): string {
+function failures(row: DeathRow): string {
+  const { infrastructureFailures, postStepsSkipped, codeFailures, lostMinutes, lostWithKnownEnd } = row;
+  const witness =
+    postStepsSkipped > 0
+      ? ` Of ${plural(postStepsSkipped, "job")} only GitHub shows that the machine failed: all post steps were skipped.`
+      : "";
   const lost =
     lostWithKnownEnd > 0 ? ` Lost jobs took ${format(lostMinutes, "minutes")} of machine time with them.` : "";
-  return `${plural(infrastructureFailures, "job")} failed because of the infrastructure and ${plural(codeFailures, "job")} because of the code.${lost}`;
+  return `${plural(infrastructureFailures, "job")} failed because of the infrastructure and ${plural(codeFailures, "job")} because of the code.${witness}${lost}`;
 }

@@ -112,6 +112,7 @@ const anyLife = (day: number): fc.Arbitrary<RunnerLife> =>
       runId: fc.constantFrom("1", "2", "3"),
       status: fc.constantFrom("normal", "normal", "abnormal"),
       conclusion: fc.constantFrom("success", "failure", "cancelled"),
+      postStepsSkipped: fc.boolean(),
       died: fc.option(
         fc.record({ after: seconds(5_000), cause: fc.constantFrom("spot-interruption", "terminated", "unknown") }),
       ),
@@ -136,6 +137,7 @@ const anyLife = (day: number): fc.Arbitrary<RunnerLife> =>
           runId,
           status,
           conclusion,
+          ...(one.postStepsSkipped && { postStepsSkipped: true }),
           event: "push",
           id: "1",
           queued: began - one.queued,
@@ -197,7 +199,7 @@ function at(event: ArchivedEvent, later: number): ArchivedEvent {
 }
 
 function withoutGithub(event: ArchivedEvent): ArchivedEvent {
-  const { queue_duration, job_conclusion, job_id, job_name, labels, ...detail } = event.detail;
+  const { queue_duration, job_conclusion, job_id, job_name, labels, post_steps_skipped, ...detail } = event.detail;
   return { ...event, detail };
 }
 

@@ -67,6 +67,7 @@ function detailsOf(life: RunnerLife, now: number): Detail[] {
         job_id: job.id,
         job_name: job.job,
         labels: ["self-hosted", flavor],
+        ...(job.postStepsSkipped && { post_steps_skipped: true }),
       }
     : { unknown: "not-configured" };
   const events = issueEvents(metrics, flavor, answer);

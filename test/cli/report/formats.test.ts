@@ -181,6 +181,30 @@ async function expectSensiblePage(answers: Awaited<ReturnType<typeof answersTo>>
   return page;
 }
 
+test("a normal end whose post steps GitHub lists as skipped is a failure of the infrastructure, and the page says why", async () => {
+  const { job } = LIFE as Required<RunnerLife>;
+  const failed = { ...job, conclusion: "failure" } as const;
+  const lives: RunnerLife[] = [
+    { ...LIFE, runner: "r-1", job: failed },
+    { ...LIFE, runner: "r-2", job: { ...failed, postStepsSkipped: true } },
+    { ...LIFE, runner: "r-3", job: { ...failed, postStepsSkipped: true, status: "abnormal" } },
+  ];
+  const answers = await answersTo([lives.flatMap((life) => eventsOf(life))]);
+  expect(answers.deaths.byFlavor[0]).toMatchObject({
+    infrastructureFailures: 2,
+    postStepsSkipped: 1,
+    codeFailures: 1,
+    judged: 3,
+  });
+  expect(await expectSensiblePage(answers)).toContain(
+    "2 jobs failed because of the infrastructure and 1 job because of the code. Of 1 job only GitHub shows",
+  );
+  const csv = parseCsv(await render(answers, "csv"));
+  expect(csv.find(([, table, , column]) => table === "deaths_by_flavor" && column === "post_steps_skipped")?.[5]).toBe(
+    "1",
+  );
+});
+
 describe("what counts", () => {
   test("a line that is no event is counted and changes nothing else", async () => {
     const events = eventsOf(LIFE);

@@ -146,8 +146,10 @@ export function expectedAnswers(objects: readonly (readonly ArchivedEvent[])[], 
           lostMinutes: sum(known.map(({ lostSeconds = 0 }) => lostSeconds)) / 60,
           lostWithKnownEnd: known.length,
           lostMinutesAtMost: sum(lost.filter((f) => f.lostSeconds === undefined).map(({ age = 0 }) => age)) / 60,
-          infrastructureFailures: some.filter((f) => f.lost || f.status === "abnormal").length,
-          codeFailures: some.filter((f) => !f.lost && f.status === "normal" && f.conclusion === "failure").length,
+          infrastructureFailures: some.filter((f) => f.lost || f.status === "abnormal" || f.postStepsSkipped).length,
+          postStepsSkipped: some.filter((f) => f.status === "normal" && f.postStepsSkipped).length,
+          codeFailures: some.filter((f) => f.status === "normal" && f.conclusion === "failure" && !f.postStepsSkipped)
+            .length,
           judged: some.filter((f) => f.lost || f.status === "abnormal" || (f.hasStop && f.conclusion !== undefined))
             .length,
         };
@@ -299,6 +301,7 @@ function factsOf({ start, end, install }: Job, { timeZone }: OracleOptions) {
     age: value(end, "job_age"),
     status: end?.detail.status as string | undefined,
     conclusion: end?.detail.job_conclusion as string | undefined,
+    postStepsSkipped: end?.detail.post_steps_skipped === true,
     startTime,
     clockOk,
     day: local?.day,
