@@ -94,6 +94,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly operatorAccess: OperatorAccess;
   protected readonly events: OwnEvents;
   private readonly storage: MetricsBucket;
+  private readonly settings: Settings;
   private readonly flavors: readonly string[];
   private readonly encryptionKey: IKey | undefined;
 
@@ -101,6 +102,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
     super(scope, id);
     const settings = parseSettings(settingsSchema, settingsOf(props), this.node.path);
     const { removalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, encryptionKey } = props;
+    this.settings = settings;
     this.flavors = Object.keys(settings.flavors);
     this.encryptionKey = encryptionKey;
     this.metricsNamespace = settings.metricsNamespace ?? this.defaultNamespace();
@@ -210,17 +212,20 @@ export class RunnerMetrics extends RunnerMetricsBase {
   }
 
   /**
-   * Lets a principal upload as a runner of one flavor, each of its four files once. `storage` is the name under which it uploads:
-   * by default IAM's variable `${aws:userid}`, by which each EC2 instance has its own.
+   * Lets a principal upload as a runner of one flavor, each of its four files once, and with `jobsPerRunner: "many"` also in the slots.
+   * `storage` is the name under which it uploads: by default IAM's variable `${aws:userid}`, by which each EC2 instance has its own.
+   * Fails for a flavor that is retired.
    */
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM's
   grantWrite(flavor: string, grantee: IGrantable, storage = "${aws:userid}"): Grant {
-    if (!this.flavors.includes(flavor)) throw new Error(`${this.node.path} has no flavor ${flavor}`);
+    const { retired, jobsPerRunner } = this.settings.flavors[flavor] ?? { retired: true };
+    if (retired) throw new Error(`${this.node.path} has no flavor ${flavor}, or it is retired`);
     const kmsKeyArn = this.encryptionKey?.keyArn;
     const { Statement } = runnerPolicy({
       bucketArn: this.bucket.bucketArn,
       flavor,
       storage,
+      hasManyJobs: jobsPerRunner === "many",
       ...(kmsKeyArn && { kmsKeyArn }),
     });
     const grants = Statement.map(({ Action, Resource, Condition }) =>

@@ -1,5 +1,8 @@
-/** Several stacks in one app, each with a queue that receives the events of its own. Context `stacks`: settings of each. */
-import { App, CfnOutput } from "aws-cdk-lib";
+/**
+ * Several stacks in one app, each with a queue that receives the events of its own. Context `stacks`: settings of each; `broken`: whether each has
+ * a resource that can't be created, after all others.
+ */
+import { App, CfnOutput, CfnWaitCondition, CfnWaitConditionHandle } from "aws-cdk-lib";
 import { SqsQueue } from "aws-cdk-lib/aws-events-targets";
 import { Queue } from "aws-cdk-lib/aws-sqs";
 import { DETAIL_TYPES } from "../../contract/events.ts";
@@ -13,4 +16,8 @@ for (const input of app.node.getContext("stacks") as StackSettingsInput[]) {
   const queue = new Queue(stack, "Consumer");
   stack.runnerMetrics.onEvent("ToConsumer", DETAIL_TYPES, { target: new SqsQueue(queue) });
   new CfnOutput(stack, "QueueUrl", { value: queue.queueUrl });
+  if (!app.node.tryGetContext("broken")) continue;
+  // For a signal that nobody sends.
+  const handle = new CfnWaitConditionHandle(stack, "Handle").ref;
+  new CfnWaitCondition(stack, "Broken", { handle, timeout: "1" }).node.addDependency(stack.runnerMetrics, queue);
 }

@@ -1,11 +1,17 @@
 /**
- * The life of stacks on an emulator: `npm run test:all -- lifecycle`. Three stacks side by side, two of them on one event bus; a retired
- * flavor; deleted and deployed again, with what `retain` keeps and with `destroy`. D1 and D3.
+ * The life of stacks on an emulator: `npm run test:all -- lifecycle`. A first deployment that fails; three stacks side by side, two of them on one
+ * event bus; a retired flavor; deleted and deployed again, with what `retain` keeps, with a bucket that stayed, and with `destroy`. D1 and D3.
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CreateEventBusCommand, DescribeEventBusCommand, EventBridgeClient } from "@aws-sdk/client-eventbridge";
-import { DeleteObjectCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  DeleteBucketPolicyCommand,
+  DeleteObjectCommand,
+  HeadBucketCommand,
+  ListBucketsCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import type { StackSettingsInput } from "../../infra/settings.ts";
 import { createConsumer, filesOf, keys } from "./acceptance.ts";
@@ -38,6 +44,14 @@ try {
   await eventBridge.send(new CreateEventBusCommand({ Name: SHARED_BUS }));
   await cdk.bootstrap({ stacks: [ALONE, FIRST, SECOND] });
 
+  await assert.rejects(cdk.deploy({ stacks: [ALONE], broken: true }), /WaitCondition/);
+  const { Buckets = [] } = await s3.send(new ListBucketsCommand());
+  assert.deepEqual(
+    Buckets.flatMap(({ Name = "" }) => (Name.startsWith("cdk-") ? [] : [Name])),
+    [],
+  );
+  tell("failed", "the first deployment, at its last resource, and nothing of it stayed");
+
   const before = await deploy([ALONE, FIRST, SECOND]);
   assert.equal(new Set(Object.values(before).map(({ bucket }) => bucket)).size, 3);
   tell("deployed", "three stacks with one flavor of the same name, two of them on one bus");
@@ -59,10 +73,24 @@ try {
   await eventBridge.send(new DescribeEventBusCommand({ Name: SHARED_BUS }));
   tell("deleted", "the buckets stay, and so does the bus that is not the stacks'");
 
-  const again = await deploy([{ ...ALONE, removalPolicy: "destroy" }]);
+  // As docs/operate/stack.md says.
+  const { bucket: stayed } = of(before, "First");
+  await s3.send(new DeleteBucketPolicyCommand({ Bucket: stayed }));
+  await putFiles(s3, { bucket: stayed, flavor: "large", directory, env }, "meanwhile", filesOf(0));
+  const again = await deploy([
+    { ...ALONE, removalPolicy: "destroy" },
+    { ...common, stackName: "Attached", bucketName: stayed, manageBucketPolicy: true },
+  ]);
   assert.notEqual(of(again, "Alone").bucket, of(before, "Alone").bucket);
-  await run(of(again, "Alone"), "large", ["again-1"]);
-  tell("deployed again", "under the same name, with a new bucket");
+  assert.equal(of(again, "Attached").bucket, stayed);
+  await Promise.all([
+    run(of(again, "Alone"), "large", ["again-1"]),
+    run(of(again, "Attached"), "large", ["attached-1"], ["meanwhile"]),
+  ]);
+  tell(
+    "deployed again",
+    "under the same name with a new bucket, and with a bucket that stayed and what was uploaded meanwhile",
+  );
 
   for (const Key of await keys(s3, of(again, "Alone").bucket, "")) {
     await s3.send(new DeleteObjectCommand({ Bucket: of(again, "Alone").bucket, Key }));
@@ -99,9 +127,15 @@ function of(names: Record<string, Names>, stack: string): Names {
 }
 
 /** Uploads whole lives, waits until the schedule has run the function, and checks that the stack's consumer received these runners' events and no others. */
-async function run({ bucket, queueUrl }: Names, flavor: string, runners: readonly string[]): Promise<void> {
+async function run(
+  { bucket, queueUrl }: Names,
+  flavor: string,
+  uploading: readonly string[],
+  uploaded: readonly string[] = [],
+): Promise<void> {
   const fleet = { bucket, flavor, directory, env };
-  for (const runner of runners) await putFiles(s3, fleet, runner, filesOf(0));
+  for (const runner of uploading) await putFiles(s3, fleet, runner, filesOf(0));
+  const runners = [...uploading, ...uploaded];
   // The queue delivers its messages again and again: only the consumer knows which ones are new.
   const consumer = consumers.get(queueUrl) ?? createConsumer(sqs, queueUrl, PATIENCE_MILLISECONDS);
   consumers.set(queueUrl, consumer);

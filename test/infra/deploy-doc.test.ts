@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
+import { App, type Stack } from "aws-cdk-lib";
+import { Template } from "aws-cdk-lib/assertions";
 import { expect, test } from "vitest";
+import { RunnerMetricsStack } from "../../infra/runner-metrics-stack.ts";
 import { parseSettings, stackSettings } from "../../infra/settings.ts";
+import { outputDirectory } from "./app.ts";
 import { BUCKET, only, resolve } from "./iam.ts";
-import { synthesize } from "./synthesize.ts";
+import { resources, synthesize } from "./synthesize.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const doc = read("docs/use/deploy.md");
@@ -15,6 +19,21 @@ const template = synthesize();
 
 test("the settings that docs/use/deploy.md shows are accepted", () => {
   expect(() => parseSettings(stackSettings, json[0].context.runnerMetrics, "docs")).not.toThrow();
+});
+
+test("the settings that docs/operate/stack.md shows are accepted, and its permissions boundary is that of every role", () => {
+  const [, attached = ""] = /```json\n( *\{ "bucketName"[\s\S]*?)```/.exec(read("docs/operate/stack.md")) ?? [];
+  const flavors = { large: {} };
+  expect(parseSettings(stackSettings, { flavors, ...JSON.parse(attached) }, "docs").manageBucketPolicy).toBe(true);
+  const [, text = ""] = /```json\n(\{\n {2}"app"[\s\S]*?)```/.exec(read("docs/operate/stack.md")) ?? [];
+  const { context } = JSON.parse(text);
+  const app = new App({ outdir: outputDirectory(), context: { ...context, "aws:cdk:bundling-stacks": [] } });
+  const parsed = parseSettings(stackSettings, context.runnerMetrics, "docs");
+  const stack = Template.fromStack(new RunnerMetricsStack(app, "RunnerMetrics", { settings: parsed }) as Stack);
+  const roles = Object.values(resources(stack, "AWS::IAM::Role"));
+  expect(roles.length).toBeGreaterThan(2);
+  for (const { Properties } of roles)
+    expect(JSON.stringify(Properties.PermissionsBoundary)).toMatch(/:policy\/ci-boundary"/);
 });
 
 test("the policy that docs/use/deploy.md gives for an existing bucket is that of our own", () => {

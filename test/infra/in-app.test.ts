@@ -3,15 +3,18 @@ import { type App, CfnParameter, Duration, Fn, NestedStack, RemovalPolicy, Stack
 import { Template } from "aws-cdk-lib/assertions";
 import { type IVpc, SecurityGroup, Vpc } from "aws-cdk-lib/aws-ec2";
 import { EventBus } from "aws-cdk-lib/aws-events";
-import { ManagedPolicy, PermissionsBoundary } from "aws-cdk-lib/aws-iam";
-import { Key } from "aws-cdk-lib/aws-kms";
+import { SqsQueue } from "aws-cdk-lib/aws-events-targets";
+import { ManagedPolicy, PermissionsBoundary, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { type IKey, Key } from "aws-cdk-lib/aws-kms";
 import { RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Bucket, type IBucket } from "aws-cdk-lib/aws-s3";
 import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Topic } from "aws-cdk-lib/aws-sns";
+import { Queue } from "aws-cdk-lib/aws-sqs";
 import { AwsSolutionsChecks } from "cdk-nag";
 import type { Construct } from "constructs";
 import { describe, expect, test } from "vitest";
+import { DETAIL_TYPES } from "../../contract/events.ts";
 import { propsOf, settingsOf } from "../../infra/props.ts";
 import { RunnerMetrics, type RunnerMetricsProps } from "../../infra/runner-metrics.ts";
 import { parseSettings, settings, stackSettings } from "../../infra/settings.ts";
@@ -286,6 +289,114 @@ test("D3: a retired flavor is still collected, but has no policies for runners",
   expect(policies.filter((id) => id.includes("old"))).toEqual([]);
   expect(policies.filter((id) => id.includes("large"))).toHaveLength(2);
   expect(grantsOn(template, "/runners/old/*")).toEqual(["ReadAndDeleteRunners"]);
+});
+
+describe("consumers", () => {
+  const patternsOf = (stack: Stack) =>
+    Object.values(resources(Template.fromStack(stack), "AWS::Events::Rule")).flatMap(({ Properties }) =>
+      "detail-type" in (Properties.EventPattern as object) ? [Properties.EventPattern] : [],
+    );
+  const target = (scope: Construct) => new SqsQueue(new Queue(scope, "Queue"));
+
+  test("get the events of this stack's flavors and bucket only, and can narrow them", () => {
+    const { stack, metrics } = withMetrics(createApp(), "Theirs", () => ({ flavors: { large: {}, small: {} } }));
+    const detail = { repo: ["acme/widgets"] };
+    metrics.onRunnerStop("Stop", { target: target(stack), eventPattern: { source: ["other"], detail } });
+    const prefix = {
+      "Fn::Join": ["", [{ "Fn::GetAtt": [expect.stringContaining("StorageBucket"), "Arn"] }, "/runners/"]],
+    };
+    expect(patternsOf(stack)).toEqual([
+      {
+        source: ["runner-metrics"],
+        "detail-type": ["RunnerStop"],
+        resources: [{ prefix }],
+        detail: { flavor: ["large", "small"], ...detail },
+      },
+    ]);
+  });
+
+  test("in another stack get the same, or without bucket and flavors all events of the bus", () => {
+    const stack = new Stack(createApp(), "Consumers");
+    const bus = { eventBusName: "shared" };
+    const of = (id: string, attributes: object) =>
+      RunnerMetrics.fromRunnerMetricsAttributes(stack, id, { ...bus, ...attributes });
+    of("All", {}).onRunnerLost("Lost", { target: target(stack) });
+    const narrow = of("Narrow", { bucketName: "metrics", flavors: ["large"], metricsNamespace: "Ours" });
+    narrow.onRunnerLost("Lost", { target: target(narrow) });
+    const common = { source: ["runner-metrics"], "detail-type": ["RunnerLost"] };
+    const prefix = { "Fn::Join": ["", ["arn:", { Ref: "AWS::Partition" }, ":s3:::metrics/runners/"]] };
+    expect(patternsOf(stack)).toEqual([common, { ...common, resources: [{ prefix }], detail: { flavor: ["large"] } }]);
+    expect(narrow.metricJobDuration("large").namespace).toBe("Ours");
+    expect(of("Default", {}).metricJobDuration("large").namespace).toBe("RunnerMetrics");
+  });
+
+  test.each(DETAIL_TYPES)("have a method for %s", (detailType) => {
+    const { stack, metrics } = withMetrics(createApp(), "Theirs");
+    metrics[`on${detailType}`]("Rule", { target: target(stack) });
+    expect(patternsOf(stack)).toMatchObject([{ "detail-type": [detailType] }]);
+  });
+
+  test("find metrics by the names, dimensions and statistics that they are written with", () => {
+    const { metrics } = withMetrics(createApp(), "Theirs");
+    const run = { service: "extract-metrics", flavor: "large" };
+    const job = { flavor: "large" };
+    const found = [
+      [metrics.metric("Live.busy", "large"), "Live.busy", run, "Average"],
+      [metrics.metric("StrayObjects", "large"), "StrayObjects", { service: "extract-metrics" }, "Average"],
+      [metrics.metricRunDuration("large"), "RunDuration", run, "Maximum"],
+      [metrics.metricRunners("large", "deferred"), "Runners.deferred", run, "Sum"],
+      [metrics.metricQueueDuration("large"), "QueueDuration", job, "p90"],
+      [metrics.metricInstallDuration("large"), "InstallDuration", job, "p90"],
+      [metrics.metricIdleDuration("large"), "IdleDuration", job, "p90"],
+      [metrics.metricJobDuration("large", { statistic: "p50" }), "JobDuration", job, "p50"],
+      [metrics.metricJobs("large", "abnormal"), "JobsByStatus", { ...job, status: "abnormal" }, "Sum"],
+    ] as const;
+    for (const [metric, metricName, dimensions, statistic] of found)
+      expect(metric).toMatchObject({ namespace: "Theirs-Metrics", metricName, dimensions, statistic });
+  });
+});
+
+describe("a role of one's own", () => {
+  const build = () => {
+    const app = createApp();
+    const { stack, metrics } = withMetrics(app, "Theirs", (scope) => ({
+      flavors: { large: {}, macs: { jobsPerRunner: "many" }, old: { retired: true } },
+      encryptionKey: new Key(scope, "Key") as IKey,
+    }));
+    const roleOf = (name: string) => new Role(stack, name, { assumedBy: new ServicePrincipal("ec2.amazonaws.com") });
+    return { stack, metrics, roleOf };
+  };
+  /** What a policy document allows, without the names of its statements. */
+  const allowed = (template: Template, type: string, id: string) => {
+    const [found] = Object.entries(resources(template, type)).filter(([name]) => name.startsWith(id));
+    return statementsOf(template, found?.[1].Properties.PolicyDocument).map(({ Sid: _, ...statement }) => statement);
+  };
+
+  test.each(["large", "macs"])("gets for %s what the stack's own policy for instances allows", (flavor) => {
+    const { stack, metrics, roleOf } = build();
+    metrics.grantWrite(flavor, roleOf("Runners"));
+    const template = Template.fromStack(stack);
+    const own = allowed(template, "AWS::IAM::ManagedPolicy", `MetricsRunnerAccess${flavor}InstancePolicy`);
+    expect(own).toHaveLength(2);
+    expect(JSON.stringify(own).includes("~??")).toBe(flavor === "macs");
+    expect(allowed(template, "AWS::IAM::Policy", "RunnersDefaultPolicy")).toEqual(own);
+  });
+
+  test.each(["old", "none"])("gets nothing for %s, which is retired or is not there", (flavor) => {
+    const { metrics, roleOf } = build();
+    expect(() => metrics.grantWrite(flavor, roleOf("Runners"))).toThrow(`has no flavor ${flavor}, or it is retired`);
+  });
+
+  test("reads the quarantine of these flavors, with the key, and nothing else", () => {
+    const { stack, metrics, roleOf } = build();
+    metrics.grantReadQuarantine(roleOf("Security"));
+    const template = Template.fromStack(stack);
+    const statements = allowed(template, "AWS::IAM::Policy", "SecurityDefaultPolicy");
+    expect(statements.map(({ Action }) => Action)).toEqual([["s3:ListBucket"], ["s3:GetObject"], ["kms:Decrypt"]]);
+    const prefixes = ["large", "macs", "old"].map((flavor) => `quarantine/${flavor}/*`);
+    expect(statements[0]?.Condition).toEqual({ StringLike: { "s3:prefix": prefixes } });
+    expect(statements[1]?.Resource.map((arn) => arn.replace(/^[^/]*\//, ""))).toEqual(prefixes);
+  });
 });
 
 describe("D3: two in one app", () => {

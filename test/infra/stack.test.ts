@@ -1,4 +1,4 @@
-import { Match, type Template } from "aws-cdk-lib/assertions";
+import type { Template } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
 import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
@@ -33,15 +33,23 @@ describe("the bucket", () => {
     expect(Properties).not.toHaveProperty("VersioningConfiguration");
   });
 
-  test("forgets what nobody collected, and the quarantine, after the days that were set", () => {
-    const days = { uncollectedRetentionDays: 3, quarantineRetentionDays: 400 };
-    synthesize(days).hasResourceProperties("AWS::S3::Bucket", {
-      LifecycleConfiguration: {
-        Rules: Match.arrayWith([
-          { Id: "ExpireUncollectedMetrics", Prefix: "runners/", Status: "Enabled", ExpirationInDays: 3 },
-          { Id: "ExpireQuarantine", Prefix: "quarantine/", Status: "Enabled", ExpirationInDays: 400 },
-        ]),
-      },
+  test("forgets what nobody collected, the quarantine, the archive and the access logs after the days that were set", () => {
+    const days = {
+      uncollectedRetentionDays: 3,
+      quarantineRetentionDays: 400,
+      eventRetentionDays: 500,
+      logRetentionDays: 7,
+    };
+    const rules = (id: string) => only(synthesize(days), "AWS::S3::Bucket", id)[1].Properties.LifecycleConfiguration;
+    expect(rules("StorageBucket")).toMatchObject({
+      Rules: expect.arrayContaining([
+        { Id: "ExpireUncollectedMetrics", Prefix: "runners/", Status: "Enabled", ExpirationInDays: 3 },
+        { Id: "ExpireQuarantine", Prefix: "quarantine/", Status: "Enabled", ExpirationInDays: 400 },
+        { Id: "ExpireEvents", Prefix: "events/", Status: "Enabled", ExpirationInDays: 500 },
+      ]),
+    });
+    expect(rules("AccessLogs")).toEqual({
+      Rules: [{ Id: "ExpireAccessLogs", Status: "Enabled", ExpirationInDays: 7 }],
     });
   });
 
