@@ -9,13 +9,20 @@ test.each([
   [
     "with everything",
     {
-      accessLogs: true,
+      flavors: { large: { githubRunners: "acme", jobsPerRunner: "many" }, old: { retired: true } },
+      github: { owners: ["acme"] },
+      kmsKeyArn: "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+      schemaRegistry: true,
       alarmEmail: "ops@example.com",
       reservedConcurrency: 4,
       workers: 2,
       removalPolicy: "destroy",
       endedInstances: true,
     },
+  ],
+  [
+    "with a bucket and a bus that exist",
+    { bucketName: "ours", manageBucketPolicy: true, eventBusName: "ours", accessLogs: false },
   ],
 ])("cdk-nag finds nothing that is not acknowledged in the stack %s", { tags: needs("gate") }, (_, settings) => {
   const { app } = createStack(settings);
