@@ -14,6 +14,13 @@ export interface RunnerMetricsStackProps extends StackProps {
   readonly settings: StackSettings;
 }
 
+/** Domains of the console in partitions other than `aws`, each with the id of its condition. */
+const CONSOLES = [
+  ["IsChina", "aws-cn", "amazonaws.cn"],
+  ["IsGovCloud", "aws-us-gov", "amazonaws-us-gov.com"],
+  ["IsEuropeanSovereignCloud", "aws-eusc", "amazonaws-eusc.eu"],
+] as const;
+
 /** The stock stack: `RunnerMetrics`, with existing resources looked up by name, and with outputs. */
 export class RunnerMetricsStack extends Stack {
   readonly runnerMetrics: RunnerMetrics;
@@ -76,11 +83,10 @@ export class RunnerMetricsStack extends Stack {
   }
 
   private dashboardUrl(name: string): string {
-    const isPartition = (id: string, name: string) =>
-      new CfnCondition(this, id, { expression: Fn.conditionEquals(Aws.PARTITION, name) }).logicalId;
-    const others = Fn.conditionIf(isPartition("IsGovCloud", "aws-us-gov"), "amazonaws-us-gov.com", "aws.amazon.com");
-    const domain = Fn.conditionIf(isPartition("IsChina", "aws-cn"), "amazonaws.cn", others);
-    const host = `console.${domain.toString()}`;
-    return `https://${host}/cloudwatch/home?region=${this.region}#dashboards/dashboard/${name}`;
+    const domain = CONSOLES.reduce<string>((others, [id, partition, ofPartition]) => {
+      const expression = Fn.conditionEquals(Aws.PARTITION, partition);
+      return Fn.conditionIf(new CfnCondition(this, id, { expression }).logicalId, ofPartition, others).toString();
+    }, "aws.amazon.com");
+    return `https://console.${domain}/cloudwatch/home?region=${this.region}#dashboards/dashboard/${name}`;
   }
 }

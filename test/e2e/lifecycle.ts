@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { CloudWatchLogsClient, FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { CreateEventBusCommand, DescribeEventBusCommand, EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import {
   DeleteBucketPolicyCommand,
@@ -37,6 +38,7 @@ const { directory, client, env, stop } = await startMiniStack("lifecycle");
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient(client);
 const eventBridge = new EventBridgeClient(client);
+const logs = new CloudWatchLogsClient(client);
 const cdk = cloudDevelopmentKit("lifecycle-app.ts", directory, env);
 const consumers = new Map<string, ReturnType<typeof createConsumer>>();
 
@@ -56,7 +58,12 @@ try {
   assert.equal(new Set(Object.values(before).map(({ bucket }) => bucket)).size, 3);
   tell("deployed", "three stacks with one flavor of the same name, two of them on one bus");
   await Promise.all(Object.entries(before).map(([stack, names]) => run(names, "large", [`${stack}-1`, `${stack}-2`])));
-  tell("ran side by side", "each stack's consumer received the events of its own runners only");
+  for (const [stack, names] of Object.entries(before)) {
+    // The function logs its metrics after the events and the deletion.
+    for (let tries = 0; tries < 50 && (await extracted(names))[stack] !== 2; tries += 1) await sleep(200);
+    assert.deepEqual(await extracted(names), { [stack]: 2 });
+  }
+  tell("ran side by side", "each stack has events and numbers of its own runners only");
 
   const retired = await deploy([
     { ...ALONE, flavors: { ...ALONE.flavors, old: { everyMinutes: 1, retired: true } } },
@@ -101,21 +108,22 @@ try {
   await run(of(third, "Alone"), "large", ["third-1"]);
   tell("deleted with destroy, and deployed again", "nothing of it had stayed");
 } finally {
-  for (const one of [s3, sqs, eventBridge]) one.destroy();
+  for (const one of [s3, sqs, eventBridge, logs]) one.destroy();
   stop();
 }
 
 interface Names {
   readonly bucket: string;
   readonly queueUrl: string;
+  readonly functionLog: string;
 }
 
 async function deploy(stacks: StackSettingsInput[]): Promise<Record<string, Names>> {
   const outputs = await cdk.deploy({ stacks });
   const names = stacks.map(({ stackName = "" }): [string, Names] => {
-    const { BucketName, QueueUrl } = outputs[stackName] ?? {};
-    assert(BucketName && QueueUrl, `${stackName} has no outputs`);
-    return [stackName, { bucket: BucketName, queueUrl: QueueUrl }];
+    const { BucketName, QueueUrl, FunctionLogGroupName } = outputs[stackName] ?? {};
+    assert(BucketName && QueueUrl && FunctionLogGroupName, `${stackName} has no outputs`);
+    return [stackName, { bucket: BucketName, queueUrl: QueueUrl, functionLog: FunctionLogGroupName }];
   });
   return Object.fromEntries(names);
 }
@@ -151,6 +159,20 @@ async function run(
     assert(tries < 50, "the files were not deleted");
     await sleep(200);
   }
+}
+
+/** Runners of the flavor `large` that the function's metrics count as extracted, by namespace. */
+async function extracted({ functionLog }: Names): Promise<Record<string, number>> {
+  const command = new FilterLogEventsCommand({ logGroupName: functionLog, filterPattern: '"CloudWatchMetrics"' });
+  const { events = [] } = await logs.send(command);
+  const counts: Record<string, number> = {};
+  for (const { message = "" } of events) {
+    if (!message.startsWith('{"_aws"')) continue;
+    const { _aws, flavor, "Runners.extracted": count = 0 } = JSON.parse(message);
+    const [{ Namespace }] = _aws.CloudWatchMetrics;
+    if (flavor === "large") counts[Namespace] = (counts[Namespace] ?? 0) + count;
+  }
+  return counts;
 }
 
 async function exists(bucket: string): Promise<boolean> {

@@ -275,6 +275,7 @@ test.each([
   ["aws", "console.aws.amazon.com"],
   ["aws-cn", "console.amazonaws.cn"],
   ["aws-us-gov", "console.amazonaws-us-gov.com"],
+  ["aws-eusc", "console.amazonaws-eusc.eu"],
 ])("the dashboard's URL is that of the console of the partition %s", (partition, host) => {
   const { Conditions } = template.toJSON() as { Conditions: Record<string, { "Fn::Equals": [unknown, string] }> };
   const holds = (name: string) => {
