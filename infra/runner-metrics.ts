@@ -258,7 +258,9 @@ export class RunnerMetrics extends RunnerMetricsBase {
   private defaultNamespace(): string {
     const { stackName, node } = Stack.of(this);
     const path = this.node.scopes.slice(node.scopes.length).map(({ node: { id } }) => id);
-    return [stackName, ...path.filter((id) => id !== "Default")].join("-");
+    // Ids of constructs may have characters that names of namespaces may not have.
+    const names = path.filter((id) => id !== "Default").map((id) => id.replaceAll(/[^\w.#:-]/g, "-"));
+    return [stackName, ...names].join("-");
   }
 
   /** The policy of a bucket in another stack names the roles that write there. A reference would close a circle of stacks. */

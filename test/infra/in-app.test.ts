@@ -14,6 +14,7 @@ import { Queue } from "aws-cdk-lib/aws-sqs";
 import { AwsSolutionsChecks } from "cdk-nag";
 import type { Construct } from "constructs";
 import { describe, expect, test } from "vitest";
+import { environment } from "../../contract/environment.ts";
 import { DETAIL_TYPES } from "../../contract/events.ts";
 import { propsOf, settingsOf } from "../../infra/props.ts";
 import { RunnerMetrics, type RunnerMetricsProps } from "../../infra/runner-metrics.ts";
@@ -422,6 +423,13 @@ describe("D3: two in one app", () => {
     expect(new Set(alarmed)).toEqual(new Set(["One-Metrics", "One-Second", "AWS/Lambda", "AWS/SQS"]));
   });
 
+  test("have namespaces that the function accepts, whatever the constructs are called", () => {
+    const stack = new Stack(createApp(), "Theirs");
+    const { metricsNamespace } = new RunnerMetrics(stack, "Läufer & Metriken", { flavors: FLAVORS });
+    expect(metricsNamespace).toBe("Theirs-L-ufer---Metriken");
+    expect(environment.shape.METRICS_NAMESPACE.safeParse(metricsNamespace).success).toBe(true);
+  });
+
   test("of one tree, deployed under two names, share no name of anything", () => {
     const names = ["one", "two"].map((stackName) => {
       const stack = new Stack(createApp(), "Theirs", { stackName });
@@ -505,17 +513,42 @@ describe("D3: two in one app", () => {
 });
 
 test("properties and settings are the same, with units in types or in names", () => {
-  const github = { owners: ["acme"], timeBudgetSeconds: 7, requestsMax: 9, mismatch: "quarantine" };
+  const alarms = { queueSeconds: 1, lostPercent: 2, failedInstallations: 3, nothingExtractedHours: 4, busyHours: 5 };
+  const large = { everyMinutes: 7, orphanAfterSeconds: 7_200, githubRunners: "acme", jobsPerRunner: "many" };
   const input = {
-    flavors: { large: { everyMinutes: 7, orphanAfterSeconds: 7_200, githubRunners: "acme", retired: true } },
-    github,
+    flavors: { large: { ...large, retired: true, alarms } },
+    github: {
+      owners: ["acme"],
+      apiUrl: "https://github.example.com/api/v3",
+      timeBudgetSeconds: 7,
+      requestsMax: 9,
+      mismatch: "quarantine",
+    },
+    maxObjectsPerRunner: 40,
+    concurrency: 30,
     memoryMegabytes: 2_048,
     timeoutSeconds: 77,
     reservedConcurrency: 3,
+    workers: 2,
     uncollectedRetentionDays: 5,
     quarantineRetentionDays: 6,
+    eventRetentionDays: 9,
     archiveRetentionDays: 8,
     logRetentionDays: 90,
+    manageBucketPolicy: true,
+    bucketName: "ours",
+    accessLogs: false,
+    schemaRegistry: true,
+    endedInstances: true,
+    dashboard: false,
+    alarms: false,
+    runnerRoles: false,
+    instanceProfiles: false,
+    metricsNamespace: "Ours",
+    alarmEmail: "ops@example.com",
+    noRunAlarmAfterIntervals: 4,
+    deferredAlarmAfterRuns: 5,
+    emulator: true,
     removalPolicy: "destroy",
   };
   const parsed = parseSettings(stackSettings, input, "test");
@@ -527,6 +560,10 @@ test("properties and settings are the same, with units in types or in names", ()
   });
   expect(props.timeout?.toSeconds()).toBe(77);
   expect(props.archiveRetention).toEqual(Duration.days(8));
+  // A setting that the way there and back loses would be its default again.
+  const byDefault = parseSettings(settings, { flavors: FLAVORS }, "test");
+  for (const name of Object.keys(settings.shape) as (keyof typeof byDefault)[])
+    expect(parsed[name], name).not.toEqual(byDefault[name]);
   expect(parsed).toMatchObject(parseSettings(settings, settingsOf(props), "test"));
 });
 

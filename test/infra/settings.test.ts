@@ -120,6 +120,60 @@ describe("the settings", () => {
   });
 });
 
+describe("limits of the settings: what is just inside is accepted, and what is just outside is not:", () => {
+  /** A setting of the flavor, with what its other side needs. */
+  const ofFlavor = (value: object, others = {}) => ({ flavors: { large: value }, ...others });
+  const ofGithub = (value: object) => ({ flavors, github: { owners: ["acme"], ...value } });
+  const alarms = (value: object) => ofFlavor({ alarms: value }, { github: { owners: ["acme"] } });
+  const often = { noRunAlarmAfterIntervals: 2, deferredAlarmAfterRuns: 1 };
+  const slow = { everyMinutes: 60 };
+  const rare = { large: { everyMinutes: 1 } };
+
+  test.each<[string, (value: number) => object, number, number?]>([
+    // CloudWatch looks back for a day, and the least number of intervals is two.
+    ["everyMinutes", (value) => ofFlavor({ everyMinutes: value }, often), 1, 720],
+    // Below the default of uncollectedRetentionDays.
+    ["orphanAfterSeconds", (value) => ofFlavor({ orphanAfterSeconds: value }), 3_600, 14 * 86_400 - 1],
+    ["queueSeconds", (value) => alarms({ queueSeconds: value }), 1],
+    ["failedInstallations", (value) => alarms({ failedInstallations: value }), 1],
+    ["nothingExtractedHours", (value) => alarms({ nothingExtractedHours: value }), 1, 24],
+    ["busyHours", (value) => ofFlavor({ orphanAfterSeconds: 90_000, alarms: { busyHours: value } }), 1, 24],
+    ["timeBudgetSeconds", (value) => ofGithub({ timeBudgetSeconds: value }), 1, 600],
+    ["requestsMax", (value) => ofGithub({ requestsMax: value }), 1, 10_000],
+    ["maxObjectsPerRunner", (value) => ({ flavors, maxObjectsPerRunner: value }), 4, 1_000],
+    ["concurrency", (value) => ({ flavors, concurrency: value }), 1, 64],
+    ["memoryMegabytes", (value) => ({ flavors, memoryMegabytes: value }), 512, 10_240],
+    ["timeoutSeconds", (value) => ofFlavor(slow, { timeoutSeconds: value }), 30, 900],
+    ["reservedConcurrency", (value) => ({ flavors, reservedConcurrency: value }), 1],
+    ["workers", (value) => ({ flavors, workers: value }), 2, 100],
+    [
+      "uncollectedRetentionDays",
+      (value) => ofFlavor({ orphanAfterSeconds: 3_600 }, { uncollectedRetentionDays: value }),
+      1,
+      3_650,
+    ],
+    ["quarantineRetentionDays", (value) => ({ flavors, quarantineRetentionDays: value }), 1, 3_650],
+    ["eventRetentionDays", (value) => ({ flavors, eventRetentionDays: value }), 1, 3_650],
+    ["archiveRetentionDays", (value) => ({ flavors, archiveRetentionDays: value }), 0, 3_650],
+    ["noRunAlarmAfterIntervals", (value) => ({ flavors: rare, noRunAlarmAfterIntervals: value }), 2, 100],
+    ["deferredAlarmAfterRuns", (value) => ({ flavors: rare, deferredAlarmAfterRuns: value }), 1, 100],
+    ["length of a flavor's name", (value) => ({ flavors: { ["f".repeat(value)]: {} } }), 1, 32],
+    ["length of stackName", (value) => ({ flavors, stackName: "S".repeat(value) }), 1, 128],
+    ["length of bucketName", (value) => ({ flavors, bucketName: "b".repeat(value) }), 3, 63],
+    ["length of eventBusName", (value) => ({ flavors, eventBusName: "b".repeat(value) }), 1, 256],
+    ["length of metricsNamespace", (value) => ({ flavors, metricsNamespace: "n".repeat(value) }), 1, 255],
+  ])("%s", (_, input, lowest, highest) => {
+    for (const value of [lowest, highest ?? lowest]) expect(() => parse(input(value)), `${value}`).not.toThrow();
+    const outside = [lowest - 1, ...(highest === undefined ? [] : [highest + 1])];
+    for (const value of outside) expect(() => parse(input(value)), `${value}`).toThrow("Invalid settings");
+  });
+
+  test("lostPercent", () => {
+    for (const value of [0.001, 100]) expect(() => parse(alarms({ lostPercent: value }))).not.toThrow();
+    for (const value of [0, 100.001]) expect(() => parse(alarms({ lostPercent: value }))).toThrow("lostPercent");
+  });
+});
+
 test("someone else's app checks the construct's settings too", () => {
   const stack = new Stack(createApp(), "Theirs");
   expect(() => new RunnerMetrics(stack, "Metrics", { flavors: {} })).toThrow("Invalid settings (Theirs/Metrics)");
