@@ -1,5 +1,6 @@
 /**
  * For https://github.com/CloudSnorkel/cdk-github-runners: an image with the program, and the right to store four files. Run `npm run build:runner` first.
+ * Outside a clone, import `runnerPolicy` from `runner-metrics/ticket`, and take `node_modules/runner-metrics/dist/runner` as `DIRECTORY`.
  * The hooks are set by the wrapper around run.sh.
  *
  * At GitHub these runners bear the name of a Step Functions execution, which no IAM policy knows: it is not their storage's. So

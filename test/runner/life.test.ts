@@ -127,6 +127,17 @@ describePlatforms("a runner's life, recorded by $name,", NODES, (platform) => {
     ]);
   });
 
+  it("gives one event when an idle runner is told to terminate: it was not lost", async () => {
+    const { runner, flavor } = newRunner(platform);
+    await quietly(runner.step("installation-start"));
+    const wrapper = runner.start("echo started; exec sleep 60");
+    await once(wrapper.stdout ?? wrapper, "data");
+    wrapper.kill("SIGTERM");
+    expect(await wrapper.finished).toMatchObject({ code: 143 });
+    expect(await collect({ flavor })).toEqual([expect.objectContaining(INSTALLED)]);
+    expect(cloud.files(flavor)).toEqual([]);
+  });
+
   it("gives two events when the machine dies during the job", async () => {
     const { runner, flavor } = newRunner(platform);
     await quietly(runner.step("installation-start"));

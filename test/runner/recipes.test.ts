@@ -35,8 +35,8 @@ const ARCHIVE = runnerArchive(PROGRAM);
 const SUM = sha256(ARCHIVE);
 const ARCHIVE_URL = /https:\/\/github\.com\/OWNER\/runner-metrics\/releases\/download\/\S+\.tar\.gz/;
 const EC2 =
-  /### EC2\n\n```sh\n([\s\S]*?)```\n/.exec(
-    readFileSync(new URL("../../docs/use/runner.md", import.meta.url), "utf8"),
+  /## User data and Auto Scaling\n\n```sh\n([\s\S]*?)```\n/.exec(
+    readFileSync(new URL("../../docs/use/ec2.md", import.meta.url), "utf8"),
   )?.[1] ?? "";
 const FILES = [
   "post-job-metrics.json",
@@ -195,6 +195,22 @@ describe("the recipe for", () => {
     writeFileSync(machine.at("opt/actions-runner/run.sh"), "#!/bin/sh\necho ran\n");
     expect((await launch(["sh", "-c", script], environment("ec2-without")).finished).stdout).toBe("ran\n");
     expect(stored("ec2-without")).toEqual([]);
+  });
+
+  it("EC2's user data starts the runner without metrics when the line is deleted that docs/use/ec2.md names", async () => {
+    const machine = newMachine();
+    writeFileSync(machine.at("runner.tar.gz"), ARCHIVE);
+    const script = machine
+      .moved(EC2)
+      .replace(/^if install_metrics.*\n/m, "")
+      .replace(ARCHIVE_URL, `file://${machine.at("runner.tar.gz")}`)
+      .replace("SHA256_OF_THE_ARCHIVE", SUM)
+      .replace("user=runner", `user=${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`)
+      .replace("#!/bin/sh", '#!/bin/sh\nrunuser() { shift 3; "$@"; }\nshutdown() { :; }');
+    writeFileSync(machine.at("opt/actions-runner/run.sh"), "#!/bin/sh\necho ran\n");
+    const { stdout, stderr } = await launch(["sh", "-c", script], environment("ec2-back")).finished;
+    expect({ stdout, stderr }).toEqual({ stdout: "ran\n", stderr: "" });
+    expect(stored("ec2-back")).toEqual([]);
   });
 
   /** What the user data of a Terraform recipe does, and its two hooks. */

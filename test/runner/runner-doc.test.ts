@@ -47,9 +47,15 @@ it("what docs/use/runner.md gives to try without AWS leaves no credentials behin
 });
 
 it("what docs/use/runner.md gives for EKS Pod Identity prints a policy by the pod's name", () => {
-  const [, command = ""] = /```sh\n +(npx node -e [\s\S]*?)\n +```/.exec(doc) ?? [];
+  const [, command = ""] = /```sh\n +(node -e [\s\S]*?)\n +```/.exec(doc) ?? [];
+  // The package exports a bundle of this file.
+  const here = command.replace(
+    '"runner-metrics/ticket"',
+    `"${new URL("../../package/exports/ticket.ts", import.meta.url)}"`,
+  );
+  expect(here).not.toBe(command);
   const { Statement } = JSON.parse(
-    execFileSync("sh", ["-c", command.replace("npx node", process.execPath)], { encoding: "utf8" }),
+    execFileSync("sh", ["-c", here.replace("node", process.execPath)], { encoding: "utf8" }),
   );
   expect(Statement).toHaveLength(1);
   expect(Statement[0].Resource).toContain(
