@@ -1,14 +1,15 @@
 import type { Dirent } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { RUN_SETTINGS } from "../contract/environment.ts";
 import { isFileName, isStorageName } from "../contract/object-keys.ts";
 import type { Outcome, QuarantineReason } from "../contract/reasons.ts";
 import { FILE_SIZE_BYTES_LIMIT, FILES_TO_READ, RUNNER_FILES, type RunnerFileName } from "../contract/runner-files.ts";
 import { issueEvents } from "../functions/domain/issue-events.ts";
 import { type MetricsFiles, runnerMetrics } from "../functions/domain/runner-metrics.ts";
 
-/** Default of the collector's `MAX_OBJECTS_PER_RUNNER`. */
-const OBJECTS_MAX = 32;
+/** What a stack has that does not set it. */
+const OBJECTS_MAX = RUN_SETTINGS.maxObjectsPerRunner.default;
 
 export interface CheckFilesOptions {
   /** Name of the storage that the files are for; the runner's name. */

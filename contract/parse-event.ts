@@ -13,12 +13,21 @@ export type Detail<Type extends DetailType> = z.infer<(typeof EVENT_SCHEMAS)[Typ
 
 /**
  * The event in an envelope, typed: `detailType` tells which. Undefined for an event that is not of runner-metrics, or of a
- * kind that this version does not know. Throws where a known kind does not keep to its schema.
+ * kind that this version does not know. Throws where a known kind does not keep to its schema. A later version may have further values
+ * in a list, for example of reasons: an event with one is returned as it is.
  */
 export function parseEvent(envelope: Envelope): MetricsEvent | undefined {
   const detailType = envelope["detail-type"];
   if (envelope.source !== EVENT_SOURCE || !isDetailType(detailType)) return undefined;
-  return { detailType, detail: EVENT_SCHEMAS[detailType].parse(envelope.detail) } as MetricsEvent;
+  const { detail } = envelope;
+  const parsed = EVENT_SCHEMAS[detailType].safeParse(detail, { reportInput: true });
+  if (parsed.error && !parsed.error.issues.every(isNewValue)) throw parsed.error;
+  return { detailType, detail: parsed.success ? parsed.data : detail } as MetricsEvent;
+}
+
+/** A text that the list does not have. A constant is a list of one. */
+function isNewValue(issue: z.core.$ZodIssue): boolean {
+  return issue.code === "invalid_value" && issue.values.length > 1 && typeof issue.input === "string";
 }
 
 function isDetailType(name: string): name is DetailType {

@@ -11,6 +11,15 @@ export const RUNNER_INSTALLED_TS_FILE_NAME = "runner-installed.timestamp";
 export const PRE_JOB_METRICS_FILE_NAME = "pre-job-metrics.json";
 export const POST_JOB_METRICS_FILE_NAME = "post-job-metrics.json";
 
+/** All of them, in the order in which a runner records and uploads them, and the collector deletes them. */
+export const RUNNER_FILE_NAMES = [
+  RUNNER_INSTALLATION_START_TS_FILE_NAME,
+  RUNNER_INSTALLED_TS_FILE_NAME,
+  PRE_JOB_METRICS_FILE_NAME,
+  POST_JOB_METRICS_FILE_NAME,
+] as const;
+export type RunnerFileName = (typeof RUNNER_FILE_NAMES)[number];
+
 /** C0, DEL, C1, and the characters that reorder text on a screen (Unicode's Bidi_Control): no text in a job file has any. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 export const FORBIDDEN_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;

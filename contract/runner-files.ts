@@ -1,5 +1,5 @@
 /**
- * The files that a runner uploads. One row a file; every list of files in this project is derived from these rows.
+ * The files that a runner uploads. One row a file; every list of files in this project is derived from these rows, or from their names.
  * Names and size limit are the reference's (github-runner-manager, `metrics.runner`).
  */
 import * as z from "zod";
@@ -9,8 +9,10 @@ import {
   PRE_JOB_METRICS_FILE_NAME,
   parseTimestamp,
   REPOSITORY,
+  RUNNER_FILE_NAMES,
   RUNNER_INSTALLATION_START_TS_FILE_NAME,
   RUNNER_INSTALLED_TS_FILE_NAME,
+  type RunnerFileName,
   WORKFLOW_RUN_ID,
 } from "./runner-file-grammar.ts";
 
@@ -21,6 +23,7 @@ export {
   parseTimestamp,
   RUNNER_INSTALLATION_START_TS_FILE_NAME,
   RUNNER_INSTALLED_TS_FILE_NAME,
+  type RunnerFileName,
 } from "./runner-file-grammar.ts";
 
 const text = z.string().refine((value) => value.isWellFormed() && !FORBIDDEN_CHARACTERS.test(value));
@@ -120,12 +123,10 @@ export const RUNNER_FILES = {
     makesReady: true,
     meaning: "When and how the job ended. Its presence makes the storage ready.",
   },
-} as const satisfies Readonly<Record<string, RunnerFile>>;
-
-export type RunnerFileName = keyof typeof RUNNER_FILES;
+} as const satisfies Readonly<Record<RunnerFileName, RunnerFile>>;
 
 /** Files that the collector reads; it ignores and cleans up all others. */
-export const FILES_TO_READ = Object.keys(RUNNER_FILES) as readonly RunnerFileName[];
+export const FILES_TO_READ: readonly RunnerFileName[] = RUNNER_FILE_NAMES;
 
 /** Files that a runner's role may upload. */
 export const UPLOADABLE_FILES = FILES_TO_READ;

@@ -22,7 +22,7 @@ import {
 } from "../contract/reasons.ts";
 import { RUN_METRICS } from "../contract/run-metrics.ts";
 import { ALARM_HELP } from "../contract/runbook.ts";
-import { FORBIDDEN_CHARACTERS, TIMESTAMP } from "../contract/runner-file-grammar.ts";
+import { FORBIDDEN_CHARACTERS, RUNNER_FILE_NAMES, TIMESTAMP } from "../contract/runner-file-grammar.ts";
 import {
   FILE_SIZE_BYTES_LIMIT,
   POST_JOB_METRICS_FILE_NAME,
@@ -148,7 +148,8 @@ function filesReference(): string {
     ([name, { content, meaning }]) =>
       `| [\`${name}\`](files/${name}.schema.json) | ${content === "json" ? "JSON" : "UNIX seconds as text"} | ${meaning} |`,
   );
-  const fields = (["pre-job-metrics.json", "post-job-metrics.json"] as const).flatMap((name) => {
+  const jsonFiles = RUNNER_FILE_NAMES.filter((name) => RUNNER_FILES[name].content === "json");
+  const fields = jsonFiles.flatMap((name) => {
     const { properties = {}, required = [] } = schemas[name];
     return ["", `## ${name}`, "", ...table(Object.entries(properties), required)];
   });
@@ -236,7 +237,7 @@ function reasonsReference(): string {
     ...Object.entries(list).map(([name, meaning]) => `| \`${name}\` | ${meaning} |`),
   ];
   return page("Outcomes and reasons", "contract/reasons.ts", [
-    "What a run reports in its summary, in metrics and in events. Every list is closed.",
+    "What a run reports in its summary, in metrics and in events. Every list is closed: a run reports no other name. A later version may have more.",
     ...section("Outcomes", "What became of a storage. Every listed storage has exactly one.", OUTCOMES),
     ...section(
       "Quarantine",
@@ -267,8 +268,8 @@ function reasonsReference(): string {
 
 function metricsReference(): string {
   const run = Object.entries(RUN_METRICS).map(
-    ([name, { unit, meaning, always }]) =>
-      `| \`${name}\` | ${unit} | ${always ? "each run" : "if not 0"} | ${meaning} |`,
+    ([name, { unit, meaning, always, ofAllFlavors }]) =>
+      `| \`${name}\` | ${unit} | ${ofAllFlavors ? "" : "`flavor`"} | ${always ? "each run" : "if not 0"} | ${meaning} |`,
   );
   const jobs = Object.entries(JOB_METRICS).map(([name, { event, field, dimension }]: [string, JobMetric]) => {
     const value = field ? `\`${field}\`, in seconds` : "1 for each event";
@@ -279,11 +280,11 @@ function metricsReference(): string {
     "",
     "## Runs",
     "",
-    "Dimensions: `service` (`extract-metrics`) and `flavor`. The three `Live.*` metrics are what OpenTelemetry calls `cicd.worker.count`, by state:",
+    "All have the dimension `service` (`extract-metrics`), and most of them `flavor`. Those that start with `Github` are written only if GitHub is configured. The three `Live.*` metrics are what OpenTelemetry calls `cicd.worker.count`, by state:",
     "`Live.idle` is `available`, `Live.busy` is `busy`; `Live.installing` has no counterpart.",
     "",
-    "| metric | unit | written | meaning |",
-    "|---|---|---|---|",
+    "| metric | unit | dimension | written | meaning |",
+    "|---|---|---|---|---|",
     ...run,
     "",
     "## Jobs",

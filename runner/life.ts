@@ -1,20 +1,5 @@
 import { isRunnerStorageName, SLOTS } from "../contract/object-keys.ts";
-import {
-  FILE_SIZE_BYTES_LIMIT,
-  POST_JOB_METRICS_FILE_NAME,
-  PRE_JOB_METRICS_FILE_NAME,
-  RUNNER_INSTALLATION_START_TS_FILE_NAME,
-  RUNNER_INSTALLED_TS_FILE_NAME,
-} from "../contract/runner-file-grammar.ts";
-
-/** The files of a life, in the order in which they are recorded and uploaded. */
-export const FILES = [
-  RUNNER_INSTALLATION_START_TS_FILE_NAME,
-  RUNNER_INSTALLED_TS_FILE_NAME,
-  PRE_JOB_METRICS_FILE_NAME,
-  POST_JOB_METRICS_FILE_NAME,
-] as const;
-export type FileName = (typeof FILES)[number];
+import { FILE_SIZE_BYTES_LIMIT, RUNNER_FILE_NAMES, type RunnerFileName } from "../contract/runner-file-grammar.ts";
 
 /** A moment by the three clocks that there are, in milliseconds. */
 export interface Instant {
@@ -47,18 +32,18 @@ export interface JobIdentity {
 /** One line of a life's journal. */
 export type LifeRecord =
   /** A file's content, as it is uploaded. `at`: when it was recorded, by the wall clock, in milliseconds. */
-  | { readonly record: FileName; readonly content: string; readonly at: number }
+  | { readonly record: RunnerFileName; readonly content: string; readonly at: number }
   | { readonly job: JobIdentity }
   /** Where the files go; the storage is empty until it is known. If that changes, earlier marks and acknowledgements are of another place. */
   | { readonly storage: string; readonly slot?: number | undefined }
   /** A request for the file is about to be made by this step; it may take effect without an answer. */
-  | { readonly sent: FileName; readonly by: string }
+  | { readonly sent: RunnerFileName; readonly by: string }
   /** Nothing of that step's request is in the bucket. */
-  | { readonly unsent: FileName; readonly by: string }
+  | { readonly unsent: RunnerFileName; readonly by: string }
   /** S3 stored the file by a request that began at `at`. */
-  | { readonly ack: FileName; readonly at: Instant | InstantAsRead }
+  | { readonly ack: RunnerFileName; readonly at: Instant | InstantAsRead }
   /** The file is there by a request of ours whose answer was lost. It is no acknowledgement: nobody knows since when. */
-  | { readonly there: FileName }
+  | { readonly there: RunnerFileName }
   /** A collector may have presumed this runner dead: from now on all files are sent again with each step. */
   | { readonly gap: true }
   /** A step waited for the upload, in milliseconds. */
@@ -70,14 +55,14 @@ export type LifeRecord =
 
 /** One life of a runner: its journal, summed up. */
 export interface Life {
-  readonly files: Readonly<Partial<Record<FileName, { readonly content: string; readonly at: number }>>>;
+  readonly files: Readonly<Partial<Record<RunnerFileName, { readonly content: string; readonly at: number }>>>;
   readonly job: JobIdentity | undefined;
   readonly storage: string | undefined;
   readonly slot: number | undefined;
   /** File -> steps whose request may have taken effect. */
-  readonly sent: ReadonlyMap<FileName, ReadonlySet<string>>;
+  readonly sent: ReadonlyMap<RunnerFileName, ReadonlySet<string>>;
   /** Files that are known to have been in the bucket by our doing. */
-  readonly stored: ReadonlySet<FileName>;
+  readonly stored: ReadonlySet<RunnerFileName>;
   readonly lastAck: Instant | undefined;
   readonly repeats: boolean;
   /** How long steps waited for uploads, in milliseconds: in all, and since the last file was recorded. */
@@ -89,9 +74,9 @@ export interface Life {
 
 /** A life while its journal is read. A job may have written any number of lines there: each takes constant time. */
 type Draft = { -readonly [Name in Exclude<keyof Life, "files" | "sent" | "stored" | "told">]: Life[Name] } & {
-  readonly files: Partial<Record<FileName, { readonly content: string; readonly at: number }>>;
-  readonly sent: Map<FileName, Set<string>>;
-  readonly stored: Set<FileName>;
+  readonly files: Partial<Record<RunnerFileName, { readonly content: string; readonly at: number }>>;
+  readonly sent: Map<RunnerFileName, Set<string>>;
+  readonly stored: Set<RunnerFileName>;
   readonly told: Set<string>;
 };
 
@@ -181,7 +166,7 @@ const isText = (value: unknown): value is string => typeof value === "string" &&
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 const isContent = (value: unknown) => isText(value) && Buffer.byteLength(value) <= FILE_SIZE_BYTES_LIMIT;
 const isSlotNumber = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < SLOTS;
-const isFile = (value: unknown): value is FileName => FILES.some((name) => name === value);
+const isFile = (value: unknown): value is RunnerFileName => RUNNER_FILE_NAMES.some((name) => name === value);
 
 const SHAPES: Readonly<Record<string, Shape>> = {
   record: ({ record, content, at }) => isFile(record) && isContent(content) && isNumber(at),

@@ -4,11 +4,12 @@ import {
   POST_JOB_METRICS_FILE_NAME as POST,
   PRE_JOB_METRICS_FILE_NAME as PRE,
   parseTimestamp,
+  type RunnerFileName,
   RUNNER_INSTALLATION_START_TS_FILE_NAME as START,
 } from "../contract/runner-file-grammar.ts";
 import { seconds } from "./clock.ts";
 import { type End, isOtherJob, type Job, jobOf, postJobContent, preJobContent } from "./job.ts";
-import type { FileName, Life, LifeRecord } from "./life.ts";
+import type { Life, LifeRecord } from "./life.ts";
 import { type Environment, storageSetting } from "./settings.ts";
 import type { Journal, Spool } from "./spool.ts";
 
@@ -86,7 +87,7 @@ export function record(step: Step, argument: string | undefined, context: Record
     journal = spool.begin(...firstRecords(journal?.life(), context), ...records);
   }
 
-  function keep(file: FileName, content: string, ...more: readonly LifeRecord[]): void {
+  function keep(file: RunnerFileName, content: string, ...more: readonly LifeRecord[]): void {
     const isKept = journal?.life().files[file] || journal?.note({ record: file, content, at }, ...more);
     if (!isKept && spool.directory !== undefined) problems.push(`cannot keep ${file} for later (disk full?)`);
   }

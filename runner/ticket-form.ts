@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { FileName } from "./life.ts";
+import type { RunnerFileName } from "../contract/runner-file-grammar.ts";
 import { readPlainText } from "./plain-text.ts";
 import { type Checked, httpUrl } from "./settings.ts";
 
@@ -10,7 +10,7 @@ export interface TicketForm {
 }
 
 export interface Ticket {
-  readonly forms: ReadonlyMap<FileName, TicketForm>;
+  readonly forms: ReadonlyMap<RunnerFileName, TicketForm>;
   /** Where all its files go: the storage that its signer chose. */
   readonly storage: string;
 }
@@ -32,9 +32,9 @@ export function readTicket(path: string): Checked<Ticket> {
       fields.set(file, (fields.get(file) ?? new Map<string, string>()).set(name, value));
     }
   }
-  const forms = [...urls].flatMap(([file, url]): [FileName, TicketForm][] => {
+  const forms = [...urls].flatMap(([file, url]): [RunnerFileName, TicketForm][] => {
     const own = fields.get(file);
-    return own ? [[file as FileName, { url, fields: own }]] : [];
+    return own ? [[file as RunnerFileName, { url, fields: own }]] : [];
   });
   const [, { fields: first = new Map<string, string>() } = {}] = forms[0] ?? [];
   const [, , storage = ""] = (first.get("key") ?? "").split("/", 3);

@@ -1,9 +1,11 @@
 import {
   POST_JOB_METRICS_FILE_NAME,
   PRE_JOB_METRICS_FILE_NAME,
+  RUNNER_FILE_NAMES,
   RUNNER_INSTALLATION_START_TS_FILE_NAME,
+  type RunnerFileName,
 } from "../contract/runner-file-grammar.ts";
-import { FILES, type FileName, type Instant, type Life, type LifeRecord } from "./life.ts";
+import type { Instant, Life, LifeRecord } from "./life.ts";
 
 /**
  * A collector presumes a runner dead after an hour without an upload at the earliest (`orphanAfterSeconds` is at least 3600). With less
@@ -34,7 +36,7 @@ export type PutResult =
 /** What the protocol asks for: a line in the life's journal, or a request. */
 export type Act =
   | { readonly kind: "note"; readonly record: LifeRecord }
-  | { readonly kind: "put"; readonly file: FileName; readonly content: string };
+  | { readonly kind: "put"; readonly file: RunnerFileName; readonly content: string };
 
 /** The answer: the life with all that this and other steps have noted, or the result of the request. */
 export type Reply = Life | PutResult;
@@ -42,9 +44,9 @@ export type Reply = Life | PutResult;
 export type UploadResult =
   /** All that is recorded is in the bucket. */
   | { readonly kind: "stored" }
-  | { readonly kind: "failed"; readonly file: FileName; readonly reason: string; readonly isLasting: boolean }
+  | { readonly kind: "failed"; readonly file: RunnerFileName; readonly reason: string; readonly isLasting: boolean }
   /** Another life's files are there. */
-  | { readonly kind: "occupied"; readonly file: FileName };
+  | { readonly kind: "occupied"; readonly file: RunnerFileName };
 
 /**
  * Uploads what a life has recorded, in order. Each file is sent once; after a gap between acknowledgements, the earlier files are sent
@@ -84,7 +86,7 @@ export function* uploadLife(
     if (sent.kind !== "sent") return sent;
   }
   // The post-job file makes the storage ready. Where a collector may have taken earlier ones, all have to be there together.
-  let files: readonly FileName[] = earlier;
+  let files: readonly RunnerFileName[] = earlier;
   for (let round = 0; current.repeats && round <= ROUNDS_MAX; round++) {
     let isAnyNew = false;
     for (const file of files) {
@@ -103,7 +105,7 @@ export function* uploadLife(
     return current;
   }
 
-  function* send(file: FileName): Generator<Act, { kind: "sent"; isNew: boolean } | UploadResult, Reply> {
+  function* send(file: RunnerFileName): Generator<Act, { kind: "sent"; isNew: boolean } | UploadResult, Reply> {
     const content = current.files[file]?.content ?? "";
     const isRepetition = current.stored.has(file);
     // If S3 has the file from now on, it may be by a request of ours that was never answered.
@@ -146,8 +148,8 @@ export function* uploadLife(
  * The files to upload now. A slot has no installation start, and its installed file waits for the job: an idle persistent runner leaves
  * nothing that looks unused.
  */
-export function filesToSend({ files, slot }: Life): readonly FileName[] {
-  const recorded = FILES.filter((file) => files[file]);
+export function filesToSend({ files, slot }: Life): readonly RunnerFileName[] {
+  const recorded = RUNNER_FILE_NAMES.filter((file) => files[file]);
   if (slot === undefined) return recorded;
   if (!files[PRE_JOB_METRICS_FILE_NAME]) return [];
   return recorded.filter((file) => file !== RUNNER_INSTALLATION_START_TS_FILE_NAME);
@@ -156,7 +158,7 @@ export function filesToSend({ files, slot }: Life): readonly FileName[] {
 /** Whether a life in a slot can still move on to another one: none of its job files is in this one. */
 export function mayMove({ stored, sent }: Life): boolean {
   return [PRE_JOB_METRICS_FILE_NAME, POST_JOB_METRICS_FILE_NAME].every(
-    (file) => !stored.has(file as FileName) && !sent.get(file as FileName)?.size,
+    (file) => !stored.has(file as RunnerFileName) && !sent.get(file as RunnerFileName)?.size,
   );
 }
 

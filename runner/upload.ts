@@ -1,8 +1,9 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SLOTS } from "../contract/object-keys.ts";
+import { RUNNER_FILE_NAMES, type RunnerFileName } from "../contract/runner-file-grammar.ts";
 import { monotonic, now } from "./clock.ts";
-import { FILES, type FileName, type Life } from "./life.ts";
+import type { Life } from "./life.ts";
 import type { Environment } from "./settings.ts";
 import type { Journal, Spool } from "./spool.ts";
 import { filesToSend, mayMove, type UploadResult, uploadLife } from "./upload-life.ts";
@@ -69,7 +70,7 @@ function journalsToUpload({ spool, current }: UploadContext): Journal[] {
 }
 
 function isTooOld({ files }: Life): boolean {
-  const newest = Math.max(...FILES.map((file) => files[file]?.at ?? 0));
+  const newest = Math.max(...RUNNER_FILE_NAMES.map((file) => files[file]?.at ?? 0));
   return now().wall - newest > LIFE_MILLISECONDS_MAX;
 }
 
@@ -143,7 +144,7 @@ async function storageOf(
   return storage === undefined || uploader.isTicket ? uploader.storage() : { value: storage };
 }
 
-function occupied(file: FileName, { storage, slot }: Life): Failure {
+function occupied(file: RunnerFileName, { storage, slot }: Life): Failure {
   const there = `cannot store ${file}: there is one of another life`;
   if (slot !== undefined) return { text: `${there} until it is collected`, isLasting: false };
   const text = `${there}: the storage's name, ${storage}, is not new, so this life goes unrecorded until that one is collected`;
@@ -154,7 +155,7 @@ function occupied(file: FileName, { storage, slot }: Life): Failure {
 async function drive(
   journal: Journal,
   by: string,
-  put: (file: FileName, content: string) => ReturnType<Uploader["put"]>,
+  put: (file: RunnerFileName, content: string) => ReturnType<Uploader["put"]>,
 ): Promise<UploadResult> {
   const acts = uploadLife(journal.life(), by, now);
   let next = acts.next();

@@ -1,9 +1,9 @@
 import { slotStorage, storagePrefix } from "../contract/object-keys.ts";
+import type { RunnerFileName } from "../contract/runner-file-grammar.ts";
 import { objectUrl } from "./aws-host.ts";
 import { now } from "./clock.ts";
 import { findCredentials } from "./credentials.ts";
 import type { CredentialsContext, FoundCredentials } from "./credentials-context.ts";
-import type { FileName } from "./life.ts";
 import { readPlainText } from "./plain-text.ts";
 import { proxyFor } from "./proxy.ts";
 import { type HttpAnswer, type HttpRequest, send } from "./request.ts";
@@ -34,7 +34,7 @@ export interface Uploader {
   /** The runner's first storage, as the settings, the ticket or STS name it. */
   storage(): Promise<{ readonly value: string } | CannotUpload>;
   /** Stores a file unless there is one, or says what S3 said. */
-  put(place: Place, file: FileName, content: string): Promise<PutResult>;
+  put(place: Place, file: RunnerFileName, content: string): Promise<PutResult>;
 }
 
 export interface UploaderOptions {

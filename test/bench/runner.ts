@@ -7,7 +7,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { FILES } from "../../runner/life.ts";
+import { RUNNER_FILE_NAMES } from "../../contract/runner-file-grammar.ts";
 import { installRunner, JOB, launch, type Settings } from "../runner/fleet.ts";
 import { NODES, type Platform } from "../runner/platforms.ts";
 import { startStub } from "../runner/stub-server.ts";
@@ -79,7 +79,7 @@ async function measure(platform: Platform, source: "environment" | "EC2 instance
       rmSync(runner.spool, { recursive: true });
       cpSync(spools[before] ?? "", runner.spool, { recursive: true });
       stored.clear();
-      for (const file of FILES.slice(0, count)) stored.add(file);
+      for (const file of RUNNER_FILE_NAMES.slice(0, count)) stored.add(file);
       const { milliseconds, stderr } = await launch(["bash", "-e", join(runner.home, `${hook}.sh`)], runner.environment)
         .finished;
       if (stderr) throw new Error(stderr);

@@ -38,11 +38,17 @@ test("every event of a run is parsed, with its type", async () => {
 });
 
 test("what is not ours is left alone, and what breaks its schema is not passed on", async () => {
-  const [event] = await envelopes();
+  const event = (await envelopes()).find((one) => one["detail-type"] === "RunnerStop");
   if (!event) throw new Error("A run issues events");
+  const { detail } = event;
   expect(parseEvent({ ...event, source: "aws.s3" })).toBeUndefined();
   expect(parseEvent({ ...event, "detail-type": "toString" })).toBeUndefined();
   expect(() => parseEvent({ ...event, detail: {} })).toThrow();
+  expect(() => parseEvent({ ...event, detail: { ...detail, schema_version: 2 } })).toThrow();
+  // A later version may have further values in a list.
+  const later = { ...detail, status: "hibernated", job_metrics_unknown: "asleep" };
+  expect(parseEvent({ ...event, detail: later })).toEqual({ detailType: "RunnerStop", detail: later });
+  expect(() => parseEvent({ ...event, detail: { ...later, status: 1 } })).toThrow();
 });
 
 test("a consumer of the queue sees an event once, however often it arrives", async () => {

@@ -15,9 +15,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { RunnerFileName } from "../../contract/runner-file-grammar.ts";
 import { startLocalAws } from "../../local/server.ts";
 import { buildRunner } from "../../runner/build.ts";
-import { type FileName, type Life, lifeOf, parseRecord } from "../../runner/life.ts";
+import { type Life, lifeOf, parseRecord } from "../../runner/life.ts";
 import { findCommand } from "../tools.ts";
 import type { Platform } from "./platforms.ts";
 
@@ -81,7 +82,7 @@ export interface Runner {
   /** The current life, as the spool has it. */
   life(): Life;
   /** Content of a file that the current life has recorded. */
-  spooled(file: FileName): string;
+  spooled(file: RunnerFileName): string;
   /** Writes the configuration next to the program. */
   configure(...lines: readonly string[]): void;
   remove(): void;

@@ -51,8 +51,9 @@ const BUGS: readonly Bug[] = [
   {
     name: "half a job moves to another slot",
     file: "runner/upload-life.ts",
-    find: "(file) => !stored.has(file as FileName) && !sent.get(file as FileName)?.size,",
-    replace: "(file) => !stored.has(file as FileName) || !sent.get(file as FileName)?.size || stored.size >= 0,",
+    find: "(file) => !stored.has(file as RunnerFileName) && !sent.get(file as RunnerFileName)?.size,",
+    replace:
+      "(file) => !stored.has(file as RunnerFileName) || !sent.get(file as RunnerFileName)?.size || stored.size >= 0,",
   },
 ];
 
