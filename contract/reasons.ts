@@ -171,7 +171,7 @@ export const GITHUB_REASONS = {
     cause: "The secret is empty or can't be read, or its key or token was revoked or has expired.",
     fault: "The person who manages the App or token.",
     action:
-      "If GitHub answered 401 in one of the last runs, create a new key or token and put it into the secret: docs/use/github.md. It is used after a minute. If none of the last runs has an answer, the function can't read the secret: look for a change of its policy, its key, or the function's role.",
+      "If GitHub answered 401 in one of the last runs, create a new key or token and put it into the secret: docs/use/github.md. Then wait a minute: refused credentials are not tried again earlier. If none of the last runs has an answer, the function can't read the secret: look for a change of its policy, its key, or the function's role.",
   },
   "unreadable-credentials": {
     meaning: "The secret holds neither an App's id, installation and private key nor a token.",

@@ -8,6 +8,8 @@ export interface AlarmHelp {
   readonly action: string;
   /** Commands that undo the consequences; run after the cause is gone. */
   readonly after?: readonly string[];
+  /** Only one of them is to be run: the action says which. */
+  readonly isEither?: true;
   /** How to see that it is over. */
   readonly over: string;
 }
@@ -36,6 +38,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     look: ["runner-metrics dead-letters list", "runner-metrics dead-letters show ID"],
     action:
       "`run`: a run failed; see RunErrors. `schedule`: Scheduler could not start a run; see Throttles. `event`: an event was not written to the log of events; consumers have received it. `worker`: a worker failed (see RunErrors), or Lambda could not start it (see Throttles). Its runners are still in the bucket, and the next runs collect them or hand them over again: there is nothing to redrive, drop the message.",
+    isEither: true,
     after: ["runner-metrics dead-letters redrive --all", "runner-metrics dead-letters drop --all"],
     over: "`runner-metrics dead-letters list` has no row.",
   },
@@ -53,9 +56,12 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: "`runner-metrics run FLAVOR` reports no problem.",
   },
   AccessDenied: {
-    look: ["runner-metrics runs --last 5", "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text"],
+    look: [
+      "runner-metrics runs --last 5",
+      "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text > policy.json",
+    ],
     action:
-      "The problems of the last runs name the flavor, the call that was denied, and the permission that it needs. Look for a statement with `Deny` that is not the stack's (docs/use/deploy.md has those), or a missing permission: in the bucket's policy, the policies of the function's role, a permissions boundary, a service control policy, or the key's policy. Undo the change, or deploy the stack again. Nothing is lost meanwhile.",
+      "The problems of the last runs name the flavor, the call that was denied, and the permission that it needs. Look for a statement with `Deny` that is not the stack's (`aws cloudformation get-template --stack-name RunnerMetrics` has those), or a missing permission: in the bucket's policy, the policies of the function's role, a permissions boundary, a service control policy, or the key's policy. Undo the change; for the bucket's policy, delete the statement from policy.json, then `aws s3api put-bucket-policy --bucket BUCKET --policy file://policy.json`. Deploying the stack again repairs only what its template changes. Nothing is lost meanwhile.",
     after: [RUN],
     over: "`runner-metrics run FLAVOR` reports no problem.",
   },
@@ -75,9 +81,9 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   GithubCredentials: {
     look: ["runner-metrics status", "runner-metrics runs --last 5"],
     action:
-      "If GitHub answered 401 in one of the last runs, the key or token was revoked or has expired: create a new one, and put it into the secret, as step 5 of docs/use/github.md shows. If none of the last runs has an answer of GitHub's, the function may not read the secret: look for a change of the secret's policy, its key, or the function's role. Events are issued meanwhile, without what GitHub says.",
+      "If GitHub answered 401 in one of the last runs, the key or token was revoked or has expired: create a new one, and put it into the secret, as docs/use/github.md shows for an App's key and for a token. Then wait a minute: refused credentials are not tried again earlier, and each run before that collects runners without what GitHub says, and raises the alarm again. If none of the last runs has an answer from GitHub, the function may not read the secret: look for a change of the secret's policy, its key, or the function's role. Events are issued meanwhile, without what GitHub says.",
     after: [RUN],
-    over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected. Refused credentials are tried again after a minute.",
+    over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
   },
   GithubSecretUnreadable: {
     look: ["runner-metrics status"],
@@ -102,7 +108,8 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   Quarantined: {
     look: [QUARANTINE, "runner-metrics quarantine show ID"],
     action:
-      "`show` says what is wrong, whose fault it is, and what a release would do. Quarantine below has every reason. If the files are honest and a run accepts them now, release them. Otherwise drop them, or let them expire.",
+      "`show` says what is wrong, whose fault it is, and what a release would do. Quarantine below has every reason. If the files are honest and `show` says that a run accepts them now, release them. Otherwise drop them, or let them expire: the next run would quarantine them again.",
+    isEither: true,
     after: ["runner-metrics quarantine release ID", "runner-metrics quarantine drop ID"],
     over: "`runner-metrics quarantine list --flavor FLAVOR --newer-than 1h` has no row whose state is `kept`.",
   },

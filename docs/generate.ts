@@ -386,13 +386,15 @@ function findingsReference(): string {
 
 /** What to do for each alarm and each reason. */
 function runbook(): string {
-  const alarms = Object.entries(ALARM_HELP).flatMap(([name, { look, action, after = [], over }]) => [
+  const alarms = Object.entries(ALARM_HELP).flatMap(([name, { look, action, after = [], isEither, over }]) => [
     `### ${name}`,
     "",
     ...block(look),
     action,
     "",
-    ...(after.length > 0 ? ["When the cause is gone:", "", ...block(after)] : []),
+    ...(after.length > 0
+      ? [isEither ? "When the cause is gone, one of:" : "When the cause is gone:", "", ...block(after)]
+      : []),
     `Over: ${over}`,
     "",
   ]);
@@ -411,7 +413,10 @@ function runbook(): string {
     "to act, also `OperatorActPolicyArn`.",
     "",
     "Begin with `runner-metrics status`. Files stay in the bucket until their events are on the bus, at most for `uncollectedRetentionDays`: there is",
-    "time.",
+    "time. Only what GitHub says is lost for a runner that is collected while GitHub refuses the credentials: so correct those first. An alarm goes back to",
+    "OK up to five minutes after its cause is gone, and until then `status` shows it.",
+    "",
+    "`aws cloudformation describe-stacks --stack-name RunnerMetrics --query 'Stacks[0].Outputs'` has the bucket's name and all others.",
     "",
     "## Alarms",
     "",

@@ -66,8 +66,8 @@ export function describeAssessment({ impossible, again, events, isReady }: Asses
   return [...wrapped, ...events.map(({ type, event_id }) => `  ${type.padEnd(20)} ${event_id}`)];
 }
 
-/** Bytes of a file that are shown. */
-const CONTENT_MAX = 1_024;
+/** Bytes of a file that are shown: more than an honest one has. */
+const CONTENT_MAX = 4_096;
 const CONTENT_COLUMNS = 76;
 
 /** The content of a file, escaped, in lines of at most 80 columns. */

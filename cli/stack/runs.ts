@@ -89,7 +89,10 @@ export function refusalOf({
   const reason = OF_CREDENTIALS.find((one) => jobMetricsUnknown[one]);
   if (!reason) return undefined;
   const answers = Object.entries(github?.statuses ?? {}).map(([status, count]) => `HTTP ${status}: ${count}`);
-  const answered = answers.length > 0 ? `GitHub answered ${answers.join(", ")}` : "not asked in this run";
+  const answered =
+    answers.length > 0
+      ? `GitHub answered ${answers.join(", ")}`
+      : "not asked in this run, as for a minute after a refusal";
   return { reason, found: `${reason}, jobs: ${jobMetricsUnknown[reason]}, ${answered}` };
 }
 

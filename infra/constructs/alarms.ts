@@ -59,7 +59,7 @@ const RUN_ALARMS: Readonly<Record<string, RunAlarm>> = {
     metric: outcomeMetric("quarantined"),
     after: "once",
     description:
-      "Files of a runner of flavor FLAVOR are not trustworthy. The dashboard shows whose and why; the files are in quarantine.",
+      "Files of a runner of flavor FLAVOR are not trustworthy. `runner-metrics quarantine list` shows whose and why; the files are in quarantine.",
   },
   Deferred: {
     metric: outcomeMetric("deferred"),
