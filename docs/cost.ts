@@ -1,5 +1,5 @@
 /** The monthly bill, computed: prices of us-east-1, and quantities that follow from the contract and from what a job and a run do. */
-import { RUN_METRICS } from "../contract/run-metrics.ts";
+import { outcomeMetric, RUN_METRICS } from "../contract/run-metrics.ts";
 
 /** Dollars, November 2026: the price lists of S3, EventBridge, Scheduler, CloudWatch, Lambda, X-Ray and Secrets Manager. */
 const PRICE = {
@@ -95,11 +95,13 @@ export function monthlyCostOfGithub(flavors: number): number {
   return (SERIES_OF_GITHUB_IN_ALL + flavors * SERIES_OF_GITHUB) * PRICE.series + PRICE.secret;
 }
 
-/** Metric series of a flavor with runners, without GitHub: those that every run writes, the ages, and those of the jobs. */
+/** Metric series of a flavor with runners, without GitHub: those that every run writes, living runners, the ages, and those of the jobs. */
 export function seriesOfFlavor(): number {
   const names = Object.entries(RUN_METRICS).filter(
     ([name, { always, ofAllFlavors }]) =>
-      !name.startsWith("Github") && !ofAllFlavors && (always || name.startsWith("OldestSeconds.")),
+      !name.startsWith("Github") &&
+      !ofAllFlavors &&
+      (always || name.startsWith("OldestSeconds.") || name === outcomeMetric("notReady")),
   );
   return names.length + SERIES_OF_JOBS;
 }
@@ -130,7 +132,7 @@ export function costTable(counts: Counts): string[] {
     ),
     row("**total**", totals),
     "",
-    `GitHub adds ${dollars(monthlyCostOfGithub(1))} dollars with one flavor and ${dollars(monthlyCostOfGithub(10))} with ten: its metric series and the secret. A KMS key of your own costs ${PRICE.key.toFixed(2)}; the bucket key makes most requests to KMS unnecessary. Each alarm costs ${PRICE.alarm} dollars.`,
+    `GitHub adds ${dollars(monthlyCostOfGithub(1))} dollars with one flavor and ${dollars(monthlyCostOfGithub(10))} with ten: its metric series and the secret. A KMS key of your own costs ${PRICE.key.toFixed(2)}; the bucket key makes most requests to KMS unnecessary. Each alarm costs ${PRICE.alarm} dollars. A metric that is written only if it is not 0, such as one of quarantine, adds ${PRICE.series.toFixed(2)} in a month in which it occurs.`,
     "",
     `Opening the dashboard on one day costs ${dollars(costOfADay(1_000, counts.tables), 4)} dollars with 1,000 jobs a day and ${dollars(costOfADay(1_000_000, counts.tables))} with 1,000,000: each of its ${counts.tables} tables is a query of Logs Insights, which reads the day's events.`,
   ];

@@ -74,3 +74,10 @@ test("the code that docs/consume/consumers.md shows is that of the examples", ()
     read("examples/long-job-handler.ts"),
   );
 });
+
+test("docs/use/deploy.md has every output of the stack", () => {
+  const settings = { flavors: { large: {} }, github: { owners: ["acme"] }, workers: 2 };
+  const outputs = Object.keys(synthesize(settings).toJSON().Outputs).filter((name) => !name.startsWith("Export"));
+  expect(outputs.length).toBeGreaterThan(15);
+  expect(outputs.filter((name) => !doc.includes(`\`${name}\``))).toEqual([]);
+});
