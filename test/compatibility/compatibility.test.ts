@@ -1,12 +1,12 @@
-/** Old runners with this collector: the files in runner-0.1.0.json were written by version 0.1.0, a shell script. */
+/** The prototype's runners with this collector: a shell script wrote the files in runner-prototype.json, before the first release. */
 import { expect, test } from "vitest";
 import { createWorld } from "../worlds/memory.ts";
-import oldFiles from "./runner-0.1.0.json" with { type: "json" };
+import prototypeFiles from "./runner-prototype.json" with { type: "json" };
 
 const HOURS_LATER = 30 * 3_600_000;
 
-/** What each life of an old runner was issued as by the collector of its own version. */
-const EVENTS: Readonly<Record<keyof typeof oldFiles, readonly string[]>> = {
+/** What each life of the prototype's runner was issued as by the prototype's collector. */
+const EVENTS: Readonly<Record<keyof typeof prototypeFiles, readonly string[]>> = {
   "a-normal-job": ["RunnerInstalled", "RunnerStart", "RunnerStop"],
   "no-installation-start": ["RunnerStart", "RunnerStop"],
   "only-the-hooks": ["RunnerStart", "RunnerStop"],
@@ -18,7 +18,7 @@ const EVENTS: Readonly<Record<keyof typeof oldFiles, readonly string[]>> = {
   "installation-failed": ["RunnerInstallFailed"],
 };
 
-test.each(Object.entries(oldFiles))("files of version 0.1.0 are collected: %s", async (name, files) => {
+test.each(Object.entries(prototypeFiles))("files of the prototype are collected: %s", async (name, files) => {
   const recorded = Number(Object.values(files)[0]?.match(/\d{10}/)?.[0]) * 1_000;
   const world = createWorld(recorded + 600_000);
   world.upload(name, files);
@@ -26,12 +26,12 @@ test.each(Object.entries(oldFiles))("files of version 0.1.0 are collected: %s", 
   const summary = await world.run();
   expect(summary).toMatchObject({ listed: 1, quarantined: 0, deferred: 0 });
   const issued = world.events().map(({ detailType }) => detailType);
-  expect(issued.toSorted()).toEqual([...EVENTS[name as keyof typeof oldFiles]].toSorted());
+  expect(issued.toSorted()).toEqual([...EVENTS[name as keyof typeof prototypeFiles]].toSorted());
   expect(world.keys()).toEqual([]);
 });
 
-test("an old runner's job keeps its times and names", async () => {
-  const files = oldFiles["a-normal-job"];
+test("a job of the prototype's runner keeps its times and names", async () => {
+  const files = prototypeFiles["a-normal-job"];
   const world = createWorld(1_795_699_000_000);
   world.upload("r-1", files);
   await world.run();

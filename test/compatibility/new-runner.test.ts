@@ -1,10 +1,10 @@
-/** This version's runner with an old collector: collector-0.1.0.js has the rules that version 0.1.0's collector decided by. */
+/** This version's runner with the prototype's collector, whose rules collector-prototype.js has. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLocalAws } from "../../local/server.ts";
 import { BUCKET, installRunner, JOB } from "../runner/fleet.ts";
 import { ONE } from "../runner/platforms.ts";
 import { needs } from "../tools.ts";
-import { issueEvents, runnerMetrics } from "./collector-0.1.0.js";
+import { issueEvents, runnerMetrics } from "./collector-prototype.js";
 
 /** What the tests need. */
 const RUNNER = { tags: [needs("dash")] };
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => aws.close());
 
-/** Takes the steps of a life, and returns what the old collector issues for the files that were uploaded. */
+/** Takes the steps of a life, and returns what the prototype's collector issues for the files that were uploaded. */
 async function eventsOf(storage: string, steps: readonly (readonly string[])[], job: object = {}) {
   const runner = installRunner(ONE, {
     ...JOB,

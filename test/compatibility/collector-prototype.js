@@ -1,4 +1,4 @@
-// The rules of the collector of version 0.1.0, bundled from functions/domain. Frozen: files of newer runners must pass them.
+// The rules of the prototype's collector, bundled from its functions/domain. Frozen: files of newer runners must pass them.
 
 // contract/runner-files.ts
 import * as z from "zod";

@@ -1,6 +1,6 @@
 import type { MetricsEvent } from "../../contract/events.ts";
 
-/** Of version 0.1.0: files by name -> metrics, or what else there is; `kind` tells which. */
+/** Of the prototype: files by name -> metrics, or what else there is; `kind` tells which. */
 export function runnerMetrics(
   storage: string,
   files: Readonly<Record<string, { readonly bytes: Uint8Array; readonly lastModified: number }>>,
