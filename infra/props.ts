@@ -45,7 +45,8 @@ export interface FlavorProps {
    */
   readonly every?: Duration | undefined;
   /**
-   * A runner that uploads nothing for this long is presumed dead. At least one hour.
+   * A runner that uploads nothing for this long is presumed dead. At least one hour. Must be longer than the longest job and the longest wait
+   * for a job, unless `githubRunners` is set: a runner uploads nothing in either.
    * @default Duration.hours(24)
    */
   readonly orphanAfter?: Duration | undefined;

@@ -78,7 +78,9 @@ const flavor = z.strictObject({
     .int()
     .min(ORPHAN_AFTER_SECONDS_MIN)
     .default(ORPHAN_AFTER_SECONDS)
-    .describe("Seconds without an upload after which a runner is presumed dead, at least 3,600"),
+    .describe(
+      "Seconds without an upload after which a runner is presumed dead, at least 3,600. Must be longer than the longest job and the longest wait for a job, unless `githubRunners` is set: a runner uploads nothing in either",
+    ),
   githubRunners: scheduleInput.shape.githubRunners.describe(
     "Organisation (`acme`) or repository (`acme/widgets`): GitHub is asked which of its runners are online or busy",
   ),

@@ -157,7 +157,8 @@ function parameters({ flavors, kms }: TemplateOptions): JsonObject {
     ...Object.fromEntries(names),
     OrphanAfterSeconds: {
       Type: "Number",
-      Description: "Seconds without an upload after which a runner is presumed dead",
+      Description:
+        "Seconds without an upload after which a runner is presumed dead: longer than the longest job and the longest wait for a job",
       ...{ Default: 86_400, MinValue: 3_600, MaxValue: 1_209_599 },
     },
     AlarmEmail: text("Receives all alarms after the link in SNS's first e-mail is confirmed; empty for nobody", {

@@ -40,7 +40,7 @@ variable "flavors" {
 }
 
 variable "orphan_after_seconds" {
-  description = "Seconds without an upload after which a runner is presumed dead."
+  description = "Seconds without an upload after which a runner is presumed dead. Longer than the longest job and the longest wait for a job."
   type        = number
   default     = 86400
 

@@ -21,6 +21,12 @@ test("the settings that docs/use/deploy.md shows are accepted", () => {
   expect(() => parseSettings(stackSettings, json[0].context.runnerMetrics, "docs")).not.toThrow();
 });
 
+test("the settings that docs/use/deploy.md shows say why runners died, and presume none dead that has a long job", () => {
+  const { endedInstances, flavors } = json[0].context.runnerMetrics;
+  expect(endedInstances).toBe(true);
+  expect(JSON.stringify(flavors)).not.toContain("orphanAfterSeconds");
+});
+
 test("the settings that docs/operate/stack.md shows are accepted, and its permissions boundary is that of every role", () => {
   const [, attached = ""] = /```json\n( *\{ "bucketName"[\s\S]*?)```/.exec(read("docs/operate/stack.md")) ?? [];
   const flavors = { large: {} };
