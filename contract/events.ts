@@ -118,7 +118,7 @@ export const runnerStop = z
       .literal(true)
       .optional()
       .describe(
-        "GitHub says that the job failed and that all its post steps were skipped: the runner was ended in the midst of the job, whatever `status` says. Absent otherwise, and if unknown",
+        "GitHub says that the job failed and that all its post steps were skipped: the runner was ended during the job, whatever `status` says. Absent otherwise, and if unknown",
       ),
     job_metrics_unknown: jobMetricsUnknown,
   })
