@@ -21,7 +21,7 @@ export interface CheckFilesOptions {
 
 /** What the collector would decide about a storage with these files. */
 export interface FilesReport {
-  /** Whether a run collects it now. Otherwise only after `orphanAfterSeconds` without an upload, as an orphan. */
+  /** Whether a run collects it now. Otherwise only when its runner is presumed dead. */
   readonly isReady: boolean;
   readonly outcome: Extract<Outcome, "extracted" | "incomplete" | "quarantined" | "deferred">;
   /** Of a storage that would be quarantined. */
@@ -30,7 +30,7 @@ export interface FilesReport {
   readonly file?: string;
   /** Fields of it that are wrong, as `field: code`. */
   readonly problems: readonly string[];
-  /** Detail types of the events, in order. Those of an orphan (`RunnerLost`, …) are not among them. */
+  /** Detail types of the events, in order. Those of a runner that is presumed dead (`RunnerLost`, …) are not among them. */
   readonly events: readonly string[];
   /** Names that the collector does not read, but deletes with the storage. */
   readonly ignored: readonly string[];

@@ -7,7 +7,7 @@ import { RUNNER_FILES } from "./runner-files.ts";
 /** Why an object was recorded but not copied. */
 export const NOT_COPIED = {
   "too-large": "It is larger than 1 MiB.",
-  "too-many": "The storage holds more objects than MAX_OBJECTS_PER_RUNNER, and this one is over that number.",
+  "too-many": "The storage holds more objects than the setting maxObjectsPerRunner, and this one is over that number.",
   unreadable: "Nobody but its uploader can read it: archived, or encrypted with the uploader's key.",
 } as const;
 export type NotCopied = keyof typeof NOT_COPIED;

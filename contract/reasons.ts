@@ -38,7 +38,7 @@ export const QUARANTINE_REASONS = {
       "Rename the runners. If their names are valid, find out which job wrote the objects and drop them. A storage with an invalid name can't be released.",
   },
   "too-many-objects": {
-    meaning: "The storage holds more objects than MAX_OBJECTS_PER_RUNNER.",
+    meaning: "The storage holds more objects than the setting maxObjectsPerRunner.",
     cause: "A job wrote many objects into its runner's storage. The program on the runner writes four.",
     fault: "The job that ran on the runner.",
     action:

@@ -229,7 +229,7 @@ export interface RunnerMetricsProps {
   readonly schemaRegistry?: boolean | undefined;
   /**
    * Whether the stack records how EC2 instances of the account and region end. Runners on terminated ones are then collected after two
-   * minutes, and lost runners have a cause. Of constructs with one bucket, only one can have it.
+   * minutes, and runners that are presumed dead have a cause. Of constructs with one bucket, only one can have it.
    * @default false
    */
   readonly endedInstances?: boolean | undefined;
@@ -274,7 +274,7 @@ export interface RunnerMetricsProps {
    */
   readonly removalPolicy?: RemovalPolicy | undefined;
   /**
-   * Leaves out what MiniStack does not have: the archive, the policy of the bus, and saved queries. Never for an AWS account.
+   * Leaves out what MiniStack does not have: the replay archive, the policy of the bus, and saved queries. Never for an AWS account.
    * @default false
    */
   readonly emulator?: boolean | undefined;

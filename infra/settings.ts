@@ -171,7 +171,7 @@ const shape = {
     .min(0)
     .max(3_650)
     .default(30)
-    .describe("Days for which events can be replayed from EventBridge's archive; 0 for no archive"),
+    .describe("Days for which events can be replayed from EventBridge's archive, the replay archive; 0 for none"),
   logRetentionDays: z
     .int()
     .refine((value) => retentionDays.includes(value), `must be one of ${retentionDays.join(", ")}`)
@@ -188,7 +188,7 @@ const shape = {
   ),
   endedInstances: isOn(
     false,
-    "Whether the stack records how EC2 instances of the account and region end, so that runners on terminated ones are collected after two minutes, and lost runners have a cause. One stack for each bucket",
+    "Whether the stack records how EC2 instances of the account and region end, so that runners on terminated ones are collected after two minutes, and runners that are presumed dead have a cause. One stack for each bucket",
   ),
   dashboard: isOn(true, "Whether there is a dashboard, with its queries saved in Logs Insights"),
   alarms: isOn(true, "Whether there are alarms and a topic"),
@@ -220,7 +220,7 @@ const shape = {
     .describe("Runs in a row with a problem until the alarms Deferred, NotDeleted, DeadlineReached and GithubRunners"),
   emulator: isOn(
     false,
-    "Leaves out what MiniStack does not have: the archive, the policy of the bus, and saved queries. Never for an AWS account",
+    "Leaves out what MiniStack does not have: the replay archive, the policy of the bus, and saved queries. Never for an AWS account",
   ),
 };
 
@@ -396,7 +396,7 @@ function checkTimes(times: Together, { addIssue }: z.RefinementCtx): void {
     if (orphanAfterSeconds >= uncollectedRetentionDays * SECONDS_PER_DAY) {
       problem(
         ["flavors", name, "orphanAfterSeconds"],
-        "must be below uncollectedRetentionDays, or orphans are deleted unread",
+        "must be below uncollectedRetentionDays, or the files of runners that are presumed dead are deleted unread",
       );
     }
     if (!githubRunners && alarms?.busyHours && alarms.busyHours * 3_600 >= orphanAfterSeconds) {

@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { environment } from "../contract/environment.ts";
+import { environment, RUN_SETTINGS } from "../contract/environment.ts";
 import { scheduleInput } from "../contract/schedule-input.ts";
 import { generatedFiles } from "../docs/generate.ts";
 
@@ -26,6 +26,16 @@ test("every file, folder and heading that the documents link to is there", () =>
       expect(existsSync(target), `${document}: ${path}`).toBe(true);
       if (heading) expect(anchorsOf(readFileSync(target, "utf8")), `${document}: ${path}`).toContain(heading);
     }
+  }
+});
+
+test("the documents say presumed dead, the glossary's word, and name settings as operators set them", () => {
+  const pages = documents.filter((path) => /^docs\/(use|operate|consume)\//.test(path));
+  expect(pages.length).toBeGreaterThan(20);
+  for (const path of pages) expect(withoutCode(read(path)), path).not.toMatch(/\borphan(s|ed)?\b/i);
+  for (const path of pages.filter((path) => path !== "docs/use/settings.md")) {
+    for (const { variable } of Object.values(RUN_SETTINGS))
+      expect(read(path), path).not.toMatch(new RegExp(`\\b${variable}\\b`));
   }
 });
 

@@ -30,7 +30,7 @@ export interface Assessment {
   readonly again?: { readonly reason: QuarantineReason; readonly file?: string; readonly problems?: readonly string[] };
   /** The events that a run issues for them, without what GitHub says. */
   readonly events: readonly { readonly type: string; readonly event_id: string }[];
-  /** Whether the next run collects them. Otherwise they wait until the runner counts as an orphan. */
+  /** Whether the next run collects them. Otherwise they wait until the runner is presumed dead. */
   readonly isReady: boolean;
 }
 

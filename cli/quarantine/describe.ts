@@ -61,7 +61,7 @@ export function describeAssessment({ impossible, again, events, isReady }: Asses
       ...problems,
     );
   } else lines.push("If it is released, a run accepts it.");
-  if (!isReady) lines.push("It has no post-job file: it is collected when the runner counts as an orphan.");
+  if (!isReady) lines.push("It has no post-job file: it is collected when the runner is presumed dead.");
   const wrapped = lines.flatMap((line) => wrap(escapeText(line)));
   return [...wrapped, ...events.map(({ type, event_id }) => `  ${type.padEnd(20)} ${event_id}`)];
 }

@@ -27,7 +27,7 @@ export interface StorageListing {
   readonly name: string;
   /** Of all its keys: `storagePrefix` in contract/object-keys.ts. */
   readonly prefix: string;
-  /** All its objects. If there are more than `MAX_OBJECTS_PER_RUNNER`, those on the pages that were read. */
+  /** All its objects. If there are more than `maxObjectsPerRunner`, those on the pages that were read. */
   readonly objects: readonly ListedObject[];
   readonly files: PresentFiles;
   /** When it was listed, by S3's clock, in milliseconds since the epoch. */

@@ -178,7 +178,7 @@ test("if the runner uploads meanwhile, what was put back is deleted again and th
   }
 });
 
-test("a runner that never finished is released too, and waits until it counts as an orphan", async () => {
+test("a runner that never finished is released too, and waits until it is presumed dead", async () => {
   const world = createOperatorWorld();
   const { "post-job-metrics.json": _, ...unfinished } = FILES;
   await world.quarantineByMistake("r-1", unfinished, "invalid-schema");
