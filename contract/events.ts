@@ -101,6 +101,13 @@ export const runnerStart = z
     queue_duration: seconds
       .optional()
       .describe("How long the job was queued, in seconds, according to GitHub; absent if unknown"),
+    jobs_cancelled_in_queue: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe(
+        "How many jobs of the workflow run, of all its attempts, asked for the same labels and had been cancelled before they had a runner when GitHub was asked. Every Start of the run counts the same jobs: take the largest, not the sum. Absent if unknown",
+      ),
     job_metrics_unknown: jobMetricsUnknown,
   })
   .describe("A runner has started a job");

@@ -12,6 +12,7 @@ export interface LocalJob {
   readonly completedAt?: string | null;
   readonly attempt?: number;
   readonly name?: string;
+  readonly labels?: readonly string[];
   /** Name -> conclusion of all its steps; by default those of a job without actions. A step without a conclusion has not ended. */
   readonly steps?: Readonly<Record<string, string | null>>;
 }
@@ -236,7 +237,7 @@ function page({ query }: HttpRequest, name: string, items: readonly unknown[]): 
 
 /** As the OpenAPI description has it, all required fields included. */
 function jobBody(job: LocalJob, id: number, runId: string, repositoryUrl: string): Record<string, unknown> {
-  const { runner, attempt = 1, name = `job ${id}`, steps = runner === null ? {} : { "Set up job": "success" } } = job;
+  const { runner, attempt = 1, name = `job ${id}`, steps = runner ? { "Set up job": "success" } : {} } = job;
   const status = job.status ?? "completed";
   const runnerId = runner === null ? null : id;
   return {
@@ -263,7 +264,7 @@ function jobBody(job: LocalJob, id: number, runId: string, repositoryUrl: string
       number: index + 1,
     })),
     check_run_url: `${repositoryUrl}/check-runs/${id}`,
-    labels: ["self-hosted", "large"],
+    labels: job.labels ?? ["self-hosted", "large"],
     runner_id: runnerId,
     runner_name: runner,
     runner_group_id: runner === null ? null : 1,

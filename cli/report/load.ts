@@ -90,6 +90,7 @@ const STORED_FIELDS = [
   "verification",
   "idle",
   "queue_duration",
+  "jobs_cancelled_in_queue",
   "job_metrics_unknown",
   "status",
   "job_duration",

@@ -48,6 +48,7 @@ export function issueEvents(
           idle: idleOf(metrics),
           queue_duration: "unknown" in answer ? undefined : answer.queue_duration,
         }),
+        ...cancelledInQueue(answer),
         ...unknownReason(answer, "queue_duration"),
       },
     });
@@ -217,6 +218,11 @@ function idleOf({ installedTimestamp, preJob }: RunnerMetrics): number | undefin
   if (installedTimestamp === undefined || !preJob) return undefined;
   const isOfSameLife = (preJob.installed_timestamp ?? installedTimestamp) === installedTimestamp;
   return isOfSameLife ? preJob.timestamp - installedTimestamp : undefined;
+}
+
+function cancelledInQueue(answer: JobAnswer): { jobs_cancelled_in_queue?: number } {
+  if ("unknown" in answer || answer.jobs_cancelled_in_queue === undefined) return {};
+  return { jobs_cancelled_in_queue: answer.jobs_cancelled_in_queue };
 }
 
 function conclusionOf(answer: JobAnswer): { job_conclusion?: string; job_metrics_unknown?: GithubReason } {

@@ -17,6 +17,8 @@ export interface GithubJobMetrics {
   readonly labels?: readonly string[];
   /** The job failed, and all its post steps were skipped. */
   readonly post_steps_skipped?: true;
+  /** Jobs of the workflow run, of all attempts, that asked for the same labels and were cancelled before they had a runner. */
+  readonly jobs_cancelled_in_queue?: number;
 }
 
 /** GitHub's answer about a runner's job, or why there is none. */
@@ -89,7 +91,10 @@ export function verificationOf(answer: JobAnswer): Verification {
  */
 export function verifyJob({ jobs, unknown }: WorkflowRunJobs, metrics: RunnerMetrics, now: number): JobAnswer {
   const own = jobs.filter(({ runner_name }) => runner_name === runnerName(metrics.storage));
-  if (own.length > 0) return metricsOf(ownJob(own, metrics));
+  if (own.length > 0) {
+    const job = ownJob(own, metrics);
+    return { ...metricsOf(job), ...(job && !unknown && cancelledInQueue(jobs, job)) };
+  }
   if (unknown) return { unknown };
   // S3's clock: a runner can't make its claim look older than it is.
   const claimedAt = metrics.files[PRE_JOB_METRICS_FILE_NAME]?.lastModified ?? now;
@@ -137,6 +142,33 @@ function isUnassigned({ runner_name, status }: GithubJob): boolean {
 /** GitHub sometimes leaves out the name of the runner. Jobs that were cancelled in the queue or skipped had none. */
 function ranOnUnnamedRunner({ runner_name, status, conclusion }: GithubJob): boolean {
   return !runner_name && status === "completed" && conclusion !== "cancelled" && conclusion !== "skipped";
+}
+
+/**
+ * How many jobs that a runner like that of `own` could have done were cancelled before they had one. A re-run may list such a job again
+ * under its own attempt: then it has the same name and start, and counts once. Absent if it is not known for which labels `own` asked.
+ */
+function cancelledInQueue(jobs: readonly GithubJob[], own: GithubJob): GithubJobMetrics {
+  if (!own.labels) return {};
+  const labels = labelsKey(own.labels);
+  const counts = new Map<string, number>();
+  const distinct = new Set<string>();
+  for (const job of jobs) {
+    const { runner_name, status, conclusion, steps, name, started_at, run_attempt } = job;
+    // Without steps: GitHub sometimes leaves out the name of a runner that did some of them.
+    if (runner_name || status !== "completed" || conclusion !== "cancelled" || steps !== "none") continue;
+    if (!job.labels || labelsKey(job.labels) !== labels) continue;
+    const inAttempt = JSON.stringify([run_attempt, name, started_at]);
+    const place = (counts.get(inAttempt) ?? 0) + 1;
+    counts.set(inAttempt, place);
+    distinct.add(JSON.stringify([place, name, started_at]));
+  }
+  return { jobs_cancelled_in_queue: distinct.size };
+}
+
+/** Labels have no order and no case. */
+function labelsKey(labels: readonly string[]): string {
+  return JSON.stringify(labels.map((label) => label.toLowerCase()).toSorted());
 }
 
 function metricsOf(job: GithubJob | undefined): GithubJobMetrics {

@@ -28,6 +28,8 @@ export interface RunnerJob {
   readonly job: string;
   readonly queued: number;
   readonly began: number;
+  /** Other jobs of its workflow run that were cancelled before they had a runner. */
+  readonly cancelledInQueue: number;
   /** Absent if the machine died. */
   readonly ended?: number;
   readonly status: "normal" | "abnormal";
@@ -250,6 +252,8 @@ interface Doing {
 function lifeOf(flavor: Flavor, work: Workflow, doing: Doing, random: Random): RunnerLife {
   const { runner, installationStart, installed, queued, began, seconds } = doing;
   const { repository, workflow, event, job } = work;
+  // Some do not wait for a slow start.
+  const isCancelled = began - queued > 5 * MINUTE && random() < 0.3;
   const interrupted = random() < flavor.spotInterruptions;
   const outcome = random();
   const conclusion = outcome < work.failures ? "failure" : outcome > 0.97 ? "cancelled" : "success";
@@ -267,6 +271,7 @@ function lifeOf(flavor: Flavor, work: Workflow, doing: Doing, random: Random): R
       job,
       queued,
       began,
+      cancelledInQueue: isCancelled ? 1 + Math.floor(random() * 3) : 0,
       runId: String(9_000_000_000 + Math.floor(random() * 1e9)),
       id: String(30_000_000_000 + Math.floor(random() * 1e9)),
       status: isAbnormal ? ("abnormal" as const) : ("normal" as const),

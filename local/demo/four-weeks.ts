@@ -141,12 +141,22 @@ function jobsOf(lives: readonly RunnerLife[]): JobLookup {
     async jobsOf({ storage }) {
       const life = byRunner.get(storage);
       if (!life?.job) return { jobs: [] };
-      const { id, job: name, queued, began, conclusion, postStepsSkipped } = life.job;
+      const { id, job: name, queued, began, conclusion, postStepsSkipped, cancelledInQueue } = life.job;
       const times = { created_at: iso(queued), started_at: iso(began) };
       const labels = ["self-hosted", life.flavor];
       const known = { id, name, labels, run_attempt: 1, runner_name: storage, status: "completed", conclusion };
       const steps = postStepsSkipped ? "post-steps-skipped" : "some";
-      return { jobs: [{ ...known, ...times, steps }] };
+      const cancelled = Array.from({ length: cancelledInQueue }, (_, index) => ({
+        ...known,
+        id: `${id}${index}`,
+        name: `${name} (${index})`,
+        runner_name: null,
+        conclusion: "cancelled",
+        created_at: iso(queued),
+        started_at: null,
+        steps: "none" as const,
+      }));
+      return { jobs: [{ ...known, ...times, steps }, ...cancelled] };
     },
   };
 }

@@ -72,6 +72,16 @@ describe("what GitHub knows", () => {
     expect(stop).not.toHaveProperty("post_steps_skipped");
   });
 
+  it("is in the Start how many jobs were cancelled in the queue, also if none was", () => {
+    for (const jobs_cancelled_in_queue of [0, 3]) {
+      const [, start, stop] = eventsWith({ queue_duration: 7, jobs_cancelled_in_queue });
+      expect(start).toMatchObject({ jobs_cancelled_in_queue });
+      expect(EVENT_SCHEMAS.RunnerStart.parse(start)).toEqual(start);
+      expect(stop).not.toHaveProperty("jobs_cancelled_in_queue");
+    }
+    expect(eventsWith({ queue_duration: 7 })[1]).not.toHaveProperty("jobs_cancelled_in_queue");
+  });
+
   it("is in the Stop that all post steps were skipped", () => {
     const [, start, stop] = eventsWith({ conclusion: "failure", post_steps_skipped: true });
     expect(stop).toMatchObject({ status: "normal", job_conclusion: "failure", post_steps_skipped: true });
@@ -197,6 +207,58 @@ describe("a job of GitHub's", () => {
     );
     for (const steps of ["some", "none", undefined] as const)
       expect(answer(job({ conclusion: "failure", steps }))).not.toHaveProperty("post_steps_skipped");
+  });
+
+  describe("that was cancelled before it had a runner", () => {
+    const labels = ["self-hosted", "large"];
+    const own = job({ labels });
+    const cancelled = (changes: Partial<GithubJob> = {}) =>
+      job({
+        name: "a",
+        labels,
+        runner_name: null,
+        conclusion: "cancelled",
+        started_at: null,
+        steps: "none",
+        ...changes,
+      });
+    const count = (...jobs: GithubJob[]) => answer(own, ...jobs);
+
+    it("is counted in the answer about another job of its workflow run", () => {
+      expect(count()).toHaveProperty("jobs_cancelled_in_queue", 0);
+      expect(count(cancelled(), cancelled({ name: "b" }))).toHaveProperty("jobs_cancelled_in_queue", 2);
+      expect(count(cancelled({ runner_name: "" }))).toHaveProperty("jobs_cancelled_in_queue", 1);
+      expect(count(cancelled({ labels: ["Large", "self-hosted"] }))).toHaveProperty("jobs_cancelled_in_queue", 1);
+    });
+
+    it.each<[string, Partial<GithubJob>]>([
+      ["had a runner", { runner_name: "r-2" }],
+      ["did some steps on a runner that GitHub does not name", { steps: "some" }],
+      ["has unknown steps", { steps: undefined }],
+      ["is still queued", { status: "queued", conclusion: null }],
+      ["was skipped", { conclusion: "skipped" }],
+      ["asked for other labels", { labels: ["ubuntu-latest"] }],
+      ["asked for more labels", { labels: [...labels, "gpu"] }],
+      ["has unknown labels", { labels: undefined }],
+    ])("is none if it %s", (_, changes) => {
+      expect(count(cancelled(changes))).toHaveProperty("jobs_cancelled_in_queue", 0);
+    });
+
+    it("counts once if a re-run lists it again, and again if it was cancelled again", () => {
+      const at = (run_attempt: number, started_at: string | null) => cancelled({ run_attempt, started_at });
+      const [first, second] = ["2023-11-14T22:15:10Z", "2023-11-15T09:00:00Z"];
+      expect(count(at(1, first), at(2, first))).toHaveProperty("jobs_cancelled_in_queue", 1);
+      expect(count(at(1, first), at(2, second))).toHaveProperty("jobs_cancelled_in_queue", 2);
+      // A matrix whose jobs all have one name.
+      expect(count(at(1, first), at(1, first), at(2, first))).toHaveProperty("jobs_cancelled_in_queue", 2);
+    });
+
+    it("is not counted if the list is incomplete, or it is unknown for which labels the runner's job asked", () => {
+      const known = { conclusion: "success", queue_duration: 7 };
+      expect(verifyJob({ jobs: [own, cancelled()], unknown: "denied" }, runner(), NOW)).toEqual({ ...known, labels });
+      expect(answer(job(), cancelled())).toEqual(known);
+      expect(answer(job({ runner_name: "r-2" }), cancelled())).toEqual({ unknown: "job-not-found", isMismatch: true });
+    });
   });
 
   it("counts as claimed now without a pre-job file", () => {

@@ -111,6 +111,24 @@ describe("a runner's job", () => {
     expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion });
   });
 
+  test("comes with the number of those that were cancelled in the queue, on whatever page", async () => {
+    const { github, startRun } = await startGithubWorld();
+    const cancelled = { runner: null, conclusion: "cancelled", startedAt: "0001-01-01T00:00:00Z" };
+    github.addJobs(REPOSITORY, RUN_ID, [
+      { runner: "r-1" },
+      { ...cancelled, labels: ["ubuntu-latest"] },
+      { ...cancelled, steps: { "Set up job": "success" } },
+      ...others(110),
+      cancelled,
+      { ...cancelled, runner: "" },
+    ]);
+    expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ jobs_cancelled_in_queue: 2 });
+    github.failWith(({ path }) => (path.includes("page=2") ? { kind: "reply", status: 403 } : undefined));
+    const found = await startRun().jobs.find(claimOf("r-1"));
+    expect(found).toMatchObject({ conclusion: "success" });
+    expect(found).not.toHaveProperty("jobs_cancelled_in_queue");
+  });
+
   test("whose post steps were all skipped says so, and of the steps nothing else is kept", async () => {
     const { github, startRun } = await startGithubWorld();
     const steps = (conclusion: string) => ({

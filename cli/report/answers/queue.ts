@@ -14,6 +14,8 @@ export interface QueueAnswers {
     readonly p50: number;
     readonly p95: number;
   }[];
+  /** Jobs that GitHub shows as cancelled before they had a runner, and the workflow runs about which this is known; absent if it is of none. */
+  readonly cancelledInQueue?: { readonly workflowRuns: number; readonly jobs: number };
 }
 
 /** Waits of some jobs. Percentiles are absent if GitHub's times are known of none. */
@@ -32,6 +34,12 @@ export interface QueueRow {
 }
 
 export async function queueAnswers(database: Database, { lateSeconds }: ReportOptions): Promise<QueueAnswers> {
+  const [cancelledInQueue] = await database.rows<{ workflowRuns: number; jobs: number }>(
+    // Every Start of a workflow run counts the same jobs, a later one perhaps more of them.
+    `SELECT count(*) AS workflowRuns, sum(jobs) AS jobs FROM (
+       SELECT max(jobs_cancelled_in_queue) AS jobs FROM events WHERE event = 'runner_start' AND jobs_cancelled_in_queue IS NOT NULL
+       GROUP BY workflow_run_id) HAVING count(*) > 0`,
+  );
   return {
     lateSeconds,
     byFlavor: await database.rows(
@@ -44,5 +52,6 @@ export async function queueAnswers(database: Database, { lateSeconds }: ReportOp
       `SELECT hour(local_start) AS hour, count(*) AS count, median(queue) AS p50, quantile_cont(queue, 0.95) AS p95
        FROM jobs WHERE queue IS NOT NULL AND clock_ok GROUP BY hour ORDER BY hour`,
     ),
+    ...(cancelledInQueue && { cancelledInQueue }),
   };
 }

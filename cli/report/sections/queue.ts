@@ -5,6 +5,7 @@ import { type Section, tableOf } from "../section.ts";
 
 /** Do jobs start in time? */
 export function queueSection({ queue }: Answers): Section {
+  const { cancelledInQueue: cancelled } = queue;
   const [all] = queue.byFlavor;
   const known = all?.known ?? 0;
   const flavors = queue.byFlavor.filter(({ flavor }) => flavor !== undefined);
@@ -85,13 +86,34 @@ export function queueSection({ queue }: Answers): Section {
         ]),
       },
     ],
-    tables: [],
+    tables: cancelled
+      ? [
+          tableOf(
+            "cancelled_in_queue",
+            "Jobs cancelled in the queue",
+            [cancelled],
+            [
+              ["workflow_runs", "Workflow runs", "count", ({ workflowRuns }) => workflowRuns],
+              ["jobs", "Jobs cancelled in the queue, at least", "count", ({ jobs }) => jobs],
+            ],
+          ),
+        ]
+      : [],
     definitions: [
       "Queue time is GitHub's: from the creation of the job to its start, both by GitHub's clock. It includes jobs that wait for a concurrency group or an approval.",
       "Percentiles interpolate linearly between the two nearest jobs.",
+      ...(cancelled
+        ? [
+            "Cancelled in the queue: jobs that GitHub lists as cancelled, without a runner and without a step, in a workflow run in which a runner of these did another job that asked for the same labels. Each workflow run counts once.",
+          ]
+        : []),
     ],
     caveats: [
-      "Jobs that were cancelled while they were queued never had a runner. No runner reports them, so that they are missing here, and the longest waits are the ones most likely to be cancelled.",
+      `Jobs that were cancelled while they were queued never had a runner. No runner reports them, so that they are missing here, and the longest waits are the ones most likely to be cancelled.${
+        cancelled
+          ? ` GitHub shows at least ${plural(cancelled.jobs, "such job")}; workflow runs in which no other job ran are not known.`
+          : ""
+      }`,
       "Jobs that are waiting now are missing, too.",
     ],
   };

@@ -76,7 +76,17 @@ function expectClose(actual: unknown, expected: unknown, path: string): void {
   for (const [key, value] of Object.entries(expected)) {
     expectClose((actual as Record<string, unknown>)[key], value, `${path}.${key}`);
   }
-  for (const key of ["p50", "max", "dollars", "utilisation", "successRate", "price", "flavor", "job"]) {
+  for (const key of [
+    "p50",
+    "max",
+    "dollars",
+    "utilisation",
+    "successRate",
+    "price",
+    "flavor",
+    "job",
+    "cancelledInQueue",
+  ]) {
     if (!(key in expected)) expect(actual as object, path).not.toHaveProperty(key);
   }
 }
@@ -113,6 +123,7 @@ const anyLife = (day: number): fc.Arbitrary<RunnerLife> =>
       status: fc.constantFrom("normal", "normal", "abnormal"),
       conclusion: fc.constantFrom("success", "failure", "cancelled"),
       postStepsSkipped: fc.boolean(),
+      cancelledInQueue: fc.nat(3),
       died: fc.option(
         fc.record({ after: seconds(5_000), cause: fc.constantFrom("spot-interruption", "terminated", "unknown") }),
       ),
@@ -125,7 +136,7 @@ const anyLife = (day: number): fc.Arbitrary<RunnerLife> =>
       if (installed === undefined) return base;
       if (!one.hasJob && one.duration === undefined) return { ...base, installed, ...died };
       const began = Math.max(installed, day) + one.idle;
-      const { repository, workflow, job, runId, status, conclusion } = one;
+      const { repository, workflow, job, runId, status, conclusion, cancelledInQueue } = one;
       return {
         ...base,
         installed,
@@ -137,6 +148,7 @@ const anyLife = (day: number): fc.Arbitrary<RunnerLife> =>
           runId,
           status,
           conclusion,
+          cancelledInQueue,
           ...(one.postStepsSkipped && { postStepsSkipped: true }),
           event: "push",
           id: "1",
@@ -199,7 +211,8 @@ function at(event: ArchivedEvent, later: number): ArchivedEvent {
 }
 
 function withoutGithub(event: ArchivedEvent): ArchivedEvent {
-  const { queue_duration, job_conclusion, job_id, job_name, labels, post_steps_skipped, ...detail } = event.detail;
+  const { queue_duration, job_conclusion, job_id, job_name, labels, ...others } = event.detail;
+  const { post_steps_skipped, jobs_cancelled_in_queue, ...detail } = others;
   return { ...event, detail };
 }
 

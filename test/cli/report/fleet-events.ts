@@ -67,6 +67,7 @@ function detailsOf(life: RunnerLife, now: number): Detail[] {
         job_id: job.id,
         job_name: job.job,
         labels: ["self-hosted", flavor],
+        jobs_cancelled_in_queue: job.cancelledInQueue,
         ...(job.postStepsSkipped && { post_steps_skipped: true }),
       }
     : { unknown: "not-configured" };

@@ -23,6 +23,7 @@ const LIFE: RunnerLife = {
     id: "2",
     queued: NOON - 30,
     began: NOON + 70,
+    cancelledInQueue: 0,
     ended: NOON + 370,
     status: "normal",
     conclusion: "success",
@@ -203,6 +204,31 @@ test("a normal end whose post steps GitHub lists as skipped is a failure of the 
   expect(csv.find(([, table, , column]) => table === "deaths_by_flavor" && column === "post_steps_skipped")?.[5]).toBe(
     "1",
   );
+});
+
+test("jobs that were cancelled in the queue are counted once for each workflow run, beside the caveat that they are missing", async () => {
+  const { job } = LIFE as Required<RunnerLife>;
+  const lives = [
+    { runId: "1", cancelledInQueue: 2 },
+    { runId: "1", cancelledInQueue: 3 },
+    { runId: "2", cancelledInQueue: 1 },
+    { runId: "3", cancelledInQueue: 0 },
+  ].map((some, index) => ({ ...LIFE, runner: `r-${index}`, job: { ...job, ...some } }));
+  const events = lives.flatMap((life) => eventsOf(life));
+  const answers = await answersTo([events]);
+  expect(answers.queue.cancelledInQueue).toEqual({ workflowRuns: 3, jobs: 4 });
+  expect(await expectSensiblePage(answers)).toContain("GitHub shows at least 4 such jobs;");
+  expect(await render(answers, "markdown")).toContain("Jobs cancelled in the queue");
+  const csv = parseCsv(await render(answers, "csv"));
+  expect(csv.find(([, table, , column]) => table === "cancelled_in_queue" && column === "jobs")?.[5]).toBe("4");
+
+  const unknown = events.map((event) => {
+    const { jobs_cancelled_in_queue, ...detail } = event.detail;
+    return { ...event, detail };
+  });
+  const without = await answersTo([unknown]);
+  expect(without.queue).not.toHaveProperty("cancelledInQueue");
+  expect(await expectSensiblePage(without)).not.toContain("GitHub shows at least");
 });
 
 describe("what counts", () => {

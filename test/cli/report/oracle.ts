@@ -84,6 +84,7 @@ export function expectedAnswers(objects: readonly (readonly ArchivedEvent[])[], 
           ? []
           : [{ hour, count: waits.length, p50: quantile(waits, 0.5), p95: quantile(waits, 0.95) }];
       }),
+      ...cancelledInQueueOf(events),
     },
     waits: {
       byFlavor: allAndEach.flatMap((flavor) => {
@@ -169,6 +170,15 @@ export function expectedAnswers(objects: readonly (readonly ArchivedEvent[])[], 
     },
     pool: flavorsOfJobs.flatMap((flavor) => poolOf(flavor, of(flavor), installs, options)),
   };
+}
+
+/** Of each workflow run the Start that knows of most. */
+function cancelledInQueueOf(events: readonly Event[]) {
+  const known = events.filter(({ detail }) => detail.jobs_cancelled_in_queue !== undefined);
+  const runs = [...groupBy(known, ({ detail }) => String(detail.workflow_run_id)).values()];
+  if (runs.length === 0) return {};
+  const most = runs.map((run) => Math.max(...run.map(({ detail }) => Number(detail.jobs_cancelled_in_queue))));
+  return { cancelledInQueue: { workflowRuns: runs.length, jobs: sum(most) } };
 }
 
 function onceEach(lines: readonly ArchivedEvent[]): Event[] {
