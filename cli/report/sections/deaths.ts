@@ -105,12 +105,7 @@ export function deathsSection({ deaths, period }: Answers): Section {
             "count",
             ({ infrastructureFailures }) => infrastructureFailures,
           ],
-          [
-            "post_steps_skipped",
-            "of these by GitHub's account only",
-            "count",
-            ({ postStepsSkipped }) => postStepsSkipped,
-          ],
+          ["post_steps_skipped", "of these by GitHub only", "count", ({ postStepsSkipped }) => postStepsSkipped],
           ["code_failures", "Code failures", "count", ({ codeFailures }) => codeFailures],
           ["judged", "of judged jobs", "count", ({ judged }) => judged],
         ],
