@@ -212,7 +212,7 @@ function messageOf(act: () => unknown): string {
 
 test("S10 a function has the memory that a page of the longest keys takes, at least", () => {
   const parse = (memoryMegabytes: number) =>
-    parseSettings(settings, { flavors: { large: {} }, memoryMegabytes }, "settings");
+    parseSettings(stackSettings, { flavors: { large: {} }, memoryMegabytes }, "settings");
   expect(() => parse(511)).toThrow("memoryMegabytes");
   expect(parse(512).memoryMegabytes).toBe(512);
 });

@@ -126,6 +126,17 @@ it("two runners in one spool are not mixed: another runner's job is refused", as
   expect(await program(["job-completed"], one)).toMatchObject(SILENT);
 });
 
+it("further jobs of a persistent runner are in slots", async () => {
+  const { program, stored, name } = newRunner();
+  const many = { ...JOB, RUNNER_METRICS_JOBS_PER_RUNNER: "many" };
+  for (const step of STEPS) expect(await program([step], many)).toMatchObject(SILENT);
+  const next = { ...many, GITHUB_RUN_ID: "6873452346" };
+  for (const step of STEPS.slice(2)) expect(await program([step], next)).toMatchObject(SILENT);
+  expect(stored()).toEqual(FILES);
+  const inSlots = cloud.files("large").flatMap((key) => key.split(`/${name}~00/`)[1] ?? []);
+  expect(inSlots).toEqual(FILES.filter((file) => file !== "runner-installation-start.timestamp"));
+});
+
 it("`run` passes arguments and the exit code through, and records the end", async () => {
   const { program, stored, name, spool } = newRunner();
   const script = join(root, "command.js");
