@@ -154,9 +154,9 @@ function cancelledInQueue(jobs: readonly GithubJob[], own: GithubJob): GithubJob
   const counts = new Map<string, number>();
   const distinct = new Set<string>();
   for (const job of jobs) {
-    const { runner_name, status, conclusion, steps, name, started_at, run_attempt } = job;
+    const { runner_name, conclusion, steps, name, started_at, run_attempt } = job;
     // Without steps: GitHub sometimes leaves out the name of a runner that did some of them.
-    if (runner_name || status !== "completed" || conclusion !== "cancelled" || steps !== "none") continue;
+    if (runner_name || conclusion !== "cancelled" || steps !== "none") continue;
     if (!job.labels || labelsKey(job.labels) !== labels) continue;
     const inAttempt = JSON.stringify([run_attempt, name, started_at]);
     const place = (counts.get(inAttempt) ?? 0) + 1;

@@ -315,6 +315,7 @@ describe("the steps of a job", () => {
     ["one of two was executed", { ...begun, "Run a": "success", "Post Run a": "skipped", [checkout]: "success" }],
     ["there is no post step", begun],
     ["a step of the user's own that is named so was skipped", { ...begun, "Post results": "skipped" }],
+    ["a step of the user's own has a name as long", { "Run make": "failure", "Test Run make": "skipped" }],
     ["only the names are alike", { ...begun, "Run a": "success", "Post  Run a": "skipped", Post: "skipped" }],
     [
       "an action cleans up only after a success, and the job ended in order",
