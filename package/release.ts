@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { FunctionName } from "../infra/constructs/bundling.ts";
 import { packageJson } from "./bundle.ts";
 import { lambdaZip } from "./lambda-zip.ts";
 import { runnerArchive } from "./runner-archive.ts";
@@ -20,12 +21,19 @@ for (const path of ["dist", "package.json", "README.md", "LICENSE", "CHANGELOG.m
 execFileSync("npm", ["pack", "--ignore-scripts", "--pack-destination", RELEASE], { cwd: ROOT, stdio: "inherit" });
 write(
   `runner-metrics-lambda-${version}.zip`,
-  lambdaZip(readFileSync(join(ROOT, "dist/lambda/extract-metrics/index.mjs"))),
+  lambdaZip({
+    "extract-metrics": bundle("extract-metrics"),
+    "record-instance-ends": bundle("record-instance-ends"),
+  }),
 );
 write(`runner-metrics-runner-${version}.tar.gz`, runnerArchive(join(ROOT, "dist/runner")));
 for (const options of TEMPLATE_OPTIONS) write(templateName(options), JSON.stringify(releaseTemplate(options)));
 write("THIRD-PARTY-LICENSES.txt", readFileSync(join(ROOT, "dist/THIRD-PARTY-LICENSES.txt")));
 write("SHA256SUMS", sums());
+
+function bundle(name: FunctionName): Uint8Array {
+  return readFileSync(join(ROOT, `dist/lambda/${name}/index.mjs`));
+}
 
 /** npm packs files with the modes that they have, which depend on the umask. */
 function setModes(path: string): void {

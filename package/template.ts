@@ -32,7 +32,7 @@ type JsonObject = Readonly<Record<string, Json>>;
 
 /**
  * The stock stack as a CloudFormation template that needs neither the CDK nor its bootstrap. Parameters name the flavors and where the
- * function's zip file is; every other setting has its default.
+ * functions' zip file is. It records how EC2 instances end; every other setting has its default.
  */
 export function releaseTemplate(options: TemplateOptions): JsonObject {
   // The CDK's rule and parameter are about its bootstrap.
@@ -50,7 +50,7 @@ export function releaseTemplate(options: TemplateOptions): JsonObject {
       HasPermissionsBoundary: { "Fn::Not": [{ "Fn::Equals": [{ Ref: "PermissionsBoundaryArn" }, ""] }] },
     },
     Resources: Object.fromEntries(
-      Object.entries(Resources as JsonObject).map(([id, resource]) => [id, conditional(resource)]),
+      Object.entries(Resources as JsonObject).map(([id, resource]) => [id, conditional(id, resource)]),
     ),
   };
 }
@@ -80,6 +80,7 @@ function synthesize({ flavors, kms, emulator = false }: TemplateOptions): Json {
       flavors: Object.fromEntries(names.map((name) => [name, { orphanAfterSeconds: ORPHAN_AFTER_SECONDS }])),
       alarmEmail: ALARM_EMAIL,
       metricsNamespace: NAMESPACE,
+      endedInstances: true,
       emulator,
       ...(emulator && { archiveRetentionDays: 0 }),
       ...(kms && { kmsKeyArn: KMS_KEY_ARN }),
@@ -123,7 +124,7 @@ function reference(text: string): Json {
 }
 
 /** What depends on parameters in a way that settings can't express. */
-function conditional(value: Json): Json {
+function conditional(id: string, value: Json): Json {
   const resource = value as JsonObject;
   const properties = (more: JsonObject) => ({
     ...resource,
@@ -133,7 +134,10 @@ function conditional(value: Json): Json {
     case "AWS::SNS::Subscription":
       return { ...resource, Condition: "HasAlarmEmail" };
     case "AWS::Lambda::Function":
-      return properties({ Code: { S3Bucket: { Ref: "CodeBucket" }, S3Key: { Ref: "CodeKey" } } });
+      return properties({
+        Code: { S3Bucket: { Ref: "CodeBucket" }, S3Key: { Ref: "CodeKey" } },
+        Handler: `${id.startsWith("RecordInstanceEnds") ? "record-instance-ends" : "extract-metrics"}.handler`,
+      });
     case "AWS::IAM::Role": {
       const boundary = [{ Ref: "PermissionsBoundaryArn" }, { Ref: "AWS::NoValue" }];
       return properties({ PermissionsBoundary: { "Fn::If": ["HasPermissionsBoundary", ...boundary] } });
@@ -150,7 +154,7 @@ function parameters({ flavors, kms }: TemplateOptions): JsonObject {
     text("Name of a flavor of runners: it is part of their keys in the bucket", { AllowedPattern: FLAVOR.source }),
   ]);
   return {
-    CodeBucket: text("Bucket in this region with the zip file of the function", { MinLength: 3 }),
+    CodeBucket: text("Bucket in this region with the zip file of the functions", { MinLength: 3 }),
     CodeKey: text("Key of the zip file. Each release has its own: a function is updated when its key changes", {
       MinLength: 1,
     }),

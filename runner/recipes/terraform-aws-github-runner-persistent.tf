@@ -1,7 +1,7 @@
 # For runners with many jobs of https://github.com/github-aws-runners/terraform-aws-github-runner, which is that module's default. The flavor
 # needs `jobsPerRunner: "many"`. The module starts these runners as a service, without run.sh: the hooks record each job, and nothing
 # records the end of the service. A job that its instance does not survive is reported as lost.
-# The stack's setting endedInstances (CDK only) says why a runner died whose instance was terminated. Without it such a runner is found only by
+# The stack of the Terraform module records why a runner died whose instance was terminated. Without it such a runner is found only by
 # its silence, after orphanAfterSeconds, and the cause is unknown. See docs/use/ec2.md.
 
 locals {

@@ -1,7 +1,7 @@
 # For ephemeral Linux runners of https://github.com/github-aws-runners/terraform-aws-github-runner.
 # The instance's name in the bucket is its aws:userid, which needs no setting. At GitHub the module names runners by
 # runner_name_prefix and the instance's id: both names agree if the prefix is empty, which is the default.
-# The stack's setting endedInstances (CDK only) says why a runner died whose instance was terminated. Without it such a runner is found only by
+# The stack of the Terraform module records why a runner died whose instance was terminated. Without it such a runner is found only by
 # its silence, after orphanAfterSeconds, and the cause is unknown. See docs/use/ec2.md.
 
 locals {

@@ -15,6 +15,7 @@ import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from "@aws-sdk/c
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import type { FunctionName } from "../../infra/constructs/bundling.ts";
 import { bundleHandler } from "../../package/bundle.ts";
 import { lambdaZip } from "../../package/lambda-zip.ts";
 import { releaseTemplate } from "../../package/template.ts";
@@ -24,12 +25,15 @@ import {
   checkQuarantine,
   createConsumer,
   isComplete,
+  keys,
+  terminate,
   uploadFleet,
 } from "../e2e/acceptance.ts";
 import { startMiniStack } from "../e2e/ministack.ts";
 
 const STACK = "Metrics";
 const CODE_BUCKET = "release";
+const INSTANCE = "i-0123456789abcdef0";
 const PATIENCE_SECONDS = 120;
 
 const { directory, client, env, stop } = await startMiniStack("template");
@@ -61,17 +65,27 @@ try {
   console.log(`events received: ${checkEvents(consumer.events)}`);
   console.log(`quarantined: ${await checkQuarantine(s3, bucket, consumer.events)}`);
   console.log(`cleaned up: ${await checkCleanedUp(s3, bucket)}`);
+  const endedAt = await terminate(eventBridge, lambda, INSTANCE);
+  assert.deepEqual(await keys(s3, bucket, "ended/"), [`ended/${INSTANCE}/${endedAt}-terminated`]);
+  console.log("recorded: the end of an instance");
 } finally {
   for (const one of [s3, cloudFormation, eventBridge, lambda, sqs]) one.destroy();
   stop();
 }
 
+async function bundle(name: FunctionName): Promise<Uint8Array> {
+  const file = join(directory, `${name}.mjs`);
+  await bundleHandler(file, name);
+  return readFileSync(file);
+}
+
 async function uploadCode(): Promise<{ CodeBucket: string; CodeKey: string }> {
-  const file = join(directory, "index.mjs");
-  await bundleHandler(file);
   const code = { CodeBucket: CODE_BUCKET, CodeKey: "runner-metrics-lambda.zip" };
   await s3.send(new CreateBucketCommand({ Bucket: code.CodeBucket }));
-  const Body = lambdaZip(readFileSync(file));
+  const Body = lambdaZip({
+    "extract-metrics": await bundle("extract-metrics"),
+    "record-instance-ends": await bundle("record-instance-ends"),
+  });
   await s3.send(new PutObjectCommand({ Bucket: code.CodeBucket, Key: code.CodeKey, Body }));
   return code;
 }

@@ -60,7 +60,7 @@ test("with values for its parameters it is the stock stack", () => {
     OrphanAfterSeconds: "86400",
     "AWS::StackName": "RunnerMetrics",
   };
-  const settings = { flavors: { large: {}, "arm-small": {} }, alarmEmail: "ops@example.com" };
+  const settings = { flavors: { large: {}, "arm-small": {} }, alarmEmail: "ops@example.com", endedInstances: true };
   const stock = resourcesOf(synthesize(settings).toJSON());
   const released = resourcesOf(
     resolve(releaseTemplate({ flavors: 2, kms: false }), { ...values, AlarmEmail: "ops@example.com" }) as object,
@@ -87,7 +87,10 @@ test("every role has the permissions boundary, and the function's code is where 
     for (const { Properties } of roles) {
       expect(Properties.PermissionsBoundary["Fn::If"]?.[0]).toBe("HasPermissionsBoundary");
     }
-    for (const { Properties } of Object.values(resources.findResources("AWS::Lambda::Function"))) {
+    const functions = Object.values(resources.findResources("AWS::Lambda::Function"));
+    const handlers = functions.map(({ Properties }) => Properties.Handler);
+    expect(handlers.toSorted()).toEqual(["extract-metrics.handler", "record-instance-ends.handler"]);
+    for (const { Properties } of functions) {
       expect(Properties.Code).toEqual({ S3Bucket: { Ref: "CodeBucket" }, S3Key: { Ref: "CodeKey" } });
     }
   }

@@ -1,7 +1,7 @@
 # An ephemeral fleet of https://github.com/github-aws-runners/terraform-aws-github-runner, and the stack that collects its metrics.
 # The instance's name in the bucket is its aws:userid. At GitHub the module names runners by runner_name_prefix and the instance's id: both
-# names agree if the prefix is empty, which is the default. This stack does not record how instances end: a runner whose instance was terminated is found by
-# its silence, after orphan_after_seconds, and the cause is unknown. The CDK's stack has endedInstances: see docs/use/ec2.md.
+# names agree if the prefix is empty, which is the default. The stack records how instances end: a runner whose instance was
+# terminated is found two minutes later, with the cause.
 
 data "aws_region" "current" {}
 
