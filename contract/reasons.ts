@@ -189,13 +189,15 @@ export const GITHUB_REASONS = {
     meaning: "The credentials lack a permission.",
     cause: "The App or token lacks a permission, or is not installed for this repository.",
     fault: "The person who manages the App or token.",
-    action: "Grant it Actions: read (and Self-hosted runners: read for githubRunners): docs/use/github.md.",
+    action:
+      "Grant it Actions: read (and Self-hosted runners: read for githubRunners), and accept the new permissions in the installation: docs/use/github.md.",
   },
   "rate-limited": {
     meaning: "GitHub's rate limit refused the call, or the call was not made to respect it.",
     cause: "The rate limit of the App or token is used up, perhaps by somebody else who uses the same one.",
     fault: "The settings.",
-    action: "Use an App for runner-metrics alone, or lower github.requestsMax.",
+    action:
+      "Use an App for runner-metrics alone, lower github.requestsMax, or raise everyMinutes: rarer runs ask less. The metrics GithubRateLimitRemaining and GithubRequests show the effect.",
   },
   timeout: {
     meaning: "GitHub did not answer in time.",
@@ -235,7 +237,7 @@ export const GITHUB_REASONS = {
   },
   "too-many-pages": {
     meaning: "The answer has more pages than are read.",
-    cause: "A workflow run has more jobs, or an organisation more runners, than are read.",
+    cause: "A workflow run has more than 3,000 jobs, or an organisation more than 10,000 runners: more is not read.",
     fault: "Nobody.",
     action: "Set githubRunners to a repository instead of an organisation.",
   },
@@ -261,7 +263,7 @@ export const GITHUB_REASONS = {
   },
   "no-value": {
     meaning: "GitHub knows the job but does not have the value, or not yet.",
-    cause: "GitHub knows the job and does not have the value yet.",
+    cause: "GitHub has the value later: a job's conclusion comes a moment after the runner's last file.",
     fault: "Nobody.",
     action: "Nothing.",
   },

@@ -51,7 +51,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   EndedInstancesUnknown: {
     look: ["runner-metrics runs --last 5"],
     action:
-      "The problems of the last runs have the reason; Ended instances in docs/operate/reasons.md says what each means. `denied`: look for a change of the bucket's policy, the function's role, or the key, and undo it, or deploy the stack again. `failed`: wait for the next run. `too-many`: more than 50,000 instances ended in three days; orphanAfterSeconds finds the runners of the others. Nothing is lost meanwhile.",
+      "The problems of the last runs have the reason; Ended instances in docs/operate/reasons.md says what each means. `denied`: see AccessDenied. `failed`: wait for the next run. `too-many`: nothing to do; orphanAfterSeconds finds the runners of the other instances. Nothing is lost meanwhile.",
     after: [RUN],
     over: "`runner-metrics run FLAVOR` reports no problem.",
   },
@@ -61,7 +61,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
       "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text > policy.json",
     ],
     action:
-      "The problems of the last runs name the flavor, the call that was denied, and the permission that it needs. Look for a statement with `Deny` that is not the stack's (`aws cloudformation get-template --stack-name RunnerMetrics` has those), or a missing permission: in the bucket's policy, the policies of the function's role, a permissions boundary, a service control policy, or the key's policy. Undo the change; for the bucket's policy, delete the statement from policy.json, then `aws s3api put-bucket-policy --bucket BUCKET --policy file://policy.json`. Deploying the stack again repairs only what its template changes. Nothing is lost meanwhile.",
+      "The problems of the last runs name the flavor, the call that was denied, and the permission that it needs. `denied` under Deferral below says where to look; `aws cloudformation get-template --stack-name RunnerMetrics` has the statements of the stack. Undo the change; for the bucket's policy, delete the statement from policy.json, then `aws s3api put-bucket-policy --bucket BUCKET --policy file://policy.json`. Deploying the stack again repairs only what its template changes.",
     after: [RUN],
     over: "`runner-metrics run FLAVOR` reports no problem.",
   },
@@ -81,20 +81,19 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   GithubCredentials: {
     look: ["runner-metrics status", "runner-metrics runs --last 5"],
     action:
-      "If GitHub answered 401 in one of the last runs, the key or token was revoked or has expired: create a new one, and put it into the secret, as docs/use/github.md shows for an App's key and for a token. Then wait a minute: refused credentials are not tried again earlier, and each run before that collects runners without what GitHub says, and raises the alarm again. If none of the last runs has an answer from GitHub, the function may not read the secret: look for a change of the secret's policy, its key, or the function's role. Events are issued meanwhile, without what GitHub says.",
+      "`no-credentials` under GitHub below says what to do. Meanwhile events are issued without what GitHub says, and each run raises the alarm again.",
     after: [RUN],
     over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
   },
   GithubSecretUnreadable: {
     look: ["runner-metrics status"],
-    action: "The secret is not in one of the documented forms. Put the credentials into it again: docs/use/github.md.",
+    action: "See `unreadable-credentials` under GitHub below.",
     after: [RUN],
     over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
   },
   GithubCertificate: {
     look: ["runner-metrics status"],
-    action:
-      "The certificate of GitHub's server is not trusted. Set github.caCertificates, or correct the server: docs/use/github.md.",
+    action: "See `untrusted-certificate` under GitHub below.",
     after: [RUN],
     over: "`runner-metrics status` has `ok` for GitHub, after a runner with a job was collected.",
   },
@@ -122,7 +121,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   DeadlineReached: {
     look: [RUNS],
     action:
-      "There is more to do than fits into one run. Compare the duration with timeoutSeconds: raise timeoutSeconds (and everyMinutes), concurrency or memoryMegabytes, or set workers, and deploy. If there are workers already and handedOver is 0, messages of an earlier run still wait: `runner-metrics status` says how many.",
+      "See `deadline` under Deferral below, and compare the duration of the runs with timeoutSeconds. If there are workers already and handedOver is 0, messages of an earlier run still wait: `runner-metrics status` says how many.",
     after: [RUN],
     over: NO_PROBLEM,
   },
@@ -136,7 +135,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   JobMismatch: {
     look: [QUARANTINE, "runner-metrics runner RUNNER"],
     action:
-      "A runner claims a job that GitHub says it did not do. If its name at GitHub differs from its storage's, register runners under their storage's name. Otherwise the job that ran there lied: look at it.",
+      "See `job-mismatch` under Quarantine below: what it says also applies with mismatch: flag, where nothing is quarantined. If the names agree, the job that ran there lied: look at it.",
     over: "No further event has `verification: mismatch`.",
   },
   GithubRunners: {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { createProgram } from "../../cli/program.ts";
+import { DEFERRAL_REASONS, GITHUB_REASONS, QUARANTINE_REASONS, type Reason } from "../../contract/reasons.ts";
 import { ALARM_HELP } from "../../contract/runbook.ts";
 
 const page = readFileSync(new URL("../../docs/operate/runbook.md", import.meta.url), "utf8");
@@ -17,6 +18,31 @@ test("every alarm of the stack has a section, and every section is one of an ala
   const names = [...alarms.matchAll(/^\| \[`(\w+)`\]\(runbook\.md#\w+\)/gm)].map(([, name]) => name);
   expect(names.toSorted()).toEqual(Object.keys(ALARM_HELP).toSorted());
   for (const name of names) expect(page).toContain(`\n### ${name}\n`);
+});
+
+test("an alarm refers to a reason's row, which exists, and does not repeat what it says", () => {
+  const lists: Readonly<Record<string, Readonly<Record<string, Reason>>>> = {
+    Quarantine: QUARANTINE_REASONS,
+    Deferral: DEFERRAL_REASONS,
+    GitHub: GITHUB_REASONS,
+  };
+  const said = Object.values(lists).flatMap((list) =>
+    Object.values(list).flatMap(({ action }) => action.split(/(?<=[.:]) /).filter((sentence) => sentence.length > 40)),
+  );
+  expect(said.length).toBeGreaterThan(20);
+  let references = 0;
+  for (const [name, { action }] of Object.entries(ALARM_HELP)) {
+    expect(
+      said.filter((sentence) => action.includes(sentence)),
+      name,
+    ).toEqual([]);
+    for (const [, reasons = "", section = ""] of action.matchAll(/((?:`[a-z-]+`(?: and )?)+) under (\w+)/g)) {
+      references += 1;
+      const known = Object.keys(lists[section] ?? {});
+      expect(known, name).toEqual(expect.arrayContaining(reasons.match(/[a-z]+(-[a-z]+)*(?=`)/g) ?? []));
+    }
+  }
+  expect(references).toBeGreaterThan(5);
 });
 
 test.each([...new Set(COMMANDS)])("%s is a command with these options", (line) => {
