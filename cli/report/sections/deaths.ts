@@ -123,7 +123,7 @@ export function deathsSection({ deaths, period }: Answers): Section {
     ],
     caveats: [
       "The cause is known only for EC2 instances, if the stack records how they end (setting endedInstances). Others are found by their silence.",
-      "A scale-down that removes an idle runner shows as never used: that is not a fault.",
+      "A scale-down that removes an idle runner shows as never used, unless the runner still reported its end: that is not a fault.",
       "A runner process that crashes in the middle of a job can look like a normal end. Only GitHub's steps show it then, and only of jobs with a post step (an action that cleans up, or the hooks of the runner).",
     ],
   };
