@@ -206,8 +206,8 @@ function addArchived(
   return isStored ? add(archive, { events, objects: 1 }) : add(archive, { failed: 1 });
 }
 
-/** As the program on the runner names itself: nothing else that a runner says gets into a log as a name. */
-const PROGRAM = /^runner-metrics\/[0-9A-Za-z.+-]{1,40}$/;
+/** As the program on the runner names itself, with the numbers of its version: nothing else that a runner says gets into a log. */
+const PROGRAM = /^runner-metrics\/[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}$/;
 const PROGRAMS_MAX = 10;
 
 function programOf(result: RunnerResult): string[] {

@@ -185,13 +185,15 @@ function manifestsIn({ s3 }: ReturnType<typeof createWorld>): { objects: { key: 
 
 const EMPTY_SUMMARY = emptySummary("large");
 
-/** A summary has one shape, whatever it tells: no text of a runner's but a valid name. */
-export function checkSummary(summary: Summary): void {
-  assert.deepEqual(shape(summary), shape(EMPTY_SUMMARY));
-  const log = JSON.stringify(summary);
+/** A summary has one shape, whatever it tells: no text of a runner's but a valid name, and numbers of versions. */
+export function checkSummary({ programs, ...summary }: Summary): void {
+  assert.deepEqual(shape({ ...summary, programs: {} }), shape(EMPTY_SUMMARY));
+  const names = Object.keys(programs);
+  assert(names.length <= 11 && names.every((name) => /^(other|runner-metrics\/[0-9]+\.[0-9]+\.[0-9]+)$/.test(name)));
+  const log = JSON.stringify({ ...summary, programs });
   assert(log.length < 12_000 && !log.includes(MARK));
-  const names = metricsOf(summary, 1).map(({ name }) => name);
-  assert(names.every((name) => /^[A-Za-z]+(\.[A-Za-z-]+){0,2}$/.test(name)));
+  const metrics = metricsOf({ ...summary, programs }, 1).map(({ name }) => name);
+  assert(metrics.every((name) => /^[A-Za-z]+(\.[A-Za-z-]+){0,2}$/.test(name)));
 }
 
 /** Names of all fields, but not what is in lists. */
