@@ -77,14 +77,17 @@ test.each([
   expect(world.keys("runners/")).toHaveLength(4);
 });
 
-test("a runner without a complete job that uploaded meanwhile is deferred with its files in place", async () => {
+test.each([
+  ["uploaded another file", { "post-job-metrics.json": POST }, 4],
+  ["replaced a file, as a ticket lets it do,", { "runner-installed.timestamp": "1700000061" }, 3],
+])("a runner without a complete job that %s meanwhile is deferred with its files in place", async (_, files, left) => {
   const world = createWorld();
   world.upload("r-1", UNFINISHED);
   world.clock.time += 86_401_000;
   const { finish } = await batchOf(world);
-  world.upload("r-1", { "post-job-metrics.json": POST });
+  world.upload("r-1", files);
   expect((await finish()).results).toEqual([{ outcome: "deferred", reason: "changed" }]);
-  expect(world.keys("runners/")).toHaveLength(4);
+  expect(world.keys("runners/")).toHaveLength(left);
 });
 
 test("a failed delete is counted and reported, and its events stay published", async () => {

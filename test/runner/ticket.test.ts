@@ -199,6 +199,16 @@ describe("a runner's session", () => {
     expect(short.RoleSessionName).toMatch(/^[\w+=,.@-]{2,64}$/);
   });
 
+  it("keeps two names apart that share a session's name", () => {
+    const [one, two] = ["AROA:i-1", "AROA-i-1"].map((storage) =>
+      runnerSession({ bucket: BUCKET, flavor: "f", storage, lifetimeSeconds: 900 }),
+    );
+    expect(one?.RoleSessionName).toBe(two?.RoleSessionName);
+    expect(one?.Policy).toContain("/AROA:i-1/");
+    expect(two?.Policy).not.toContain("/AROA:i-1/");
+    expect(one?.Tags).not.toEqual(two?.Tags);
+  });
+
   it("may encrypt with the bucket's key, if it is told which", () => {
     const request = { bucket: "b".repeat(63), flavor: "f".repeat(32), storage: "r".repeat(128), lifetimeSeconds: 900 };
     const kmsKeyArn = "arn:aws:kms:ap-southeast-2:123456789012:key/mrk-11111111222233334444555555555555";
