@@ -1,15 +1,21 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 
-/** Memory that DuckDB uses for tables and sorting; more than that goes to the temporary file. */
-const MEMORY_LIMIT = "400MB";
+/**
+ * Memory that DuckDB uses for tables and sorting, in bytes for each event, and at least for a million. What does not fit goes to the temporary
+ * file; but some of a sort has to fit.
+ */
+const MEMORY_BYTES_OF_EVENT = 400;
+const EVENTS_MIN = 1_000_000;
 
 /** A temporary database. Numbers come out as JavaScript numbers, SQL's NULL as an absent field. */
 export interface Database {
   execute(sql: string, parameters?: Parameters): Promise<void>;
   rows<Row>(sql: string, parameters?: Parameters): Promise<Row[]>;
+  /** Allows the memory that so many events take, but no more than half of the machine's. */
+  makeRoomFor(events: number): Promise<void>;
   /** Columns of doubles, one typed array for each; NULL is NaN. For results that are too long for rows. */
   columns(sql: string, parameters?: Parameters): Promise<Float64Array[]>;
   /** Ends the connection and deletes the temporary file. */
@@ -24,7 +30,7 @@ export async function openDatabase(): Promise<Database> {
   const folder = await mkdtemp(join(tmpdir(), "runner-metrics-report-"));
   const instance = await DuckDBInstance.create(join(folder, "report.duckdb"), {
     threads: String(Math.min(4, availableParallelism())),
-    memory_limit: MEMORY_LIMIT,
+    memory_limit: memoryLimit(EVENTS_MIN),
     temp_directory: join(folder, "spill"),
     preserve_insertion_order: "false",
     // Nothing in a report needs the network or an extension.
@@ -34,6 +40,9 @@ export async function openDatabase(): Promise<Database> {
   return {
     async execute(sql, parameters) {
       await connection.run(sql, parameters);
+    },
+    async makeRoomFor(events) {
+      await connection.run(`SET memory_limit = '${memoryLimit(events)}'`);
     },
     async rows<Row>(sql: string, parameters?: Parameters) {
       const reader = await connection.runAndReadAll(sql, parameters);
@@ -57,6 +66,13 @@ export async function openDatabase(): Promise<Database> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** As DuckDB reads it: a megabyte has 1,000,000 bytes. */
+export function memoryLimit(events: number, machineBytes = totalmem()): string {
+  const least = EVENTS_MIN * MEMORY_BYTES_OF_EVENT;
+  const bytes = Math.min(events * MEMORY_BYTES_OF_EVENT, machineBytes / 2);
+  return `${Math.round(Math.max(least, bytes) / 1_000_000)}MB`;
 }
 
 async function loadDuckDb() {

@@ -30,6 +30,8 @@ export async function loadEvents(
   for (let index = 0; index < files.length; index += FILES_PER_STATEMENT) {
     await readFiles(database, files.slice(index, index + FILES_PER_STATEMENT));
   }
+  const [{ read = 0 } = {}] = await database.rows<{ read: number }>("SELECT count(*) AS read FROM lines");
+  await database.makeRoomFor(read);
   const [{ unreadable = 0 } = {}] = await database.rows<{ unreadable: number }>(
     "SELECT count(*) AS unreadable FROM lines WHERE event IS NULL OR event_id IS NULL OR published IS NULL",
   );
