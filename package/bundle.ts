@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile } from "esbuild";
-import { BUNDLING, type FunctionName } from "../infra/constructs/bundling.ts";
+import { ALIASES, BUNDLING, type FunctionName } from "../infra/constructs/bundling.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -18,6 +18,7 @@ export async function bundleHandler(outfile: string, name: FunctionName = "extra
     minify,
     target,
     mainFields,
+    alias: ALIASES,
     banner: { js: banner },
     metafile: true,
     logLevel: "warning",
