@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { checkFilesCommand } from "./commands/check-files.ts";
 import { deadLettersCommand } from "./commands/dead-letters.ts";
+import { demoCommand } from "./commands/demo.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { reportCommand } from "./commands/report.ts";
@@ -53,6 +54,7 @@ export function createProgram(): Command {
     ticketCommand(),
     checkFilesCommand(),
     reportCommand(),
+    demoCommand(),
   ])
     program.addCommand(command);
   reportErrors(program);

@@ -75,7 +75,8 @@ export function memoryLimit(events: number, machineBytes = totalmem()): string {
   return `${Math.round(Math.max(least, bytes) / 1_000_000)}MB`;
 }
 
-async function loadDuckDb() {
+/** DuckDB, which the package does not bring. Throws an error that says how to install it. */
+export async function loadDuckDb() {
   try {
     return await import("@duckdb/node-api");
   } catch (error) {

@@ -33,11 +33,19 @@ export interface FourWeeks {
   readonly report: string;
 }
 
+export interface FourWeeksOptions {
+  readonly busName: string;
+  /** The clock of local AWS, which these weeks move; it is the machine's again at the end. */
+  readonly time: { now: () => number };
+  /** File of the report; by default one in a new folder for temporary files. */
+  readonly out?: string | undefined;
+}
+
 /**
  * Four weeks of a plausible fleet in less than a minute: the runners' files go to local AWS, runs collect them, and a report is made from
- * the archive that the runs wrote. `time` is the clock of local AWS, which these weeks move; it is the machine's again at the end.
+ * the archive that the runs wrote.
  */
-export async function fourWeeks(local: LocalAws, busName: string, time: { now: () => number }): Promise<FourWeeks> {
+export async function fourWeeks(local: LocalAws, { busName, time, out }: FourWeeksOptions): Promise<FourWeeks> {
   const until = Math.floor(Date.now() / 1000);
   const lives = demoFleet({ seed: 7, until, days: DAYS, jobs: JOBS });
   local.s3.createBucket(BUCKET);
@@ -50,7 +58,7 @@ export async function fourWeeks(local: LocalAws, busName: string, time: { now: (
       runs: summaries.length,
       events: sum(({ events }) => Object.values(events).reduce((total, { accepted }) => total + accepted, 0)),
       archived: sum(({ archive }) => archive.events),
-      report: await writeReport(local, until),
+      report: await writeReport(local, until, out),
     };
   } finally {
     time.now = machine;
@@ -161,7 +169,7 @@ function jobsOf(lives: readonly RunnerLife[]): JobLookup {
   };
 }
 
-async function writeReport(local: LocalAws, until: number): Promise<string> {
+async function writeReport(local: LocalAws, until: number, out: string | undefined): Promise<string> {
   // DuckDB and Vega are loaded only for this.
   const { report } = await import("../../cli/report/report.ts");
   const folder = await mkdtemp(join(tmpdir(), "runner-metrics-report-"));
@@ -178,7 +186,7 @@ async function writeReport(local: LocalAws, until: number): Promise<string> {
     },
     "html",
   );
-  const path = join(folder, "report.html");
+  const path = out ?? join(folder, "report.html");
   await writeFile(path, page);
   return path;
 }

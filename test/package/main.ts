@@ -52,6 +52,7 @@ try {
     [node24, "consumer.ts"],
   ]);
   await commandLine([node20, node24]);
+  await demo();
   await deployAndCollect();
 } finally {
   rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
@@ -142,6 +143,16 @@ async function commandLine(nodes: readonly string[]): Promise<void> {
     assert.match(output, /^Usage: runner-metrics ticket session/);
   }
   report("command", "npx finds runner-metrics, on Node 20 and 24");
+}
+
+/** After the rest: what the demo needs is not to be taken for a part of the package. */
+async function demo(): Promise<void> {
+  await npm("install", "--no-save", `@duckdb/node-api@${devDependencies["@duckdb/node-api"]}`);
+  const page = join(directory, "report.html");
+  const told = await run([node24, "node_modules/.bin/runner-metrics", "demo", "--out", page]);
+  assert.match(told, /Every finished runner has its three events\.[^]*, (\d+) events published, \1 of them archived\./);
+  assert.match(readFileSync(page, "utf8"), /Do jobs start in time\?<\/h2>/);
+  report("demo", "from the package, a fleet's files become events and a report");
 }
 
 /** With the CDK's command line; then a runner's files go in, and the rule's target receives the event. */

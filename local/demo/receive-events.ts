@@ -14,8 +14,8 @@ import {
   SetQueueAttributesCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import { EVENT_SOURCE } from "../contract/events.ts";
-import type { EventBridgeModel } from "./event-bridge.ts";
+import { EVENT_SOURCE } from "../../contract/events.ts";
+import type { EventBridgeModel } from "../event-bridge.ts";
 
 /** An event as a consumer sees it. */
 export interface ReceivedEvent {

@@ -8,9 +8,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
-import { buildRunner, DIRECTORY } from "../runner/build.ts";
-
-const PROGRAM = join(DIRECTORY, "runner-metrics.js");
 
 export interface Fleet {
   readonly s3: S3Client;
@@ -34,14 +31,16 @@ export interface Job {
 /** Records one step of one runner's life. */
 export type Recorder = (runner: string, step: Step, job?: Job, seconds?: number) => Promise<void>;
 
-/** Builds the program for runners. Every step is a process of its own, as on a runner. */
-export async function createRecorder(fleet: Fleet): Promise<{ record: Recorder; end(): Promise<void> }> {
-  await buildRunner();
+/** Every step is a process of its own, as on a runner. `program` is the path of the program for runners. */
+export async function createRecorder(
+  program: string,
+  fleet: Fleet,
+): Promise<{ record: Recorder; end(): Promise<void> }> {
   const spool = await mkdtemp(join(tmpdir(), "runner-metrics-"));
-  return { record: byProgram(fleet, spool), end: () => rm(spool, { recursive: true }) };
+  return { record: byProgram(program, fleet, spool), end: () => rm(spool, { recursive: true }) };
 }
 
-function byProgram({ bucket, flavor, endpoint }: Fleet, spool: string): Recorder {
+function byProgram(program: string, { bucket, flavor, endpoint }: Fleet, spool: string): Recorder {
   return async (runner, step, job, seconds) => {
     const env = {
       PATH: process.env.PATH,
@@ -61,7 +60,7 @@ function byProgram({ bucket, flavor, endpoint }: Fleet, spool: string): Recorder
         GITHUB_EVENT_NAME: job.event,
       }),
     };
-    const args = [PROGRAM, step, ...(seconds === undefined ? [] : [String(seconds)])];
+    const args = [program, step, ...(seconds === undefined ? [] : [String(seconds)])];
     const { stderr } = await promisify(execFile)(process.execPath, args, { env: env as NodeJS.ProcessEnv });
     if (stderr) throw new Error(`${runner}: ${stderr.trim()}`);
   };

@@ -1,6 +1,6 @@
-/** What `npm start` prints: with colours on a terminal, in plain lines elsewhere. */
+/** What the demo prints: with colours on a terminal, in plain lines elsewhere. */
 import { styleText } from "node:util";
-import type { Summary } from "../functions/run/summary.ts";
+import type { Summary } from "../../functions/run/summary.ts";
 import type { ReceivedEvent } from "./receive-events.ts";
 
 export function title(text: string): void {

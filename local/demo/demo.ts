@@ -1,79 +1,109 @@
-/**
- * `npm start`: the whole thing at work. A small fleet of runners writes to S3, the exported Lambda handler collects, a local
- * GitHub is asked, and events come out of EventBridge: on local AWS, or on the endpoint that AWS_ENDPOINT_URL names. With
- * `--watch` it stays up.
- */
 import { devNull } from "node:os";
+import { relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
 import { CreateEventBusCommand, DescribeEventBusCommand } from "@aws-sdk/client-eventbridge";
-import { CreateBucketCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, HeadBucketCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { Context } from "aws-lambda";
-import { createClients } from "../functions/aws/clients.ts";
-import type { Summary } from "../functions/run/summary.ts";
-import { fourWeeks } from "./demo/four-weeks.ts";
-import { createRecorder, FINISHED, GITHUB_JOBS, live, ORPHAN_AFTER_SECONDS } from "./fleet.ts";
-import { startLocalGithub } from "./github.ts";
+import { createClients } from "../../functions/aws/clients.ts";
+import type { Summary } from "../../functions/run/summary.ts";
+import { type LocalGithub, startLocalGithub } from "../github.ts";
+import { startLocalSecretsManager } from "../secrets-manager.ts";
+import { type LocalAws, startLocalAws } from "../server.ts";
+import { fourWeeks } from "./four-weeks.ts";
 import { printEvents, printMember, printSummary, printVerifications, say, title } from "./print.ts";
 import { type Receiver, receiveFromModel, receiveFromQueue } from "./receive-events.ts";
-import { startLocalSecretsManager } from "./secrets-manager.ts";
-import { startLocalAws } from "./server.ts";
+import { createRecorder, FINISHED, GITHUB_JOBS, live, ORPHAN_AFTER_SECONDS } from "./small-fleet.ts";
 
 const NAME = "runner-metrics-demo";
 const FLAVOR = "demo";
 const WATCH_SECONDS = 5;
 
-process.once("uncaughtException", (error: Error & { code?: string }) => {
-  // What has a code is of the operator's making: an option, a port that is taken, an endpoint where nobody answers.
-  console.error(error.code ? `${error.code} ${error.message}` : error);
-  process.exit(1);
-});
+/** Otherwise it is the package, in which this code is in dist/bin/chunks/. */
+const IS_CLONE = import.meta.url.endsWith(".ts");
+const COMMAND = IS_CLONE ? "npm run -s runner-metrics --" : "npx runner-metrics";
+const RUNNER = IS_CLONE ? "../../runner/dist" : "../../runner";
+const RUNNER_PROGRAM = fileURLToPath(new URL(`${RUNNER}/runner-metrics.js`, import.meta.url));
 
-const { values: options } = parseArgs({
-  options: { watch: { type: "boolean", default: false }, port: { type: "string", default: "0" } },
-});
+export interface DemoOptions {
+  /** Goes on collecting every few seconds, until interrupted. */
+  readonly watch: boolean;
+  /** Of local AWS; any free one if it is 0. */
+  readonly port: number;
+  /** File of the report; by default one in a new folder for temporary files. */
+  readonly out?: string | undefined;
+}
 
-const time = { now: () => Date.now() };
-const local = process.env.AWS_ENDPOINT_URL
-  ? undefined
-  : await startLocalAws({ port: Number(options.port), now: () => time.now() });
-const github = await startLocalGithub();
-const secretsManager = await startLocalSecretsManager({ github: github.secret });
-const endpoint = local?.endpoint ?? process.env.AWS_ENDPOINT_URL ?? "";
-prepareEnvironment();
-const { s3, eventBridge } = createClients(8, true);
-await createIfMissing();
-const receiver = local ? receiveFromModel(local.eventBridge) : await receiveFromQueue(eventBridge, NAME);
-try {
-  process.exitCode = (await showOneRun(receiver)) && (await showReport()) ? 0 : 1;
-  if (options.watch) await watch(receiver);
-} finally {
-  await receiver.end();
-  await local?.close();
-  await secretsManager.close();
-  await github.close();
+/** Where the demo runs. */
+interface Place {
+  readonly endpoint: string;
+  /** Absent on an endpoint of the operator's. */
+  readonly local: LocalAws | undefined;
+  /** The clock of local AWS. */
+  readonly time: { now: () => number };
+  readonly github: LocalGithub;
+  readonly s3: S3Client;
+  readonly receiver: Receiver;
+}
+
+/**
+ * The whole thing at work. A small fleet of runners writes to S3, the exported Lambda handler collects, a local GitHub is asked, and events
+ * come out of EventBridge: on local AWS, or on the endpoint that AWS_ENDPOINT_URL names. Then four weeks of a larger fleet, and the report
+ * on them. Whether all of it came out as it should. Changes the environment of the process.
+ */
+export async function demo({ watch, port, out }: DemoOptions): Promise<boolean> {
+  const time = { now: () => Date.now() };
+  const local = process.env.AWS_ENDPOINT_URL ? undefined : await startLocalAws({ port, now: () => time.now() });
+  const endpoint = local?.endpoint ?? process.env.AWS_ENDPOINT_URL ?? "";
+  const github = await startLocalGithub();
+  const secretsManager = await startLocalSecretsManager({ github: github.secret });
+  prepareEnvironment({
+    isLocal: local !== undefined,
+    endpoint,
+    github: github.apiUrl,
+    secretsManager: secretsManager.endpoint,
+  });
+  const { s3, eventBridge } = createClients(8, true);
+  await s3
+    .send(new HeadBucketCommand({ Bucket: NAME }))
+    .catch(() => s3.send(new CreateBucketCommand({ Bucket: NAME })));
+  await eventBridge
+    .send(new DescribeEventBusCommand({ Name: NAME }))
+    .catch(() => eventBridge.send(new CreateEventBusCommand({ Name: NAME })));
+  const receiver = local ? receiveFromModel(local.eventBridge) : await receiveFromQueue(eventBridge, NAME);
+  const place = { endpoint, local, time, github, s3, receiver };
+  try {
+    const isComplete = (await showOneRun(place)) && (await showReport(place, out));
+    if (watch) await collectUntilInterrupted(place);
+    return isComplete;
+  } finally {
+    await receiver.end();
+    await local?.close();
+    await secretsManager.close();
+    await github.close();
+  }
 }
 
 /** As the stack sets it for the Lambda; an emulator asks for no credentials. Local AWS takes none of the operator's settings of AWS. */
-function prepareEnvironment(): void {
+function prepareEnvironment(of: { isLocal: boolean; endpoint: string; github: string; secretsManager: string }): void {
   const emulated = { AWS_REGION: "us-east-1", AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" };
   const noFiles = { AWS_CONFIG_FILE: devNull, AWS_SHARED_CREDENTIALS_FILE: devNull };
-  const operators = Object.entries(process.env).filter(([name]) => !local || !name.startsWith("AWS_"));
+  const operators = Object.entries(process.env).filter(([name]) => !of.isLocal || !name.startsWith("AWS_"));
   const quiet = {
     POWERTOOLS_LOG_LEVEL: "SILENT",
     POWERTOOLS_METRICS_DISABLED: "true",
   };
-  const lambda = { AWS_ENDPOINT_URL: endpoint, BUCKET_NAME: NAME, EVENT_BUS_NAME: NAME };
+  const lambda = { AWS_ENDPOINT_URL: of.endpoint, BUCKET_NAME: NAME, EVENT_BUS_NAME: NAME };
   const askGithub = {
-    AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.endpoint,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: of.secretsManager,
     GITHUB_SECRET_ID: "github",
-    GITHUB_API_URL: github.apiUrl,
+    GITHUB_API_URL: of.github,
     GITHUB_OWNERS: "acme",
     GITHUB_MISMATCH: "quarantine",
   };
   process.env = {
     ...emulated,
-    ...(local && noFiles),
+    ...(of.isLocal && noFiles),
     ...Object.fromEntries(operators),
     ...quiet,
     ...lambda,
@@ -81,26 +111,17 @@ function prepareEnvironment(): void {
   };
 }
 
-async function createIfMissing(): Promise<void> {
-  await s3
-    .send(new HeadBucketCommand({ Bucket: NAME }))
-    .catch(() => s3.send(new CreateBucketCommand({ Bucket: NAME })));
-  await eventBridge
-    .send(new DescribeEventBusCommand({ Name: NAME }))
-    .catch(() => eventBridge.send(new CreateEventBusCommand({ Name: NAME })));
-}
-
 /** One round, told step by step. Whether every finished runner's events came out. */
-async function showOneRun(receiver: Receiver): Promise<boolean> {
+async function showOneRun({ endpoint, local, github, s3, receiver }: Place): Promise<boolean> {
   title(
     `1. A fleet of runners writes to s3://${NAME}/runners/${FLAVOR}/ (${local ? "local AWS" : "S3"} at ${endpoint})`,
   );
   const fleet = { s3, bucket: NAME, flavor: FLAVOR, endpoint };
-  const recorder = await createRecorder(fleet);
+  const recorder = await createRecorder(RUNNER_PROGRAM, fleet);
   say("Honest runners use the program in runner/.");
   await live(fleet, recorder.record, printMember);
   await recorder.end();
-  doJobs();
+  doJobs(github);
 
   title("2. The Lambda's handler makes one run");
   const summary = await invoke({ flavor: FLAVOR, orphanAfterSeconds: ORPHAN_AFTER_SECONDS });
@@ -129,10 +150,10 @@ async function showOneRun(receiver: Receiver): Promise<boolean> {
 }
 
 /** Four weeks of a fleet, and the report on them. Whether all events that were published are in the archive. */
-async function showReport(): Promise<boolean> {
+async function showReport({ local, time }: Place, out: string | undefined): Promise<boolean> {
   if (!local) return true;
   title("6. Four weeks of a fleet, and the answers");
-  const { lives, runs, events, archived, report } = await fourWeeks(local, NAME, time);
+  const { lives, runs, events, archived, report } = await fourWeeks(local, { busName: NAME, time, out });
   say(`${lives} runners of three flavors, ${runs} runs, ${events} events published, ${archived} of them archived.`);
   title(`Open the report in a browser: ${report}`);
   return events > 0 && archived === events;
@@ -143,7 +164,7 @@ function acceptedEvents({ events }: Summary): number {
 }
 
 /** GitHub also has the fleet's jobs. */
-function doJobs(): void {
+function doJobs(github: LocalGithub): void {
   const startedAt = Date.now();
   for (const [runId, { runner, queuedSeconds, conclusion }] of Object.entries(GITHUB_JOBS)) {
     const times = { createdAt: isoTime(startedAt - queuedSeconds * 1_000), startedAt: isoTime(startedAt) };
@@ -157,17 +178,17 @@ function isoTime(milliseconds: number): string {
 
 async function invoke(payload: { flavor: string; orphanAfterSeconds?: number }): Promise<Summary> {
   // Not before the environment is as the Lambda's: the handler reads it when it is loaded.
-  const { handler } = await import("../functions/extract-metrics/handler.ts");
+  const { handler } = await import("../../functions/extract-metrics/handler.ts");
   return handler(payload, { getRemainingTimeInMillis: () => 60_000 } as Context);
 }
 
 /** Collects again and again, until interrupted. */
-async function watch(receiver: Receiver): Promise<void> {
+async function collectUntilInterrupted({ endpoint, receiver }: Place): Promise<void> {
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort());
   process.once("SIGTERM", () => interrupted.abort());
   title(`Watching: a run every ${WATCH_SECONDS} s. Upload to it from another terminal; Ctrl-C ends it.`);
-  printUploadInstructions();
+  printUploadInstructions(endpoint);
   let notReady = 2;
   while (!interrupted.signal.aborted) {
     await sleep(WATCH_SECONDS * 1_000, undefined, { signal: interrupted.signal }).catch(() => {});
@@ -184,7 +205,7 @@ async function watch(receiver: Receiver): Promise<void> {
   title("Stopped.");
 }
 
-function printUploadInstructions(): void {
+function printUploadInstructions(endpoint: string): void {
   const url = `${endpoint}/${NAME}/runners/${FLAVOR}/my-runner-1`;
   const put =
     "curl -sS --fail --aws-sigv4 aws:amz:us-east-1:s3 -u test:test -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -T -";
@@ -207,15 +228,15 @@ function printUploadInstructions(): void {
   say("  export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
   say("  export GITHUB_WORKFLOW=CI GITHUB_REPOSITORY=acme/widgets GITHUB_RUN_ID=2 GITHUB_EVENT_NAME=push");
   say("  for step in installation-start installed job-started job-completed; do");
-  say("    node runner/dist/runner-metrics.js $step");
+  say(`    node ${relative("", RUNNER_PROGRAM)} $step`);
   say("  done");
   say("  )");
   say("The quarantine, from another terminal:");
   say("  (");
   say(`  export AWS_ENDPOINT_URL=${endpoint} AWS_REGION=us-east-1`);
   say("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test");
-  say(`  npm run -s runner-metrics -- quarantine list --bucket ${NAME}`);
-  say(`  npm run -s runner-metrics -- quarantine show --bucket ${NAME} corrupt`);
+  say(`  ${COMMAND} quarantine list --bucket ${NAME}`);
+  say(`  ${COMMAND} quarantine show --bucket ${NAME} corrupt`);
   say("  )");
   say(`Events appear here within ${WATCH_SECONDS} s; unverified, since the local GitHub knows nothing of these jobs.`);
 }
