@@ -29,6 +29,11 @@ export function isTerminated(ends: readonly InstanceEnd[], now: number): boolean
   return ends.some(({ what, time }) => what === "terminated" && time + TERMINATED_SECONDS <= now / 1000);
 }
 
+/** Of two ends in the same second, the one that is final says how the instance ended. */
+function finality({ what }: InstanceEnd): number {
+  return what === "terminated" ? 1 : 0;
+}
+
 /**
  * Why a runner died, and when its instance ended. `lastUpload`, in milliseconds since the epoch: what happened before it did not end the
  * runner, but for a termination, which is final.
@@ -37,7 +42,7 @@ export function deathOf(ends: readonly InstanceEnd[], lastUpload: number): Death
   const lastUploadSeconds = Math.floor(lastUpload / 1000);
   const [end] = ends
     .filter(({ what, time }) => what === "terminated" || (what === "stopped" && time >= lastUploadSeconds))
-    .toSorted((one, other) => one.time - other.time);
+    .toSorted((one, other) => one.time - other.time || finality(other) - finality(one));
   const isInterrupted = ends.some(
     ({ what, time }) =>
       what === "spot-interruption" &&

@@ -23,6 +23,11 @@ describe("the cause of a runner's death, and the end of its instance, are", () =
   test.each<[string, InstanceEnd[], ReturnType<typeof deathOf>]>([
     ["unknown if nothing happened", [], { cause: "unknown" }],
     ["its termination", [end("terminated", T + 60)], { cause: "terminated", endedAt: T + 60 }],
+    [
+      "its termination, if it was also stopped in that second",
+      [end("stopped", T + 60), end("terminated", T + 60)],
+      cause("terminated", T + 60),
+    ],
     ["its termination before its last upload was stored", [end("terminated", T - 5)], cause("terminated", T - 5)],
     ["its stop, after which it uploaded nothing", [end("stopped", T)], cause("stopped", T)],
     ["not a stop before its last upload: it was started again", [end("stopped", T - 1)], { cause: "unknown" }],
