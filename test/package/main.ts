@@ -150,7 +150,10 @@ async function demo(): Promise<void> {
   await npm("install", "--no-save", `@duckdb/node-api@${devDependencies["@duckdb/node-api"]}`);
   const page = join(directory, "report.html");
   const told = await run([node24, "node_modules/.bin/runner-metrics", "demo", "--out", page]);
-  assert.match(told, /Every finished runner has its three events\.[^]*, (\d+) events published, \1 of them archived\./);
+  assert.match(
+    told,
+    /Every finished runner has its three events\.[\s\S]*, (\d+) events published, \1 of them archived\./,
+  );
   assert.match(readFileSync(page, "utf8"), /Do jobs start in time\?<\/h2>/);
   report("demo", "from the package, a fleet's files become events and a report");
 }
