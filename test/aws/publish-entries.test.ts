@@ -44,6 +44,20 @@ test("a call has at most 256 KB, counted in bytes of UTF-8", async () => {
   expect(calls.map(({ length }) => length)).toEqual([2, 2, 1]);
 });
 
+test("four calls are in progress at once, however many entries there are", async () => {
+  let inProgress = 0;
+  let most = 0;
+  const putEvents: PutEvents = async (entries) => {
+    most = Math.max(most, ++inProgress);
+    await new Promise(setImmediate);
+    inProgress--;
+    return entries.map(() => "accepted");
+  };
+  const entries = Array.from({ length: 200 }, (_, number) => entry(String(number)));
+  await publishEntries(putEvents, entries, clockAt(0), NEVER);
+  expect(most).toBe(4);
+});
+
 test("a throttled entry is sent five times in all, after pauses that double", async () => {
   const { putEvents, calls } = busThat(() => ({ code: "ThrottlingException", retryable: true }));
   const clock = clockAt(0);

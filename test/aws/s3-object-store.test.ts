@@ -36,6 +36,7 @@ test.each([
   ["AccessDenied", "denied"],
   ["InternalError", "failed"],
   ["PreconditionFailed", "changed"],
+  ["ConditionalRequestConflict", "changed"],
   ["NoSuchKey", "gone"],
 ])("an object that DeleteObjects lists with the error %s is %s", async (Code, result) => {
   const store = s3ObjectStore(
@@ -64,6 +65,14 @@ test("a copy carries none of the uploader's headers or tags, and only the versio
       Key: "to",
     },
   });
+});
+
+test("a manifest and an archive have a checksum, which a bucket with Object Lock demands", async () => {
+  const { clients, sent } = clientThat(() => ({ ETag: '"e"' }));
+  const store = s3ObjectStore(clients, "bucket");
+  await store.putIfAbsent("manifest.json", "{}");
+  await store.putIfAbsent("events.gz", new Uint8Array(1));
+  for (const { input } of sent) expect(input).toMatchObject({ ChecksumAlgorithm: "CRC32", IfNoneMatch: "*" });
 });
 
 test("a key that is no UTF-8 does not end the listing, and is no valid key", async () => {

@@ -92,6 +92,7 @@ describe("limits", () => {
       900,
     ],
     ["403 with retry-after", reply(403, { "retry-after": "120" }, SECONDARY), 120],
+    ["403 with retry-after and nothing else", reply(403, { "retry-after": "120" }, '{"message": "Forbidden"}'), 120],
     ["429 with retry-after", reply(429, { "retry-after": "120" }), 120],
     ["403 that speaks of a limit, without headers", reply(403, {}, SECONDARY), 60],
     ["429 without headers", reply(429), 60],
@@ -129,6 +130,18 @@ describe("limits", () => {
     expect(await run.jobs.find(claimOf("r-1", { workflow_run_id: "2" }))).toEqual({ unknown: "rate-limited" });
     expect(asked()).toHaveLength(1);
     expect(run.usage()).toMatchObject({ rateLimit: { limit: 5000, remaining: 0 } });
+  });
+
+  test("the limit that GitHub has for the App, as it makes a token, is not that of the installation", async () => {
+    const used = { "x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": soon(900) };
+    const token = { token: "t", expires_at: new Date(Date.now() + 3_600_000).toISOString() };
+    const { github, startRun } = await worldThatFails(reply(500));
+    github.failWith(({ method }) =>
+      method === "POST" ? reply(201, used, JSON.stringify(token)) : reply(200, {}, '{"total_count": 0, "jobs": []}'),
+    );
+    const run = startRun();
+    expect(await run.jobs.find(claimOf("r-1"))).toEqual({ unknown: "job-not-found", isMismatch: true });
+    expect(run.usage().rateLimit).toBeUndefined();
   });
 
   test("what GitHub says of its limit is known also where it refused", async () => {

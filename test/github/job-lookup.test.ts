@@ -184,14 +184,19 @@ describe("a job that is not found", () => {
     });
   });
 
-  test("is no mismatch while it may be one that GitHub has yet to give to a runner; for five minutes by S3's clock", async () => {
-    const { github, startRun, clock } = await startGithubWorld();
-    github.addJobs(REPOSITORY, RUN_ID, [...others(2), { runner: null, status: "queued", completedAt: null }]);
-    const { jobs } = startRun();
-    const minutesAgo = (minutes: number) => clock.now() - minutes * 60_000;
-    expect(await jobs.find(claimOf("r-1", {}, minutesAgo(4)))).toEqual({ unknown: "job-not-found" });
-    expect(await jobs.find(claimOf("r-1", {}, minutesAgo(6)))).toEqual({ unknown: "job-not-found", isMismatch: true });
-  });
+  // https://docs.github.com/en/rest/actions/workflow-jobs: all that are not completed.
+  test.each(["queued", "in_progress", "waiting", "requested", "pending"])(
+    "is no mismatch while it may be one that GitHub has yet to give to a runner (%s); for five minutes by S3's clock",
+    async (status) => {
+      const { github, startRun, clock } = await startGithubWorld();
+      github.addJobs(REPOSITORY, RUN_ID, [...others(2), { runner: null, status, completedAt: null }]);
+      const { jobs } = startRun();
+      const minutesAgo = (minutes: number) => clock.now() - minutes * 60_000;
+      const unknown = "job-not-found";
+      expect(await jobs.find(claimOf("r-1", {}, minutesAgo(4)))).toEqual({ unknown });
+      expect(await jobs.find(claimOf("r-1", {}, minutesAgo(6)))).toEqual({ unknown, isMismatch: true });
+    },
+  );
 
   test("in a run that GitHub does not know is no mismatch: it may be hidden from us", async () => {
     const { startRun } = await startGithubWorld();
@@ -240,6 +245,21 @@ describe("what is asked", () => {
       expect(await startRun().jobs.find(claimOf("r-1", { workflow_run_id }))).toEqual({ unknown: "not-found" });
     }
     expect(github.requests).toEqual([]);
+  });
+
+  test("has no second page if that may not be requested", async () => {
+    const pages: string[] = [];
+    const api: GithubApi = {
+      within: (task) => task(),
+      async get(_path, { page = "" }) {
+        pages.push(page);
+        const job = { run_id: Number(RUN_ID), status: "completed", runner_name: "other", created_at: "" };
+        return { total_count: 150, jobs: Array.from({ length: 100 }, () => job) };
+      },
+    };
+    const { jobs, unknown } = await createJobLookup(api, new Set(["acme"]), () => false).jobsOf(claimOf("r-1"));
+    expect([jobs.length, unknown]).toEqual([100, "request-budget"]);
+    expect(pages).toEqual(["1"]);
   });
 
   test("is kept in memory for 100,000 jobs, and forgotten beyond that", async () => {

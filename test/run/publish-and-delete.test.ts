@@ -26,6 +26,16 @@ async function batchOf(world: ReturnType<typeof createWorld>) {
   return { batch, finish };
 }
 
+test("an event names its storage in the partition of AWS in which the function runs", async () => {
+  const world = createWorld();
+  world.upload("r-1");
+  const { finish } = await batchOf(world);
+  await finish({ config: { ...world.dependencies.config, partition: "aws-cn" } });
+  expect(new Set(world.events().flatMap(({ resources }) => resources))).toEqual(
+    new Set(["arn:aws-cn:s3:::metrics/runners/large/r-1/"]),
+  );
+});
+
 test("publishes all events of a batch, then deletes its objects", async () => {
   const world = createWorld();
   world.upload("r-1");

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { addBatch, emptySummary, type Summary, violatedInvariants } from "../../functions/run/summary.ts";
+import {
+  accessDenied,
+  addBatch,
+  addErrors,
+  emptySummary,
+  type Summary,
+  violatedInvariants,
+} from "../../functions/run/summary.ts";
 import { storageListing } from "../../functions/storage/storage-listing.ts";
 import { createWorld, FILES } from "../worlds/memory.ts";
 
@@ -75,4 +82,30 @@ test("a summary counts the programs of runners by version, and bounds what a run
   const { programs } = await world.run();
   expect(Object.keys(programs).length).toBeLessThanOrEqual(11);
   expect(Object.values(programs).reduce((sum, count) => sum + count, 0)).toBe(40);
+});
+
+test("errors are noted once, shortened, and 20 at most", () => {
+  const long = new Error("x".repeat(1_000));
+  const { errors } = addErrors(addErrors(emptySummary("large"), [long, long]), [long]);
+  expect(errors).toEqual([`Error: ${"x".repeat(293)}`]);
+  const many = Array.from({ length: 30 }, (_, number) => new Error(String(number)));
+  expect(addErrors(emptySummary("large"), many).errors).toHaveLength(20);
+});
+
+test("quarantines are described 20 at most, and all counted", async () => {
+  const world = createWorld();
+  for (let number = 0; number < 30; number++) world.upload(`r-${number}`, { ...FILES, "pre-job-metrics.json": "{" });
+  const { quarantined, quarantines } = await world.run();
+  expect([quarantined, quarantines.length]).toEqual([30, 20]);
+});
+
+test("access was denied as often as to a storage, an object that is to be deleted, and the ended instances", () => {
+  const { deferralReasons, objects } = SUMMARY;
+  const denied: Summary = {
+    ...SUMMARY,
+    deferralReasons: { ...deferralReasons, denied: 2 },
+    objects: { ...objects, denied: 3 },
+    endedUnknown: "denied",
+  };
+  expect([accessDenied(SUMMARY), accessDenied(denied)]).toEqual([0, 6]);
 });
