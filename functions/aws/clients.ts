@@ -33,7 +33,6 @@ export function createClients(
     requestHandler: {
       httpAgent: connections.httpAgent,
       httpsAgent: connections.httpsAgent,
-      logger: silent,
       // A run opens up to 256 connections at once: their TLS handshakes take a small function a second.
       connectionTimeout: 3_000,
       // This one ends with the headers; the socket's counts for the body. Without throwOnRequestTimeout the SDK only warns.

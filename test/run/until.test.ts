@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { run } from "../../functions/run/run.ts";
 import { until } from "../../functions/run/until.ts";
@@ -9,6 +10,8 @@ test("a call that is in progress when the signal is aborted fails, and so does e
   const controller = new AbortController();
   const port = until(controller.signal, { slow: never, fast: async () => "done" });
   expect(await port.fast()).toBe("done");
+  // A run makes thousands of calls.
+  expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   const waiting = port.slow();
   controller.abort();
   await expect(waiting).rejects.toMatchObject({ code: "DeadlineReached", retryable: true });
