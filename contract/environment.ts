@@ -54,8 +54,8 @@ export const GITHUB_SETTINGS = {
 /** The values of settings, by name. */
 export type ValuesOf<Settings extends NumberSettings> = Readonly<Record<keyof Settings, number>>;
 
-/** GitHub's names of owners. */
-const OWNER = /^[A-Za-z0-9_-]{1,39}$/;
+/** GitHub's name of an owner. */
+export const OWNER = /^[A-Za-z0-9_-]{1,39}$/;
 
 const owners = z
   .string()
@@ -68,15 +68,15 @@ const apiUrl = z
   .transform((url) => url.replace(/\/$/, ""));
 
 /** Lambda's limit for all variables together is 4 KB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
-const CA_CERTIFICATES_MAX = 3_000;
+export const CA_CERTIFICATES_MAX = 3_000;
+
+/** One or more certificates in PEM, and nothing else. */
+export const CERTIFICATES = /^\s*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/;
 
 const caCertificates = z
   .string()
   .max(CA_CERTIFICATES_MAX, `must be at most ${CA_CERTIFICATES_MAX} characters: the root certificate is enough`)
-  .regex(
-    /^\s*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/,
-    "must be certificates in PEM and nothing else",
-  );
+  .regex(CERTIFICATES, "must be certificates in PEM and nothing else");
 
 const required = z.string({ error: "is required" }).min(1, "is required");
 

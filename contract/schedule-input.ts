@@ -6,7 +6,7 @@ import { parse } from "./parse.ts";
 export const ORPHAN_AFTER_SECONDS = 24 * 60 * 60;
 
 /** GitHub's grammar of an owner, alone or with one of its repositories. */
-const GITHUB_RUNNERS = /^[A-Za-z0-9_-]{1,39}(?:\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100})?$/;
+export const GITHUB_RUNNERS = /^[A-Za-z0-9_-]{1,39}(?:\/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100})?$/;
 
 /** The input of a schedule, and so the event of the Lambda function: what one run does. Unknown keys are rejected, since a misspelt one would go unnoticed. */
 export const scheduleInput = z

@@ -3,15 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
+import { CA_CERTIFICATES_MAX, CERTIFICATES, OWNER } from "../contract/environment.ts";
 import { FLAVOR } from "../contract/object-keys.ts";
+import { GITHUB_RUNNERS } from "../contract/schedule-input.ts";
 import { RunnerMetricsStack } from "../infra/runner-metrics-stack.ts";
 import { parseSettings, type StackSettingsInput, stackSettings } from "../infra/settings.ts";
+import { type Json, type JsonObject, mergeTemplates } from "./merge-templates.ts";
 
 export interface TemplateOptions {
   /** How many flavors: a template can't repeat resources by a parameter, so each number has a template of its own. */
   readonly flavors: number;
-  /** Whether a KMS key of yours encrypts the bucket. It adds statements, so it has templates of its own. */
-  readonly kms: boolean;
   /** Leaves out what MiniStack does not have. For tests only. */
   readonly emulator?: boolean;
 }
@@ -19,71 +20,132 @@ export interface TemplateOptions {
 /** Templates for 1 to this many flavors are in a release. */
 export const FLAVORS_IN_TEMPLATE_MAX = 5;
 
-export const TEMPLATE_OPTIONS: readonly TemplateOptions[] = [false, true].flatMap((kms) =>
-  Array.from({ length: FLAVORS_IN_TEMPLATE_MAX }, (_, index) => ({ flavors: index + 1, kms })),
+export const TEMPLATE_OPTIONS: readonly TemplateOptions[] = Array.from(
+  { length: FLAVORS_IN_TEMPLATE_MAX },
+  (_, index) => ({ flavors: index + 1 }),
 );
 
-export function templateName({ flavors, kms }: TemplateOptions): string {
-  return `runner-metrics-${flavors}-flavor${flavors === 1 ? "" : "s"}${kms ? "-kms" : ""}.template.json`;
+export function templateName({ flavors }: TemplateOptions): string {
+  return `runner-metrics-${flavors}-flavor${flavors === 1 ? "" : "s"}.template.json`;
 }
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
-type JsonObject = Readonly<Record<string, Json>>;
+/** Conditions of the template by which the stack has other resources and values, each with its definition. */
+const CONDITIONS = {
+  HasKmsKey: isSet("KmsKeyArn"),
+  HasGithub: isSet("GithubOwners"),
+  CreatesGithubSecret: { "Fn::Equals": [{ Ref: "GithubSecretArn" }, ""] },
+  HasGithubRunners: isSet("GithubRunners"),
+} as const;
+export type Condition = keyof typeof CONDITIONS;
 
 /**
  * The stock stack as a CloudFormation template that needs neither the CDK nor its bootstrap. Parameters name the flavors and where the
- * functions' zip file is. It records how EC2 instances end; every other setting has its default.
+ * functions' zip file is, and switch the KMS key and GitHub on. It records how EC2 instances end; every other setting has its default.
  */
 export function releaseTemplate(options: TemplateOptions): JsonObject {
-  // The CDK's rule and parameter are about its bootstrap.
-  const { Resources, Rules: _, ...template } = withParameters(synthesize(options)) as JsonObject;
-  const left = /zflavor\dz/i.exec(JSON.stringify([Resources, template]));
-  if (left) throw new Error(`The template still has the placeholder ${left[0]}`);
+  const merge = (condition: Condition, known: readonly Condition[], then: TemplateIf, otherwise = then) =>
+    mergeTemplates(condition, then([...known, condition]), otherwise(known));
+  const ofStack: TemplateIf = (known) => templateIf(options, known);
+  const withSecret: TemplateIf = (known) => merge("CreatesGithubSecret", known, ofStack);
+  const withGithub: TemplateIf = (known) => merge("HasGithubRunners", known, withSecret);
+  const template = merge("HasKmsKey", [], (known) => merge("HasGithub", known, withGithub, ofStack));
   return {
     AWSTemplateFormatVersion: "2010-09-09",
     ...template,
     Parameters: parameters(options),
-    ...(options.flavors > 1 && { Rules: { DifferentFlavors: { Assertions: pairsDiffer(options.flavors) } } }),
+    Rules: rules(options),
     Conditions: {
       ...(template.Conditions as JsonObject),
-      HasAlarmEmail: { "Fn::Not": [{ "Fn::Equals": [{ Ref: "AlarmEmail" }, ""] }] },
-      HasPermissionsBoundary: { "Fn::Not": [{ "Fn::Equals": [{ Ref: "PermissionsBoundaryArn" }, ""] }] },
+      ...CONDITIONS,
+      HasAlarmEmail: isSet("AlarmEmail"),
+      HasGithubCaCertificates: isSet("GithubCaCertificates"),
+      HasPermissionsBoundary: isSet("PermissionsBoundaryArn"),
     },
-    Resources: Object.fromEntries(
-      Object.entries(Resources as JsonObject).map(([id, resource]) => [id, conditional(id, resource)]),
-    ),
   };
+}
+
+type TemplateIf = (conditions: readonly Condition[]) => JsonObject;
+
+/** The template where these conditions are true and the others false. */
+export function templateIf(options: TemplateOptions, conditions: readonly Condition[]): JsonObject {
+  // The CDK's rule and parameter are about its bootstrap.
+  const {
+    Resources,
+    Rules: _,
+    Parameters: __,
+    ...template
+  } = withParameters(synthesize(options, conditions)) as JsonObject;
+  const resources = Object.entries(Resources as JsonObject).map(([id, resource]) => [
+    id,
+    withOwnParameters(id, resource),
+  ]);
+  const whole = { ...template, Resources: Object.fromEntries(resources) };
+  const left = ANY_PLACEHOLDER.exec(JSON.stringify(whole));
+  if (left) throw new Error(`The template still has the placeholder ${left[0]}`);
+  return whole;
+}
+
+function isSet(parameter: string) {
+  return { "Fn::Not": [{ "Fn::Equals": [{ Ref: parameter }, ""] }] };
+}
+
+/** A parameter's value, or nothing if it is empty. */
+function unlessEmpty(parameter: string, condition: string): Json {
+  return { "Fn::If": [condition, { Ref: parameter }, { Ref: "AWS::NoValue" }] };
 }
 
 /**
  * Settings have no parameters, so the stack is made with values that nothing else in the template contains. Each is a valid setting, and
  * becomes a parameter.
  */
-const placeholder = (flavor: number) => `zflavor${flavor}z`;
+const flavorName = (flavor: number) => `zflavor${flavor}z`;
 const ORPHAN_AFTER_SECONDS = 777_701;
-const PLACEHOLDERS: Readonly<Record<string, string>> = {
-  "z-email-z@example.com": "AlarmEmail",
-  "arn:aws:kms:eu-central-1:111122223333:key/77777777-7777-7777-7777-777777777777": "KmsKeyArn",
-  "z-namespace-z": "AWS::StackName",
-  [String(ORPHAN_AFTER_SECONDS)]: "OrphanAfterSeconds",
+const TEXTS = {
+  alarmEmail: "z-email-z@example.com",
+  kmsKeyArn: "arn:aws:kms:eu-central-1:111122223333:key/z-key-z",
+  metricsNamespace: "z-namespace-z",
+  githubOwner: "z-owner-z",
+  githubApiUrl: "https://z-api-z.example.com",
+  githubCaCertificates: "-----BEGIN CERTIFICATE-----zCertificatez-----END CERTIFICATE-----",
+  githubRunners: "z-runners-z",
+  githubSecretArn: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:z-secret-z-AbCdEf",
 };
-const [ALARM_EMAIL = "", KMS_KEY_ARN = "", NAMESPACE = ""] = Object.keys(PLACEHOLDERS).filter(
-  (name) => !/^\d/.test(name),
-);
-const ANY_PLACEHOLDER = new RegExp(`(zflavor\\dz|${Object.keys(PLACEHOLDERS).join("|")})`);
+const PLACEHOLDERS: Readonly<Record<string, Json>> = {
+  [TEXTS.alarmEmail]: { Ref: "AlarmEmail" },
+  [TEXTS.kmsKeyArn]: { Ref: "KmsKeyArn" },
+  [TEXTS.metricsNamespace]: { Ref: "AWS::StackName" },
+  [TEXTS.githubOwner]: { Ref: "GithubOwners" },
+  [TEXTS.githubApiUrl]: { Ref: "GithubApiUrl" },
+  [TEXTS.githubCaCertificates]: unlessEmpty("GithubCaCertificates", "HasGithubCaCertificates"),
+  [TEXTS.githubRunners]: { Ref: "GithubRunners" },
+  [TEXTS.githubSecretArn]: { Ref: "GithubSecretArn" },
+  [String(ORPHAN_AFTER_SECONDS)]: { Ref: "OrphanAfterSeconds" },
+};
+const ANY_PLACEHOLDER = new RegExp(`(zflavor\\dz|${Object.keys(PLACEHOLDERS).join("|")})`, "i");
 
-function synthesize({ flavors, kms, emulator = false }: TemplateOptions): Json {
+function synthesize({ flavors, emulator = false }: TemplateOptions, conditions: readonly Condition[]): Json {
   const outdir = mkdtempSync(join(tmpdir(), "runner-metrics-template-"));
   try {
-    const names = Array.from({ length: flavors }, (_, index) => placeholder(index + 1));
+    const has = (condition: Condition) => conditions.includes(condition);
+    const flavor = {
+      orphanAfterSeconds: ORPHAN_AFTER_SECONDS,
+      ...(has("HasGithubRunners") && { githubRunners: TEXTS.githubRunners }),
+    };
+    const github = {
+      owners: [TEXTS.githubOwner],
+      apiUrl: TEXTS.githubApiUrl,
+      caCertificates: TEXTS.githubCaCertificates,
+      ...(!has("CreatesGithubSecret") && { secretArn: TEXTS.githubSecretArn }),
+    };
     const settings: StackSettingsInput = {
-      flavors: Object.fromEntries(names.map((name) => [name, { orphanAfterSeconds: ORPHAN_AFTER_SECONDS }])),
-      alarmEmail: ALARM_EMAIL,
-      metricsNamespace: NAMESPACE,
+      flavors: Object.fromEntries(numbersTo(flavors).map((number) => [flavorName(number), flavor])),
+      alarmEmail: TEXTS.alarmEmail,
+      metricsNamespace: TEXTS.metricsNamespace,
       endedInstances: true,
       emulator,
       ...(emulator && { archiveRetentionDays: 0 }),
-      ...(kms && { kmsKeyArn: KMS_KEY_ARN }),
+      ...(has("HasKmsKey") && { kmsKeyArn: TEXTS.kmsKeyArn }),
+      ...(has("HasGithub") && { github }),
     };
     const app = new App({ outdir, analyticsReporting: false, context: { "aws:cdk:bundling-stacks": [] } });
     const stack = new RunnerMetricsStack(app, "RunnerMetrics", {
@@ -116,43 +178,45 @@ function reference(text: string): Json {
   const parts = text.split(ANY_PLACEHOLDER).filter((part) => part !== "");
   const values = parts.map((part): Json => {
     const flavor = /^zflavor(\d)z$/.exec(part)?.[1];
-    const name = flavor ? `Flavor${flavor}` : PLACEHOLDERS[part];
-    return name ? { Ref: name } : part;
+    return flavor ? { Ref: `Flavor${flavor}` } : (PLACEHOLDERS[part] ?? part);
   });
   const [first = "", ...rest] = values;
   return rest.length === 0 ? first : { "Fn::Join": ["", values] };
 }
 
 /** What depends on parameters in a way that settings can't express. */
-function conditional(id: string, value: Json): Json {
+function withOwnParameters(id: string, value: Json): JsonObject {
   const resource = value as JsonObject;
-  const properties = (more: JsonObject) => ({
-    ...resource,
-    Properties: { ...(resource.Properties as JsonObject), ...more },
-  });
+  const ofResource = resource.Properties as JsonObject;
+  const properties = (more: JsonObject) => ({ ...resource, Properties: { ...ofResource, ...more } });
   switch (resource.Type) {
     case "AWS::SNS::Subscription":
       return { ...resource, Condition: "HasAlarmEmail" };
-    case "AWS::Lambda::Function":
+    case "AWS::Lambda::Function": {
+      const { Variables } = ofResource.Environment as { Variables: JsonObject };
+      const mismatch = "GITHUB_MISMATCH" in Variables && { GITHUB_MISMATCH: { Ref: "GithubMismatch" } };
       return properties({
         Code: { S3Bucket: { Ref: "CodeBucket" }, S3Key: { Ref: "CodeKey" } },
         Handler: `${id.startsWith("RecordInstanceEnds") ? "record-instance-ends" : "extract-metrics"}.handler`,
+        Environment: { Variables: { ...Variables, ...mismatch } },
       });
-    case "AWS::IAM::Role": {
-      const boundary = [{ Ref: "PermissionsBoundaryArn" }, { Ref: "AWS::NoValue" }];
-      return properties({ PermissionsBoundary: { "Fn::If": ["HasPermissionsBoundary", ...boundary] } });
     }
+    case "AWS::IAM::Role":
+      return properties({ PermissionsBoundary: unlessEmpty("PermissionsBoundaryArn", "HasPermissionsBoundary") });
     default:
       return resource;
   }
 }
 
-function parameters({ flavors, kms }: TemplateOptions): JsonObject {
+function parameters({ flavors }: TemplateOptions): JsonObject {
   const text = (Description: string, more: JsonObject = {}) => ({ Type: "String", Description, ...more });
-  const names = Array.from({ length: flavors }, (_, index) => [
-    `Flavor${index + 1}`,
+  const optional = (Description: string, pattern?: string) =>
+    text(Description, { Default: "", ...(pattern && { AllowedPattern: `^(${pattern})?$` }) });
+  const names = numbersTo(flavors).map((number) => [
+    `Flavor${number}`,
     text("Name of a flavor of runners: it is part of their keys in the bucket", { AllowedPattern: FLAVOR.source }),
   ]);
+  const owner = unanchored(OWNER);
   return {
     CodeBucket: text("Bucket in this region with the zip file of the functions", { MinLength: 3 }),
     CodeKey: text("Key of the zip file. Each release has its own: a function is updated when its key changes", {
@@ -162,22 +226,69 @@ function parameters({ flavors, kms }: TemplateOptions): JsonObject {
     OrphanAfterSeconds: {
       Type: "Number",
       Description:
-        "Seconds without an upload after which a runner is presumed dead: longer than the longest job and the longest wait for a job",
+        "Seconds without an upload after which a runner is presumed dead: longer than the longest job and the longest wait for a job, unless GithubRunners is set",
       ...{ Default: 86_400, MinValue: 3_600, MaxValue: 1_209_599 },
     },
-    AlarmEmail: text("Receives all alarms after the link in SNS's first e-mail is confirmed; empty for nobody", {
-      Default: "",
+    AlarmEmail: optional("Receives all alarms after the link in SNS's first e-mail is confirmed; empty for nobody"),
+    PermissionsBoundaryArn: optional("ARN of the permissions boundary of all roles; empty for none"),
+    KmsKeyArn: optional(
+      "ARN of the KMS key that encrypts the bucket; empty for S3's own keys",
+      "arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+",
+    ),
+    GithubOwners: optional(
+      "GitHub is asked about the jobs of these owners' repositories, separated by commas; empty: GitHub is not asked",
+      `${owner}( *, *${owner})*`,
+    ),
+    GithubSecretArn: optional(
+      "ARN of an existing secret with the credentials for GitHub, with its last six characters; empty: the stack creates one, to be filled in",
+      "arn:[^:]+:secretsmanager:.+-[A-Za-z0-9]{6}",
+    ),
+    GithubRunners: optional(
+      "Organisation (acme) or repository (acme/widgets): GitHub is asked which of its runners are online or busy; empty: it is not",
+      unanchored(GITHUB_RUNNERS),
+    ),
+    GithubMismatch: text("What happens to a runner that claims a job which GitHub says it did not do", {
+      Default: "flag",
+      AllowedValues: ["flag", "quarantine"],
     }),
-    PermissionsBoundaryArn: text("ARN of the permissions boundary of all roles; empty for none", { Default: "" }),
-    ...(kms && {
-      KmsKeyArn: text("ARN of the KMS key that encrypts the bucket", { AllowedPattern: "arn:[a-z-]+:kms:.+" }),
-    }),
+    GithubApiUrl: text(
+      "API of GitHub, GHE.com (https://api.SUBDOMAIN.ghe.com) or Enterprise Server (https://HOST/api/v3)",
+      {
+        Default: "https://api.github.com",
+        // Without TLS only on the same machine, as the function accepts it.
+        AllowedPattern: "^(https://|http://(127\\.0\\.0\\.1|localhost)[:/]).+$",
+      },
+    ),
+    GithubCaCertificates: {
+      ...optional(
+        "Certificates (PEM) of the private authority that signed Enterprise Server's certificate; empty for none",
+        unanchored(CERTIFICATES),
+      ),
+      MaxLength: CA_CERTIFICATES_MAX,
+    },
+  };
+}
+
+function unanchored({ source }: RegExp): string {
+  return source.replace(/^\^|\$$/g, "");
+}
+
+/** CloudFormation checks them before it changes anything. */
+function rules({ flavors }: TemplateOptions): JsonObject {
+  const needsOwners = (parameter: string) => ({
+    RuleCondition: isSet(parameter),
+    Assertions: [{ Assert: isSet("GithubOwners"), AssertDescription: `${parameter} needs GithubOwners` }],
+  });
+  return {
+    ...(flavors > 1 && { DifferentFlavors: { Assertions: pairsDiffer(flavors) } }),
+    SecretNeedsOwners: needsOwners("GithubSecretArn"),
+    RunnersNeedOwners: needsOwners("GithubRunners"),
   };
 }
 
 /** Two flavors of one name would be collected twice. */
 function pairsDiffer(flavors: number): Json {
-  const numbers = Array.from({ length: flavors }, (_, index) => index + 1);
+  const numbers = numbersTo(flavors);
   return numbers.flatMap((one) =>
     numbers
       .filter((other) => other > one)
@@ -186,4 +297,8 @@ function pairsDiffer(flavors: number): Json {
         AssertDescription: `Flavor${one} and Flavor${other} must differ`,
       })),
   );
+}
+
+function numbersTo(last: number): number[] {
+  return Array.from({ length: last }, (_, index) => index + 1);
 }

@@ -1,10 +1,7 @@
 locals {
   flavor_count = length(var.flavors)
-  template = join("", [
-    "${var.release_directory}/runner-metrics-${local.flavor_count}-flavor${local.flavor_count == 1 ? "" : "s"}",
-    "${var.kms_key_arn == null ? "" : "-kms"}.template.json",
-  ])
-  lambda_zip = "${var.release_directory}/runner-metrics-lambda-${var.release_version}.zip"
+  template     = "${var.release_directory}/runner-metrics-${local.flavor_count}-flavor${local.flavor_count == 1 ? "" : "s"}.template.json"
+  lambda_zip   = "${var.release_directory}/runner-metrics-lambda-${var.release_version}.zip"
 }
 
 data "aws_s3_bucket" "code" {
@@ -48,8 +45,16 @@ resource "aws_cloudformation_stack" "this" {
       OrphanAfterSeconds     = tostring(var.orphan_after_seconds)
       AlarmEmail             = var.alarm_email
       PermissionsBoundaryArn = var.permissions_boundary == null ? "" : var.permissions_boundary
+      KmsKeyArn              = var.kms_key_arn == null ? "" : var.kms_key_arn
     },
     { for index, flavor in var.flavors : "Flavor${index + 1}" => flavor },
-    var.kms_key_arn == null ? {} : { KmsKeyArn = var.kms_key_arn },
+    var.github == null ? {} : {
+      GithubOwners         = join(",", var.github.owners)
+      GithubSecretArn      = var.github.secret_arn
+      GithubRunners        = var.github.runners
+      GithubMismatch       = var.github.mismatch
+      GithubApiUrl         = var.github.api_url
+      GithubCaCertificates = var.github.ca_certificates
+    },
   )
 }

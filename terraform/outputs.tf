@@ -33,6 +33,11 @@ output "dashboard_url" {
   value       = aws_cloudformation_stack.this.outputs["DashboardUrl"]
 }
 
+output "github_secret_arn" {
+  description = "The secret with the credentials for GitHub. Null without GitHub."
+  value       = var.github == null ? null : aws_cloudformation_stack.this.outputs["GithubSecretArn"]
+}
+
 output "runner_iam_role_managed_policy_arns" {
   description = "For each flavor, the policy for its EC2 runners: the input of this name of terraform-aws-github-runner."
   value = {

@@ -40,7 +40,7 @@ variable "flavors" {
 }
 
 variable "orphan_after_seconds" {
-  description = "Seconds without an upload after which a runner is presumed dead. Longer than the longest job and the longest wait for a job."
+  description = "Seconds without an upload after which a runner is presumed dead. Longer than the longest job and the longest wait for a job, unless github.runners is set."
   type        = number
   default     = 86400
 
@@ -66,6 +66,29 @@ variable "kms_key_arn" {
   description = "ARN of the KMS key that encrypts the bucket. Null for S3's own keys. Its policy must delegate to the account's IAM."
   type        = string
   default     = null
+}
+
+variable "github" {
+  description = "Asks GitHub for queue times and conclusions. Null: GitHub is not asked. Only `owners` is required."
+  type = object({
+    # GitHub is asked only about repositories of these owners.
+    owners = list(string)
+    # An existing secret with the credentials. By default the stack creates one, to be filled in: output github_secret_arn.
+    secret_arn = optional(string, "")
+    # Organisation or repository: GitHub is asked which of its runners are online or busy.
+    runners = optional(string, "")
+    # What happens to a runner that claims a job which GitHub says it did not do: flag or quarantine.
+    mismatch = optional(string, "flag")
+    api_url  = optional(string, "https://api.github.com")
+    # Certificates (PEM) of the private authority that signed Enterprise Server's certificate.
+    ca_certificates = optional(string, "")
+  })
+  default = null
+
+  validation {
+    condition     = var.github == null ? true : length(var.github.owners) > 0
+    error_message = "At least one owner. Without GitHub, github is null."
+  }
 }
 
 variable "tags" {

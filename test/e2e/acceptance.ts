@@ -15,7 +15,7 @@ import { EC2_SOURCE, STATE_CHANGE } from "../../contract/instance-events.ts";
 import { newEvents } from "../../examples/events-to-sqs.ts";
 import { type Fleet, liveRunners, putFiles } from "./fleet.ts";
 
-const FINISHED = Array.from({ length: 8 }, (_, index) => `r-${index + 1}`);
+export const FINISHED = Array.from({ length: 8 }, (_, index) => `r-${index + 1}`);
 const RUNNING = ["r-running-1", "r-running-2"];
 const TAMPERED = { "r-tampered": "invalid-schema", "r-too-large": "file-too-large" };
 

@@ -8,7 +8,8 @@ import { buildRunner, DIRECTORY } from "../../runner/build.ts";
 const PROGRAM = join(DIRECTORY, "runner-metrics.js");
 const LIFE = ["installation-start", "installed", "job-started", "job-completed"] as const;
 
-const JOB = {
+/** The job of every honest runner. */
+export const JOB = {
   GITHUB_REPOSITORY: "acme/widgets",
   GITHUB_RUN_ID: "6873452345",
   GITHUB_WORKFLOW: 'CI "quoted"',

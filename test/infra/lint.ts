@@ -1,6 +1,6 @@
 /**
- * `npm run test:all -- templates`: cfn-lint for all regions, checkov, cfn-guard with Control Tower's rules, and cdk-nag's NIST 800-53 pack over the
- * templates. Every finding must be in the list of accepted findings, and every accepted finding must still be found. Needs Python for the first
+ * `npm run test:all -- templates`: cfn-lint for all regions, checkov, cfn-guard with Control Tower's rules, and cdk-nag's NIST 800-53 pack over
+ * templates of the stack; all but the last also over those of a release. Every finding must be in the list of accepted findings, and every accepted finding must still be found. Needs Python for the first
  * two, and npm's registry for the third.
  */
 import { execFileSync, spawnSync } from "node:child_process";
@@ -13,6 +13,7 @@ import { NIST80053R5Checks } from "cdk-nag";
 import { ACCEPTED_FINDINGS, type Finding, isAccepted } from "../../docs/accepted-findings.ts";
 import { RunnerMetricsStack } from "../../infra/runner-metrics-stack.ts";
 import { parseSettings, type StackSettingsInput, stackSettings } from "../../infra/settings.ts";
+import { releaseTemplate, TEMPLATE_OPTIONS, templateName } from "../../package/template.ts";
 import { installed } from "../emulators.ts";
 
 const CFN_LINT = { name: "cfn-lint", packages: ["cfn-lint==1.58.0"], pythonMinor: 10 };
@@ -42,7 +43,9 @@ const SETTINGS: Readonly<Record<string, StackSettingsInput>> = {
 
 const directory = mkdtempSync(join(tmpdir(), "runner-metrics-lint-"));
 try {
-  const found = Object.entries(SETTINGS).flatMap(([name, settings]) => findingsOf(name, settings));
+  const ofStacks = Object.entries(SETTINGS).flatMap(([name, settings]) => findingsOfStack(name, settings));
+  const ofRelease = TEMPLATE_OPTIONS.flatMap((options) => findingsOf(templateName(options), releaseTemplate(options)));
+  const found = [...ofStacks, ...ofRelease];
   const unexplained = new Set(found.filter((finding) => !isAccepted(finding)).map(textOf));
   const outdated = ACCEPTED_FINDINGS.filter((one) => !found.some((finding) => isAccepted(finding, [one])));
   for (const finding of unexplained) console.error(`not accepted: ${finding}`);
@@ -57,14 +60,18 @@ function textOf({ tool, rule, resource, text }: Finding): string {
   return `${tool} ${rule} ${resource}: ${text}`;
 }
 
-function findingsOf(name: string, settings: StackSettingsInput): Finding[] {
+function findingsOfStack(name: string, settings: StackSettingsInput): Finding[] {
   const app = new App({ context: { "aws:cdk:bundling-stacks": [] }, outdir: join(directory, name) });
   const stack = new RunnerMetricsStack(app, "RunnerMetrics", {
     settings: parseSettings(stackSettings, settings, name),
   });
-  const template = join(directory, `${name}.json`);
-  writeFileSync(template, JSON.stringify(Template.fromStack(stack as Stack).toJSON()));
-  return [...cfnLint(template), ...checkov(template), ...cfnGuard(template), ...nist(app)];
+  return [...findingsOf(`${name}.json`, Template.fromStack(stack as Stack).toJSON()), ...nist(app)];
+}
+
+function findingsOf(fileName: string, template: object): Finding[] {
+  const file = join(directory, fileName);
+  writeFileSync(file, JSON.stringify(template));
+  return [...cfnLint(file), ...checkov(file), ...cfnGuard(file)];
 }
 
 function cfnLint(template: string): Finding[] {

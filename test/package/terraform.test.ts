@@ -10,27 +10,40 @@ const outputs = read("terraform/outputs.tf");
 const example = read("terraform/examples/terraform-aws-github-runner/main.tf");
 
 const names = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, name = ""]) => name))];
-const variables = names(read("terraform/variables.tf"), /^variable "(\w+)"/gm);
+const variablesFile = read("terraform/variables.tf");
+const variables = names(variablesFile, /^variable "(\w+)"/gm);
 const templates = TEMPLATE_OPTIONS.map((options) => ({
   ...options,
   name: templateName(options),
   template: releaseTemplate(options),
 }));
 
-test.each(templates)(
-  "the module sets every parameter of $name that has no default, and no other",
-  ({ flavors, kms, template }) => {
-    const block = /parameters = merge\(([\s\S]*?)\n {2}\)/.exec(main)?.[1] ?? "";
-    const fixed = names(block, /^ {6}(\w+) += /gm);
-    const numbered = block.includes(`"Flavor${"$"}{index + 1}" => flavor`);
-    const set = [...fixed, ...(numbered ? Array.from({ length: flavors }, (_, index) => `Flavor${index + 1}`) : [])];
-    if (kms) set.push(...names(block, /\{ (KmsKeyArn) = /g));
-    const parameters = template.Parameters as Record<string, object>;
-    expect(Object.keys(parameters)).toEqual(expect.arrayContaining(set));
-    const required = Object.entries(parameters).filter(([, parameter]) => !("Default" in parameter));
-    expect(set).toEqual(expect.arrayContaining(required.map(([name]) => name)));
-  },
-);
+const block = /parameters = merge\(([\s\S]*?)\n {2}\)/.exec(main)?.[1] ?? "";
+
+test.each(templates)("the module sets every parameter of $name, and no other", ({ flavors, template }) => {
+  const fixed = names(block, /^ {6}(\w+) += /gm);
+  expect(block).toContain(`"Flavor${"$"}{index + 1}" => flavor`);
+  const set = [...fixed, ...Array.from({ length: flavors }, (_, index) => `Flavor${index + 1}`)];
+  expect(set.toSorted()).toEqual(Object.keys(template.Parameters as object).toSorted());
+});
+
+test("github has an attribute for each parameter about GitHub, with the same default", () => {
+  const type = /variable "github" \{([\s\S]*?)\n\}/.exec(variablesFile)?.[1] ?? "";
+  const attributes = Object.fromEntries(
+    [...type.matchAll(/^ {4}(\w+) += (?:list\(string\)|optional\(string, "(.*)"\))$/gm)].map(
+      ([, name = "", byDefault = ""]) => [name, byDefault],
+    ),
+  );
+  const parameters = Object.entries(templates[0]?.template.Parameters as Record<string, { Default?: string }>);
+  const ofGithub = parameters.filter(([name]) => name.startsWith("Github"));
+  const snakeCase = (name: string) => name.replace(/\B[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+  const expected = ofGithub.map(([name, { Default }]) => [snakeCase(name.replace("Github", "")), Default]);
+  expect(attributes).toEqual(Object.fromEntries(expected));
+  const used = [...block.matchAll(/Github(\w+) += (?:join\(",", )?var\.github\.(\w+)/g)];
+  expect(used.map(([, parameter = "", attribute]) => [snakeCase(parameter), attribute])).toEqual(
+    ofGithub.map(([name]) => snakeCase(name.replace("Github", ""))).map((name) => [name, name]),
+  );
+});
 
 test.each(templates)("every output that the module reads is one of $name", ({ template, flavors }) => {
   const read = names(outputs, /outputs\["([^"]+)"\]/g);
@@ -42,10 +55,11 @@ test.each(templates)("every output that the module reads is one of $name", ({ te
 });
 
 test("the module names templates as the release does", () => {
-  expect(main).toContain("runner-metrics-$" + "{local.flavor_count}-flavor$" + '{local.flavor_count == 1 ? "" : "s"}"');
-  expect(main).toContain('"$' + '{var.kms_key_arn == null ? "" : "-kms"}.template.json"');
-  expect(templateName({ flavors: 1, kms: false })).toBe("runner-metrics-1-flavor.template.json");
-  expect(templateName({ flavors: 3, kms: true })).toBe("runner-metrics-3-flavors-kms.template.json");
+  const name =
+    "runner-metrics-$" + "{local.flavor_count}-flavor$" + '{local.flavor_count == 1 ? "" : "s"}.template.json"';
+  expect(main).toContain(name);
+  expect(templateName({ flavors: 1 })).toBe("runner-metrics-1-flavor.template.json");
+  expect(templateName({ flavors: 3 })).toBe("runner-metrics-3-flavors.template.json");
 });
 
 test("templates need no more than CAPABILITY_IAM: no role, policy or profile has a name", () => {

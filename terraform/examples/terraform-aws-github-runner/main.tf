@@ -13,6 +13,9 @@ module "metrics" {
   release_version   = "0.1.0"
   code_bucket       = "my-artifacts"
   flavors           = ["large"]
+
+  # Queue times and conclusions of jobs. Fill in the secret of the output github_secret_arn.
+  github = { owners = ["acme"], runners = "acme" }
 }
 
 locals {
