@@ -375,8 +375,8 @@ function findingsReference(): string {
   return page("Findings of linters", "docs/accepted-findings.ts", [
     "Five sets of rules check the templates. cdk-nag's AwsSolutions pack has no finding that is not acknowledged in the code. `npm run test:all -- templates`",
     "runs cfn-lint for all regions, checkov, cfn-guard with the rules of AWS Control Tower's proactive controls, and cdk-nag's NIST 800-53 (revision 5)",
-    "pack, with the default settings and with everything switched on; all but the last also over the templates of a release. It fails if a finding is",
-    "not in this table, or if a finding in this table is no longer found.",
+    "pack, with the default settings and with everything switched on; all but the last also over the release's largest template. It fails if a finding",
+    "is not in this table, or if a finding in this table is no longer found.",
     "",
     "| linter | rule | where | why it stays, or which setting changes it |",
     "|---|---|---|---|",

@@ -102,7 +102,7 @@ const flavorName = (flavor: number) => `zflavor${flavor}z`;
 const ORPHAN_AFTER_SECONDS = 777_701;
 const TEXTS = {
   alarmEmail: "z-email-z@example.com",
-  kmsKeyArn: "arn:aws:kms:eu-central-1:111122223333:key/z-key-z",
+  kmsKeyArn: "arn:aws:kms:eu-central-1:111122223333:key/77777777-7777-7777-7777-777777777777",
   metricsNamespace: "z-namespace-z",
   githubOwner: "z-owner-z",
   githubApiUrl: "https://z-api-z.example.com",

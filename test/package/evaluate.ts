@@ -5,6 +5,13 @@ import type { Json, JsonObject } from "../../package/merge-templates.ts";
 export interface Evaluated {
   readonly Resources: Readonly<Record<string, JsonObject>>;
   readonly Outputs: Readonly<Record<string, JsonObject>>;
+  /** What the template's rules say against these values: CloudFormation then changes nothing. */
+  readonly refusals: readonly string[];
+}
+
+interface Rule {
+  readonly RuleCondition?: Json;
+  readonly Assertions: readonly { readonly Assert: Json; readonly AssertDescription: string }[];
 }
 
 /** What exists, with values chosen by its conditions, parameters put in and texts joined. What only AWS knows stays. */
@@ -21,7 +28,12 @@ export function evaluate(template: JsonObject, values: Readonly<Record<string, s
         return Condition === undefined || isTrue(Condition) ? [[id, resolve(attributes) as JsonObject]] : [];
       }),
     );
-  return { Resources: section("Resources"), Outputs: section("Outputs") };
+  const rules = Object.values((template.Rules ?? {}) as unknown as Readonly<Record<string, Rule>>);
+  const refusals = rules
+    .filter(({ RuleCondition }) => RuleCondition === undefined || holds(RuleCondition))
+    .flatMap(({ Assertions }) => Assertions.filter(({ Assert }) => !holds(Assert)))
+    .map(({ AssertDescription }) => AssertDescription);
+  return { Resources: section("Resources"), Outputs: section("Outputs"), refusals };
 
   function holds(condition: Json | undefined): boolean {
     const [[name, operands] = ["", undefined]] = Object.entries(condition as JsonObject);
