@@ -2,7 +2,7 @@ import { devNull } from "node:os";
 import { relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { CreateEventBusCommand, DescribeEventBusCommand } from "@aws-sdk/client-eventbridge";
+import { CreateEventBusCommand, DescribeEventBusCommand, type EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import { CreateBucketCommand, HeadBucketCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { Context } from "aws-lambda";
 import { createClients } from "../../functions/aws/clients.ts";
@@ -52,36 +52,42 @@ interface Place {
  * on them. Whether all of it came out as it should. Changes the environment of the process.
  */
 export async function demo({ watch, port, out }: DemoOptions): Promise<boolean> {
-  const time = { now: () => Date.now() };
-  const local = process.env.AWS_ENDPOINT_URL ? undefined : await startLocalAws({ port, now: () => time.now() });
-  const endpoint = local?.endpoint ?? process.env.AWS_ENDPOINT_URL ?? "";
-  const github = await startLocalGithub();
-  const secretsManager = await startLocalSecretsManager({ github: github.secret });
-  prepareEnvironment({
-    isLocal: local !== undefined,
-    endpoint,
-    github: github.apiUrl,
-    secretsManager: secretsManager.endpoint,
-  });
-  const { s3, eventBridge } = createClients(8, true);
+  const opened: { close(): Promise<void> }[] = [];
+  const open = <Opened extends { close(): Promise<void> }>(it: Opened): Opened => {
+    opened.push(it);
+    return it;
+  };
+  try {
+    const time = { now: () => Date.now() };
+    const local = process.env.AWS_ENDPOINT_URL ? undefined : open(await startLocalAws({ port, now: () => time.now() }));
+    const endpoint = local?.endpoint ?? process.env.AWS_ENDPOINT_URL ?? "";
+    const github = open(await startLocalGithub());
+    const secretsManager = open(await startLocalSecretsManager({ github: github.secret }));
+    prepareEnvironment({
+      isLocal: local !== undefined,
+      endpoint,
+      github: github.apiUrl,
+      secretsManager: secretsManager.endpoint,
+    });
+    const { s3, eventBridge } = createClients(8, true);
+    await createIfMissing(s3, eventBridge);
+    const receiver = open(local ? receiveFromModel(local.eventBridge) : await receiveFromQueue(eventBridge, NAME));
+    const place = { endpoint, local, time, github, s3, receiver };
+    const isComplete = (await showOneRun(place)) && (await showReport(place, out));
+    if (watch) await collectUntilInterrupted(place);
+    return isComplete;
+  } finally {
+    for (const it of opened.reverse()) await it.close();
+  }
+}
+
+async function createIfMissing(s3: S3Client, eventBridge: EventBridgeClient): Promise<void> {
   await s3
     .send(new HeadBucketCommand({ Bucket: NAME }))
     .catch(() => s3.send(new CreateBucketCommand({ Bucket: NAME })));
   await eventBridge
     .send(new DescribeEventBusCommand({ Name: NAME }))
     .catch(() => eventBridge.send(new CreateEventBusCommand({ Name: NAME })));
-  const receiver = local ? receiveFromModel(local.eventBridge) : await receiveFromQueue(eventBridge, NAME);
-  const place = { endpoint, local, time, github, s3, receiver };
-  try {
-    const isComplete = (await showOneRun(place)) && (await showReport(place, out));
-    if (watch) await collectUntilInterrupted(place);
-    return isComplete;
-  } finally {
-    await receiver.end();
-    await local?.close();
-    await secretsManager.close();
-    await github.close();
-  }
 }
 
 /** As the stack sets it for the Lambda; an emulator asks for no credentials. Local AWS takes none of the operator's settings of AWS. */

@@ -26,7 +26,7 @@ export interface ReceivedEvent {
 export interface Receiver {
   /** What has come in since the last call; waits until there are `atLeast` events, or some seconds have passed. */
   receive(atLeast: number): Promise<ReceivedEvent[]>;
-  end(): Promise<void>;
+  close(): Promise<void>;
 }
 
 const WAIT_MILLISECONDS = 10_000;
@@ -43,7 +43,7 @@ export function receiveFromModel(model: EventBridgeModel): Receiver {
       received = [];
       return all;
     },
-    async end() {
+    async close() {
       unsubscribe();
     },
   };
@@ -92,7 +92,7 @@ export async function receiveFromQueue(eventBridge: EventBridgeClient, bus: stri
       }
       return events;
     },
-    async end() {
+    async close() {
       await eventBridge.send(new RemoveTargetsCommand({ Rule: name, EventBusName: bus, Ids: ["queue"] }));
       await eventBridge.send(new DeleteRuleCommand({ Name: name, EventBusName: bus }));
       await sqs.send(new DeleteQueueCommand({ QueueUrl }));
