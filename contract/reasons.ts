@@ -171,13 +171,14 @@ export const GITHUB_REASONS = {
     cause: "The secret is empty or can't be read, or its key or token was revoked or has expired.",
     fault: "The person who manages the App or token.",
     action:
-      "If GitHub answered 401 in one of the last runs, create a new key or token and put it into the secret: docs/use/github.md. Then wait a minute: refused credentials are not tried again earlier. If none of the last runs has an answer, the function can't read the secret: look for a change of its policy, its key, or the function's role.",
+      "If GitHub answered 401 in one of the last runs, create a new key or token and put it into the secret: docs/use/github.md. Then wait a minute: the function does not read it again earlier. If none of the last runs has an answer, the function can't read the secret: look for a change of its policy, its key, or the function's role.",
   },
   "unreadable-credentials": {
     meaning: "The secret holds neither an App's id, installation and private key nor a token.",
     cause: "The secret was filled in wrongly: it holds neither an App's id, installation and private key nor a token.",
     fault: "The person who filled in the secret.",
-    action: "Put the credentials into the secret in one of the documented forms: docs/use/github.md.",
+    action:
+      "Put the credentials into the secret in one of the documented forms: docs/use/github.md. The function reads it again after a minute.",
   },
   "untrusted-certificate": {
     meaning: "The certificate of GitHub's server is not trusted, or is for another host.",

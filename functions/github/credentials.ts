@@ -62,28 +62,36 @@ export function createCredentials(
       }
       // Another call may have had the same problem and solved it meanwhile.
       const current = tokens.get(key);
-      const { made } = current && current !== known ? current : remember(key, makeToken(permissions, post, refused));
+      // The secret may have been corrected since: the cache would not show it.
+      const isFresh = refused !== undefined || current?.isRefused === true;
+      const { made } =
+        current && current !== known ? current : remember(key, makeToken(permissions, post, isFresh, refused));
       return (await made).token;
     },
   };
 
   function remember(key: string, made: Promise<Token>): Entry {
-    const entry = { made, validUntil: Number.POSITIVE_INFINITY };
+    const entry: Entry = { made, validUntil: Number.POSITIVE_INFINITY, isRefused: false };
     tokens.set(key, entry);
     made.then(
       ({ expiresAt }) => {
         entry.validUntil = expiresAt - EXPIRES_SOON_MILLISECONDS;
       },
       (error) => {
-        const isRefused = REFUSALS.includes(reasonOf(error));
-        entry.validUntil = isRefused ? clock.now() + REFUSED_MILLISECONDS : 0;
+        entry.isRefused = REFUSALS.includes(reasonOf(error));
+        entry.validUntil = entry.isRefused ? clock.now() + REFUSED_MILLISECONDS : 0;
       },
     );
     return entry;
   }
 
-  async function makeToken(permissions: Permissions, post: Post, refused: string | undefined): Promise<Token> {
-    const found = await parsedSecret(refused !== undefined);
+  async function makeToken(
+    permissions: Permissions,
+    post: Post,
+    isFresh: boolean,
+    refused: string | undefined,
+  ): Promise<Token> {
+    const found = await parsedSecret(isFresh);
     if ("token" in found) {
       if (found.token === refused) throw new GithubFailure("no-credentials");
       return { token: found.token, expiresAt: Number.POSITIVE_INFINITY };
@@ -113,6 +121,7 @@ interface Entry {
   readonly made: Promise<Token>;
   /** Milliseconds since the epoch. */
   validUntil: number;
+  isRefused: boolean;
 }
 
 interface Token {

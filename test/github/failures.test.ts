@@ -288,8 +288,30 @@ describe("credentials", () => {
     expect(secretReads).toHaveLength(1);
     clock.ahead = 61_000;
     await startRun().jobs.find(claimOf("r-1"));
-    expect(secretReads).toHaveLength(2);
+    expect(secretReads).toEqual([false, true]);
   });
+
+  test.each([
+    ["holds nothing", "{}", undefined],
+    ["holds a revoked key", undefined, reply(401)],
+  ])(
+    "a secret that %s is read past the cache a minute later, and works at once if it was corrected",
+    async (...world) => {
+      const [, wrong, fault] = world;
+      let secret = wrong;
+      const { github, startRun, secretReads, clock } = await startGithubWorld({
+        secret: () => secret ?? github.secret,
+      });
+      github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
+      github.failWith(() => fault);
+      expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ unknown: expect.any(String) });
+      secret = undefined;
+      github.failWith(undefined);
+      clock.ahead = 61_000;
+      expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
+      expect(secretReads).toEqual([false, true]);
+    },
+  );
 
   test.each<[string, (pem: string) => string]>([
     ["escaped line ends", (pem) => pem.replaceAll("\n", "\\n")],
