@@ -51,7 +51,8 @@ export class RunnerMetricsStack extends Stack {
   private outputs(): Record<string, string | undefined> {
     const { bucket, eventBus, metricsNamespace, alarmTopic, extractMetrics, eventLog, githubSecret, dashboard } =
       this.runnerMetrics;
-    const { deadLetterQueue, workQueue, schedules, operatorAccess, replayArchiveArn } = this.runnerMetrics;
+    const { deadLetterQueue, workQueue, schedules, operatorAccess, replayArchiveArn, recordInstanceEnds } =
+      this.runnerMetrics;
     const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => {
       const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
       return {
@@ -71,6 +72,7 @@ export class RunnerMetricsStack extends Stack {
       FunctionName: extractMetrics.function.functionName,
       FunctionLogGroupName: extractMetrics.logGroup.logGroupName,
       EventLogGroupName: eventLog.logGroup.logGroupName,
+      InstanceEndsLogGroupName: recordInstanceEnds?.logGroup.logGroupName,
       ScheduleGroupName: schedules.groupName,
       DeadLetterQueueUrl: deadLetterQueue.queueUrl,
       WorkQueueUrl: workQueue?.queueUrl,

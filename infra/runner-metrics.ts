@@ -204,8 +204,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
       function: collector,
       deadLetterQueue,
       workQueue: work?.queue,
-      functionLog: this.extractMetrics.logGroup,
-      eventLog: this.eventLog.logGroup,
+      logs: [this.extractMetrics, this.eventLog, this.recordInstanceEnds].flatMap((one) => one?.logGroup ?? []),
       replayArchiveArn: this.replayArchiveArn,
     });
     this.node.addValidation({ validate: () => this.clashes() });

@@ -28,9 +28,9 @@ const LETTERS_MAX = 10_000;
 
 function listCommand(): Command {
   return withConnection(new Command("list"))
-    .description("list the messages, the oldest first. Hides them from other readers for 20 seconds")
+    .description("list the messages, the oldest first")
     .action(async (options: Options) => {
-      const letters = await read(await open(options));
+      const letters = await withLetters(await open(options), async (all) => all);
       if (options.json) return printJson(letters.map(toJson));
       const rows = letters.map(({ letter, kind, error, input }) => [
         formatTime(letter.at),
@@ -48,7 +48,7 @@ function showCommand(): Command {
     .description("show a message with its content, escaped")
     .argument("<id>", "its first 8 characters or more")
     .action(async (id: string, options: Options) => {
-      const chosen = choose(await read(await open(options)), [id]);
+      const chosen = await withLetters(await open(options), async (all) => choose(all, [id]));
       if (options.json) return printJson(chosen.map(toJson));
       for (const { letter, kind, error } of chosen) {
         const attributes = Object.entries(letter.attributes).map(([name, value]) => `${name}: ${value}`);
@@ -69,18 +69,21 @@ function redriveCommand(): Command {
   return withChoice(new Command("redrive"))
     .description("start the runs again that failed or did not start, and delete the messages of those that work")
     .action(async (ids: string[], options: Options, command: Command) => {
+      checkChoice(ids, options, command);
       const operations = await open(options);
-      const results = [];
+      const results: Result[] = [];
       const finished = new Map<string, string>();
-      for (const one of await chosen(operations, ids, options, command)) {
-        const key = JSON.stringify(one.input);
-        // One run does what all the failed ones of a flavor were to do.
-        const result = finished.get(key) ?? (await redrive(operations, one, options));
-        if (one.input !== undefined) finished.set(key, result);
-        if (result === "done") await operations.deleteLetter(one.letter);
-        results.push({ ...toJson(one), result });
-        if (!options.json) printLines([`${one.letter.id.slice(0, 8)}  ${one.kind}  ${escapeText(result)}`]);
-      }
+      await withLetters(operations, async (all, remove) => {
+        for (const one of chosen(all, ids, options)) {
+          const key = JSON.stringify(one.input);
+          // One run does what all the failed ones of a flavor were to do.
+          const result = finished.get(key) ?? (await redrive(operations, one, options));
+          if (one.input !== undefined) finished.set(key, result);
+          if (result === "done") await remove(one);
+          results.push({ ...toJson(one), result });
+          if (!options.json) printLines([`${one.letter.id.slice(0, 8)}  ${one.kind}  ${escapeText(result)}`]);
+        }
+      });
       finish(results, options);
     });
 }
@@ -98,19 +101,23 @@ function dropCommand(): Command {
   return withChoice(new Command("drop"))
     .description("delete messages")
     .action(async (ids: string[], options: Options, command: Command) => {
-      const operations = await open(options);
-      const results = [];
-      for (const one of await chosen(operations, ids, options, command)) {
-        if (!options.dryRun) await operations.deleteLetter(one.letter);
-        results.push({ ...toJson(one), result: options.dryRun ? "would drop" : "done" });
-        if (!options.json)
-          printLines([`${one.letter.id.slice(0, 8)}  ${options.dryRun ? "would be dropped" : "dropped"}`]);
-      }
+      checkChoice(ids, options, command);
+      const results: Result[] = [];
+      await withLetters(await open(options), async (all, remove) => {
+        for (const one of chosen(all, ids, options)) {
+          if (!options.dryRun) await remove(one);
+          results.push({ ...toJson(one), result: options.dryRun ? "would drop" : "done" });
+          if (!options.json)
+            printLines([`${one.letter.id.slice(0, 8)}  ${options.dryRun ? "would be dropped" : "dropped"}`]);
+        }
+      });
       finish(results, options);
     });
 }
 
-function finish(results: readonly { result: string }[], options: Options): void {
+type Result = ReturnType<typeof toJson> & { readonly result: string };
+
+function finish(results: readonly Result[], options: Options): void {
   if (options.json) printJson(results);
   if (!options.dryRun && results.some(({ result }) => result !== "done")) process.exitCode = EXIT_CODES.problemFound;
 }
@@ -122,9 +129,11 @@ function withChoice(command: Command): Command {
     .option("--dry-run", "say what would happen, and change nothing");
 }
 
-async function chosen(operations: Operations, ids: readonly string[], options: Options, command: Command) {
+function checkChoice(ids: readonly string[], options: Options, command: Command): void {
   if (ids.length > 0 === Boolean(options.all)) command.error("name messages, or use --all");
-  const letters = await read(operations);
+}
+
+function chosen(letters: readonly DescribedLetter[], ids: readonly string[], options: Options) {
   return options.all ? letters : choose(letters, ids);
 }
 
@@ -132,13 +141,27 @@ function choose(letters: readonly DescribedLetter[], ids: readonly string[]): De
   return ids.map((id) => {
     const [found, ...others] = letters.filter(({ letter }) => id.length >= 8 && letter.id.startsWith(id));
     if (!found || others.length > 0)
-      throw new Error(`there is no message ${escapeText(id)}, or it is hidden for 20 seconds`);
+      throw new Error(`there is no message ${escapeText(id)}, or another command has it`);
     return found;
   });
 }
 
-async function read(operations: Operations): Promise<DescribedLetter[]> {
-  return (await operations.deadLetters(LETTERS_MAX)).map(describeLetter);
+/** Reads all messages for `use`. What it does not remove is visible again afterwards, so that the next command finds it at once. */
+export async function withLetters<Result>(
+  operations: Pick<Operations, "deadLetters" | "deleteLetter" | "returnLetters">,
+  use: (letters: readonly DescribedLetter[], remove: (one: DescribedLetter) => Promise<void>) => Promise<Result>,
+): Promise<Result> {
+  const letters = (await operations.deadLetters(LETTERS_MAX)).map(describeLetter);
+  const left = new Set(letters);
+  try {
+    return await use(letters, async (one) => {
+      await operations.deleteLetter(one.letter);
+      left.delete(one);
+    });
+  } finally {
+    // If that fails, they are visible again after 20 seconds.
+    await operations.returnLetters([...left].map(({ letter }) => letter)).catch(() => {});
+  }
 }
 
 function flavorOf(input: unknown): string {

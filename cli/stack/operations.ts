@@ -52,8 +52,10 @@ export interface Operations {
   schedules(): Promise<ScheduleState[]>;
   /** Starts a run and waits for it. */
   invoke(input: unknown): Promise<{ readonly failed: boolean; readonly result: unknown }>;
-  /** Messages that can be received now, each once, at most about `max`. They are hidden from others for a short time. */
+  /** Messages that can be received now, each once, at most about `max`. They are hidden for a short time, or until they are returned. */
   deadLetters(max: number): Promise<DeadLetter[]>;
+  /** Makes received messages visible again. */
+  returnLetters(letters: readonly DeadLetter[]): Promise<void>;
   /** How many messages the queue holds, about. */
   deadLetterCount(): Promise<number>;
   deleteLetter(letter: DeadLetter): Promise<void>;
@@ -72,6 +74,9 @@ export interface Operations {
 
 /** How long received messages are hidden, in seconds: long enough to read the others. */
 const HIDDEN_SECONDS = 20;
+
+/** SQS's limit. */
+const LETTERS_PER_CALL = 10;
 
 /** A deployed stack with these outputs. */
 export function awsOperations(outputs: StackOutputs, options: ConnectionOptions): Operations {
@@ -148,7 +153,7 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
         const { Messages = [] } = await client.send(
           new ReceiveMessageCommand({
             QueueUrl: output(outputs, "DeadLetterQueueUrl"),
-            MaxNumberOfMessages: 10,
+            MaxNumberOfMessages: LETTERS_PER_CALL,
             VisibilityTimeout: HIDDEN_SECONDS,
             MessageSystemAttributeNames: ["SentTimestamp"],
             MessageAttributeNames: ["All"],
@@ -172,6 +177,18 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
         empty = letters.size > before ? 0 : empty + 1;
       }
       return [...letters.values()].sort((one, other) => one.at - other.at);
+    },
+
+    async returnLetters(letters) {
+      const { SQSClient, ChangeMessageVisibilityBatchCommand } = await import("@aws-sdk/client-sqs");
+      const client = new SQSClient(sqsSettings);
+      const QueueUrl = output(outputs, "DeadLetterQueueUrl");
+      for (let from = 0; from < letters.length; from += LETTERS_PER_CALL) {
+        const Entries = letters
+          .slice(from, from + LETTERS_PER_CALL)
+          .map(({ handle }, index) => ({ Id: String(index), ReceiptHandle: handle, VisibilityTimeout: 0 }));
+        await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }));
+      }
     },
 
     deadLetterCount: () => countMessages(output(outputs, "DeadLetterQueueUrl")),

@@ -17,8 +17,7 @@ export interface OperatorAccessProps {
   readonly deadLetterQueue: IQueue;
   /** Absent without workers. */
   readonly workQueue?: IQueue | undefined;
-  readonly functionLog: ILogGroup;
-  readonly eventLog: ILogGroup;
+  readonly logs: readonly ILogGroup[];
   readonly replayArchiveArn: string | undefined;
 }
 
@@ -27,7 +26,7 @@ export interface OperatorAccessProps {
  * default.
  */
 export class OperatorAccess extends Construct {
-  /** Reads everything that the commands show. */
+  /** Reads everything that the commands show, also those of the AWS CLI in the runbook. */
   readonly readPolicy: ManagedPolicy;
   /** Releases and drops quarantined files, starts runs, empties the dead-letter queue, and replays events. Does not include `readPolicy`. */
   readonly actPolicy: ManagedPolicy;
@@ -57,7 +56,7 @@ export class OperatorAccess extends Construct {
 }
 
 function readStatements(props: OperatorAccessProps): PolicyStatement[] {
-  const { bucket, encryptionKey, deadLetterQueue, workQueue, functionLog, eventLog } = props;
+  const { bucket, encryptionKey, deadLetterQueue, workQueue, logs } = props;
   // A whole prefix, and not each flavor: a managed policy holds 6,144 characters, and a stack 20 flavors.
   const prefixes = [RUNNERS_PREFIX, QUARANTINE_PREFIX, EVENTS_PREFIX];
   return [
@@ -75,11 +74,12 @@ function readStatements(props: OperatorAccessProps): PolicyStatement[] {
     new PolicyStatement({
       sid: "ReadLogs",
       actions: ["logs:FilterLogEvents"],
-      resources: [functionLog, eventLog].map(({ logGroupArn }) => logGroupArn),
+      resources: logs.map(({ logGroupArn }) => logGroupArn),
     }),
     new PolicyStatement({
       sid: "ReadDeadLetters",
-      actions: ["sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+      // Whoever receives a message hides it from others, and has to be able to return it.
+      actions: ["sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"],
       resources: [deadLetterQueue.queueArn],
     }),
     ...(workQueue
@@ -98,17 +98,19 @@ function readStatements(props: OperatorAccessProps): PolicyStatement[] {
     }),
     new PolicyStatement({
       sid: "ReadFunction",
-      actions: ["lambda:GetFunctionConfiguration"],
+      actions: ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"],
       resources: [props.function.functionArn],
     }),
+    new PolicyStatement({ sid: "ReadBucketPolicy", actions: ["s3:GetBucketPolicy"], resources: [bucket.bucketArn] }),
     new PolicyStatement({
-      sid: "ReadSchedulesAndAlarms",
+      sid: "ReadAccount",
       actions: [
         "scheduler:ListSchedules",
         "scheduler:GetSchedule",
         "cloudwatch:DescribeAlarms",
         "cloudwatch:GetMetricData",
         "sns:ListSubscriptionsByTopic",
+        "lambda:GetAccountSettings",
       ],
       resources: ["*"],
     }),

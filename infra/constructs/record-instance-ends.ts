@@ -27,11 +27,12 @@ const DESCRIPTION = "Records how EC2 instances end, for runner metrics";
 export class RecordInstanceEnds extends Construct {
   readonly function: LambdaFunction;
   readonly role: Role;
+  readonly logGroup: LogGroup;
 
   constructor(scope: Construct, id: string, props: RecordInstanceEndsProps) {
     super(scope, id);
     const { settings, bucket, removalPolicy } = props;
-    const logGroup = new LogGroup(this, "LogGroup", { retention: settings.logRetentionDays, removalPolicy });
+    this.logGroup = new LogGroup(this, "LogGroup", { retention: settings.logRetentionDays, removalPolicy });
     this.role = new Role(this, "Role", {
       assumedBy: new ServicePrincipal("lambda.amazonaws.com"),
       ...(props.roleName && { roleName: props.roleName }),
@@ -44,12 +45,12 @@ export class RecordInstanceEnds extends Construct {
       role: this.role,
       memorySize: 128,
       timeout: Duration.seconds(10),
-      logGroup,
+      logGroup: this.logGroup,
       // The same event has the same key. What is not recorded after that is found by the runner's silence.
       retryAttempts: 2,
     });
     this.grant(props);
-    logGroup.grantWrite(this.role);
+    this.logGroup.grantWrite(this.role);
     this.record("StateChanges", { detailType: [STATE_CHANGE], detail: { state: [...ENDED_STATES] } });
     this.record("Interruptions", { detailType: [INTERRUPTION_WARNING] });
   }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { withLetters } from "../../../cli/commands/dead-letters.ts";
 import { describeLetter } from "../../../cli/stack/dead-letters.ts";
 import { listRuns } from "../../../cli/stack/runs.ts";
 import { healthyStack, letter, NOW, runLine } from "./operations.ts";
@@ -40,6 +41,23 @@ test.each([
 ])("a message of the dead-letter queue is told apart by its form", (message, expected) => {
   const { letter: _, ...found } = describeLetter(message);
   expect(found).toEqual(expected);
+});
+
+test("messages that a command does not remove are visible again afterwards, also if it fails", async () => {
+  const letters = ["first", "second"].map((id) => ({ ...letter(INPUT), id }));
+  const removed: string[] = [];
+  const returned: string[] = [];
+  const operations = healthyStack({
+    deadLetters: async () => letters,
+    deleteLetter: async ({ id }) => void removed.push(id),
+    returnLetters: async (some) => void returned.push(...some.map(({ id }) => id)),
+  });
+  const use = withLetters(operations, async ([first], remove) => {
+    if (first) await remove(first);
+    throw new Error("interrupted");
+  });
+  await expect(use).rejects.toThrow("interrupted");
+  expect({ removed, returned }).toEqual({ removed: ["first"], returned: ["second"] });
 });
 
 test("the last runs are read from the log, the newest last, and lines that are none are left out", async () => {

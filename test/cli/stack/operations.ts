@@ -14,6 +14,7 @@ export function healthyStack(changes: Partial<Operations> = {}): Operations {
     ],
     invoke: async () => ({ failed: false, result: emptySummary("large") }),
     deadLetters: async () => [],
+    returnLetters: async () => {},
     deadLetterCount: async () => 0,
     workCount: async () => undefined,
     deleteLetter: async () => {},
