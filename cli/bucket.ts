@@ -4,6 +4,7 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
@@ -28,6 +29,8 @@ export interface Bucket {
   folders(prefix: string): Promise<string[]>;
   /** The bytes, or undefined if there is no such object. Throws if there are more than `bytesMax`. */
   get(key: string, bytesMax: number): Promise<Uint8Array | undefined>;
+  /** When a lifecycle rule of the bucket deletes the object, in milliseconds since the epoch; undefined if S3 names no day. */
+  expiry(key: string): Promise<number | undefined>;
   /** Stores an object unless the key exists. The ETag of the stored object, or undefined if the key exists. */
   putIfAbsent(key: string, bytes: Uint8Array): Promise<string | undefined>;
   /** Deletes objects without conditions. At most 1,000. */
@@ -83,6 +86,13 @@ export function s3Bucket(client: S3Client, bucket: string): Bucket {
         if (httpStatus(error) === 404 && !isNoBucket(error)) return undefined;
         throw error;
       }
+    },
+
+    async expiry(key) {
+      const { Expiration = "" } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+      const [, day = ""] = /expiry-date="([^"]+)"/.exec(Expiration) ?? [];
+      const time = Date.parse(day);
+      return Number.isNaN(time) ? undefined : time;
     },
 
     async putIfAbsent(key, bytes) {

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type ConnectionOptions, stackOutputs, withConnection } from "../connection.ts";
+import { type ConnectionOptions, openBucket, output, stackOutputs, withConnection } from "../connection.ts";
 import { escapeText } from "../escape.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { printJson, printLines, wrap } from "../print.ts";
@@ -12,7 +12,12 @@ export function statusCommand(): Command {
     .description("check the deployed stack: what is missing or wrong, and how to fix it")
     .action(async (options: ConnectionOptions & { json?: boolean }) => {
       const outputs = await stackOutputs(options);
-      const checks = await checkStack(outputs, awsOperations(outputs, options), Date.now());
+      const checks = await checkStack(
+        outputs,
+        awsOperations(outputs, options),
+        () => openBucket({ ...options, bucket: output(outputs, "BucketName") }),
+        Date.now(),
+      );
       if (options.json) printJson(checks);
       else {
         printLines(

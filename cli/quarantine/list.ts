@@ -84,6 +84,22 @@ export async function listQuarantines(
     );
 }
 
+/** How many quarantines somebody still has to do something about, by state, and the one that has been kept for the longest time. */
+export async function countOpenQuarantines(bucket: Bucket): Promise<{
+  readonly counts: Readonly<Record<"kept" | "unfinished" | "release-started", number>>;
+  readonly oldest: Quarantine | undefined;
+}> {
+  const counts = { kept: 0, unfinished: 0, "release-started": 0 };
+  let oldest: Quarantine | undefined;
+  for await (const one of quarantines(bucket)) {
+    if (one.state === "released" || one.state === "dropped") continue;
+    counts[one.state]++;
+    if (one.state === "kept" && (one.quarantinedAt ?? 0) < (oldest?.quarantinedAt ?? Number.POSITIVE_INFINITY))
+      oldest = one;
+  }
+  return { counts, oldest };
+}
+
 /**
  * The quarantines that a person means: by prefix (as in the event and the log), id (its first 8 digits or more), storage, or runner.
  * Without a flavor all are searched.

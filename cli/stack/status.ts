@@ -1,7 +1,11 @@
+import { manifestKey } from "../../contract/object-keys.ts";
 import { DEFERRAL_REASONS, type DeferralReason, GITHUB_REASONS } from "../../contract/reasons.ts";
 import { scheduleInput } from "../../contract/schedule-input.ts";
 import packageJson from "../../package.json" with { type: "json" };
+import type { Bucket } from "../bucket.ts";
 import type { StackOutputs } from "../connection.ts";
+import { formatTime } from "../print.ts";
+import { countOpenQuarantines, type Quarantine } from "../quarantine/list.ts";
 import type { Operations } from "./operations.ts";
 import { type LoggedRun, listRuns, problemsOf, type RunSummary, refusalOf } from "./runs.ts";
 
@@ -21,11 +25,19 @@ const OUTPUTS = ["BucketName", "FunctionName", "FunctionLogGroupName", "Schedule
 /** Runs of a flavor that are looked at, the last ones. */
 const RUNS_MAX = 60;
 
+/** How far back the log is read for the first of the runs that left runners for the next one, in milliseconds. */
+const DEFERRED_MILLISECONDS = 7 * 86_400_000;
+
 /** After this many intervals without a run, a flavor is late. */
 const LATE_INTERVALS = 3;
 
 /** Checks a deployed stack. A check that can't be made is not ok, and says why. */
-export async function checkStack(outputs: StackOutputs, operations: Operations, now: number): Promise<Check[]> {
+export async function checkStack(
+  outputs: StackOutputs,
+  operations: Operations,
+  openBucket: () => Promise<Bucket>,
+  now: number,
+): Promise<Check[]> {
   const missing = OUTPUTS.filter((name) => !outputs[name]);
   return [
     result(
@@ -37,6 +49,7 @@ export async function checkStack(outputs: StackOutputs, operations: Operations, 
     result("version", true, `stack ${outputs.Version ?? "unknown"}, this command ${packageJson.version}`, ""),
     ...(await attempt("alarm e-mail", () => checkSubscriptions(outputs, operations))),
     ...(await attempt("runs", () => checkRuns(operations, now))),
+    ...(await attempt("quarantine", async () => [await checkQuarantine(await openBucket(), now)])),
     ...(await attempt("workers", () => checkWorkers(operations))),
     ...(await attempt("dead-letter queue", () => checkDeadLetters(operations))),
     ...(await attempt("alarms", () => checkAlarms(operations))),
@@ -81,17 +94,52 @@ async function checkRuns(operations: Operations, now: number): Promise<Check[]> 
         `schedule ${flavor}`,
         isEnabled,
         isEnabled ? `every ${everyMinutes} minutes` : "disabled",
-        "Enable the schedule, or deploy again.",
+        "Enable the schedule in EventBridge Scheduler.",
       ),
     );
     const intervals = LATE_INTERVALS * everyMinutes * 60_000;
     const since = now - Math.max(intervals, 3_600_000);
-    checks.push(...checkFlavor(flavor, await listRuns(operations, { since, last: RUNS_MAX, flavor }), intervals, now));
+    const runs = await listRuns(operations, { since, last: RUNS_MAX, flavor });
+    checks.push(...checkFlavor(flavor, runs, intervals, await deferredSince(operations, flavor, runs, now), now));
   }
-  return checks.length > 0 ? checks : [result("schedules", false, "none", "Deploy again.")];
+  return checks.length > 0
+    ? checks
+    : [result("schedules", false, "none", "Deploy with --revert-drift: docs/operate/stack.md.")];
 }
 
-function checkFlavor(flavor: string, runs: readonly LoggedRun[], intervals: number, now: number): Check[] {
+/** The runs of a flavor that left runners for the next one, up to the last run. */
+interface DeferredRuns {
+  readonly count: number;
+  /** When the first of them ended, in milliseconds since the epoch. */
+  readonly since: number;
+  /** Whether the log does not show a run before them. */
+  readonly isAtLeast: boolean;
+}
+
+/** Undefined if the last run left none. */
+async function deferredSince(
+  operations: Operations,
+  flavor: string,
+  runs: readonly LoggedRun[],
+  now: number,
+): Promise<DeferredRuns | undefined> {
+  const isFinished = ({ summary }: LoggedRun) => summary.deferred === 0;
+  if (runs.every(isFinished)) return undefined;
+  const all = runs.some(isFinished)
+    ? runs
+    : await listRuns(operations, { since: now - DEFERRED_MILLISECONDS, last: Number.MAX_SAFE_INTEGER, flavor });
+  const deferred = all.slice(all.findLastIndex(isFinished) + 1);
+  const [first] = deferred;
+  return first && { count: deferred.length, since: first.at, isAtLeast: deferred.length === all.length };
+}
+
+function checkFlavor(
+  flavor: string,
+  runs: readonly LoggedRun[],
+  intervals: number,
+  deferred: DeferredRuns | undefined,
+  now: number,
+): Check[] {
   const last = runs.at(-1);
   const fix = `Start one: runner-metrics run ${flavor}`;
   if (!last) return [result(`last run ${flavor}`, false, "none in the log", fix)];
@@ -100,7 +148,7 @@ function checkFlavor(flavor: string, runs: readonly LoggedRun[], intervals: numb
   return [
     result(`last run ${flavor}`, now - last.at <= intervals, `${age} s ago, took ${last.durationMilliseconds} ms`, fix),
     result(`result ${flavor}`, problems.length === 0, problems.join("; ") || "no problem", actionsFor(last.summary)),
-    result(`uncollected ${flavor}`, true, waiting(last.summary), ""),
+    result(`uncollected ${flavor}`, true, waiting(last.summary, deferred, now), ""),
     result(`runner programs ${flavor}`, true, programsOf(runs), ""),
     ...(last.summary.github ? [checkGithub(flavor, runs)] : []),
   ];
@@ -112,11 +160,18 @@ function actionsFor({ deferralReasons }: RunSummary): string {
   return [...actions, "See docs/operate/runbook.md."].join(" ");
 }
 
-function waiting({ live = {}, deferred, handedOver = 0 }: RunSummary): string {
+function waiting(
+  { live = {}, deferred, handedOver = 0 }: RunSummary,
+  runs: DeferredRuns | undefined,
+  now: number,
+): string {
   const states = Object.entries(live).map(
-    ([state, { count, oldestSeconds }]) => `${state} ${count}${count ? ` (oldest ${hours(oldestSeconds)})` : ""}`,
+    ([state, { count, oldestSeconds }]) => `${state} ${count}${count ? ` (oldest ${duration(oldestSeconds)})` : ""}`,
   );
-  const left = [`deferred ${deferred}`, ...(handedOver > 0 ? [`handed over to workers ${handedOver}`] : [])];
+  const inRuns = runs
+    ? ` (in ${runs.count} runs in a row, for ${runs.isAtLeast ? "at least " : ""}${duration((now - runs.since) / 1_000)})`
+    : "";
+  const left = [`deferred ${deferred}${inRuns}`, ...(handedOver > 0 ? [`handed over to workers ${handedOver}`] : [])];
   return [...states, ...left].join(", ");
 }
 
@@ -139,8 +194,32 @@ function checkGithub(flavor: string, runs: readonly LoggedRun[]): Check {
   return result(`GitHub ${flavor}`, !refusal, found, refusal ? GITHUB_REASONS[refusal.reason].action : "");
 }
 
-function hours(seconds: number): string {
-  return seconds < 3_600 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+function duration(seconds: number): string {
+  if (seconds < 3_600) return `${Math.round(seconds / 60)} min`;
+  return seconds < 48 * 3_600 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
+}
+
+async function checkQuarantine(bucket: Bucket, now: number): Promise<Check> {
+  const { counts, oldest } = await countOpenQuarantines(bucket);
+  const of = (state: keyof typeof counts) => (counts[state] > 0 ? [`${state} ${counts[state]}`] : []);
+  const found = [
+    ...(oldest ? [`kept ${counts.kept}, the oldest ${await ageOf(oldest, bucket, now)}`] : []),
+    ...of("unfinished"),
+    ...of("release-started"),
+  ];
+  const fix = "A release was not finished: see `runner-metrics quarantine list`, and release it again.";
+  return result("quarantine", counts["release-started"] === 0, found.join("; ") || "nothing kept", fix);
+}
+
+async function ageOf(
+  { id, prefix, flavor, quarantinedAt = 0 }: Quarantine,
+  bucket: Bucket,
+  now: number,
+): Promise<string> {
+  const expiry = await bucket.expiry(manifestKey(prefix));
+  const end =
+    expiry === undefined ? "S3 names no day on which it is deleted" : `deleted on ${formatTime(expiry).slice(0, 10)}`;
+  return `for ${duration((now - quarantinedAt) / 1_000)} (${id.slice(0, 8)} of ${flavor}), ${end}`;
 }
 
 async function checkWorkers(operations: Operations): Promise<Check[]> {

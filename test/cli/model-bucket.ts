@@ -17,6 +17,7 @@ export function modelBucket(s3: S3Model, bucket: string): Bucket {
       if (object.size > bytesMax) throw new Error("too large");
       return readBytes(object);
     },
+    expiry: async () => undefined,
     async putIfAbsent(key, bytes) {
       const put = s3.putObject(bucket, key, { body: bytes, ifNoneMatch: "*" });
       if (!isS3Error(put)) return put.etag;
@@ -46,6 +47,7 @@ export function mortalBucket(bucket: Bucket, deathAt: number, withEffect: boolea
     list: bucket.list,
     folders: mortal(bucket.folders),
     get: mortal(bucket.get),
+    expiry: mortal(bucket.expiry),
     putIfAbsent: mortal(bucket.putIfAbsent),
     delete: mortal(bucket.delete),
     deleteVersion: mortal(bucket.deleteVersion),

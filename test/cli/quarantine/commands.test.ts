@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { s3Bucket } from "../../../cli/bucket.ts";
 import { startHttpWorld } from "../../worlds/http.ts";
 import { BUCKET, FILES } from "../../worlds/memory.ts";
 import { localAwsEnvironment, runCommand } from "../run.ts";
@@ -60,4 +61,17 @@ test("what is not there, and a wrong command line, are one line on stderr", asyn
   expect(await cli("release")).toMatchObject({ code: 2, stdout: "" });
   expect(await cli("list", "--reason", "no-such-reason")).toMatchObject({ code: 2, stdout: "" });
   expect(await cli("list", "--newer-than", "yesterday")).toMatchObject({ code: 2, stdout: "" });
+});
+
+test("the day on which a lifecycle rule deletes an object is the one that S3 names, if it names one", async () => {
+  const bucket = s3Bucket(world.clients.s3, BUCKET);
+  await bucket.putIfAbsent("quarantine/x", Buffer.from("x"));
+  expect(await bucket.expiry("quarantine/x")).toBeUndefined();
+  const expiration = 'expiry-date="Fri, 12 Feb 2027 00:00:00 GMT", rule-id="quarantine"';
+  world.faults.use(() => ({
+    kind: "changed-answer",
+    change: (reply) => ({ ...reply, headers: { ...reply.headers, "x-amz-expiration": expiration } }),
+  }));
+  expect(await bucket.expiry("quarantine/x")).toBe(Date.parse("2027-02-12T00:00:00Z"));
+  world.faults.clear();
 });
