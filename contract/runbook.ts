@@ -1,6 +1,14 @@
 /** For the operator: what to do when an alarm goes to ALARM. The page docs/operate/runbook.md is generated from this table. */
 
-/** Help with one alarm. `FLAVOR`, `RUNNER` and `ID` in a command are replaced by the operator. */
+/** What the operator replaces in a command by an output of the stack. `FLAVOR`, `RUNNER` and `ID` are replaced, too. */
+export const OUTPUTS_IN_COMMANDS = {
+  BUCKET: "BucketName",
+  EVENT_LOG: "EventLogGroupName",
+  FUNCTION: "FunctionName",
+  INSTANCE_ENDS_LOG: "InstanceEndsLogGroupName",
+} as const;
+
+/** Help with one alarm. */
 export interface AlarmHelp {
   /** Commands that show the cause, in order. Each begins with `runner-metrics` or `aws`. */
   readonly look: readonly string[];
@@ -17,6 +25,9 @@ export interface AlarmHelp {
 const RUNS = "runner-metrics runs --flavor FLAVOR --last 5";
 const RUN = "runner-metrics run FLAVOR";
 const QUARANTINE = "runner-metrics quarantine list --flavor FLAVOR --newer-than 7d";
+/** The events of the last so many hours that have this value in a field. */
+const events = (field: string, value: string, hours: number) =>
+  `aws logs filter-log-events --log-group-name EVENT_LOG --start-time $(($(date +%s) - ${hours * 3_600}))000 --filter-pattern '{ ($.detail.${field} = "${value}") }' --query 'events[].message' --output text`;
 const NO_PROBLEM = "The last runs have no problem, and the alarm is OK after its next period.";
 
 /** By the name of the alarm in the stack. */
@@ -24,14 +35,19 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   RunErrors: {
     look: ["runner-metrics dead-letters list", "runner-metrics runs --last 5"],
     action:
-      "The error of the dead letter says what failed. A missing bus or bucket: somebody deleted it; deploy the stack again. A failed listing: see `denied` and `failed` under Deferral. A time-out: raise timeoutSeconds.",
+      "The error of the dead letter says what failed. A missing bus or bucket: somebody deleted it; `npx cdk deploy --revert-drift` creates it again (docs/operate/stack.md), a deployment without that option does not. A failed listing: see `denied` and `failed` under Deferral. A time-out: raise timeoutSeconds.",
     after: ["runner-metrics dead-letters redrive --all"],
     over: "`runner-metrics dead-letters list` has no row, and the next runs are in the log.",
   },
   Throttles: {
-    look: ["aws lambda get-account-settings", "runner-metrics status"],
+    look: [
+      "aws lambda get-account-settings",
+      "aws lambda get-function-concurrency --function-name FUNCTION",
+      "runner-metrics runs --last 5",
+    ],
     action:
-      "The account's concurrency is used up by other functions, or reservedConcurrency is too low. Ask AWS for a higher quota, or set reservedConcurrency.",
+      "Without ReservedConcurrentExecutions in the second answer, other functions use up the account's concurrency: ask AWS for a higher quota, or set reservedConcurrency. Otherwise that number is too low: raise reservedConcurrency, or undo the change if somebody has made it by hand.",
+    after: [RUN],
     over: "The next runs are in the log: `runner-metrics runs --last 5`.",
   },
   DeadLetterQueue: {
@@ -43,9 +59,9 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: "`runner-metrics dead-letters list` has no row.",
   },
   InstanceEndsNotRecorded: {
-    look: ["runner-metrics status", "runner-metrics runs --last 5"],
+    look: ["aws logs filter-log-events --log-group-name INSTANCE_ENDS_LOG --filter-pattern HTTP"],
     action:
-      "The log of the function RecordInstanceEnds says what S3 answered. HTTP 403: look for a change of the bucket's policy, the function's role, or the key. Undo it, or deploy the stack again. Nothing is lost: a runner without a record is collected after orphanAfterSeconds, and its cause is unknown.",
+      "The log says what S3 answered. HTTP 403: look for a change of the bucket's policy, the function's role, or the key, and undo it. Nothing is lost: a runner without a record is collected after orphanAfterSeconds, and its cause is unknown.",
     over: "The alarm is OK after the next instance has ended.",
   },
   EndedInstancesUnknown: {
@@ -61,7 +77,7 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
       "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text > policy.json",
     ],
     action:
-      "The problems of the last runs name the flavor, the call that was denied, and the permission that it needs. `denied` under Deferral below says where to look; `aws cloudformation get-template --stack-name RunnerMetrics` has the statements of the stack. Undo the change; for the bucket's policy, delete the statement from policy.json, then `aws s3api put-bucket-policy --bucket BUCKET --policy file://policy.json`. Deploying the stack again repairs only what its template changes.",
+      "The problems of the last runs name the flavor, the call that was denied, and the permission that it needs. `denied` under Deferral below says where to look; `aws cloudformation get-template --stack-name RunnerMetrics` has the statements of the stack. Undo the change; for the bucket's policy, delete the statement from policy.json, then `aws s3api put-bucket-policy --bucket BUCKET --policy file://policy.json`. Deploying the stack again repairs only what its template changes, unless you use `npx cdk deploy --revert-drift` (docs/operate/stack.md).",
     after: [RUN],
     over: "`runner-metrics run FLAVOR` reports no problem.",
   },
@@ -100,21 +116,22 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
   NoRun: {
     look: ["runner-metrics status", "runner-metrics dead-letters list"],
     action:
-      "Right after the first deployment, wait for the first run. Otherwise the schedule is disabled (enable it, or deploy again), or every run fails (see RunErrors and Throttles).",
+      "Right after the first deployment, wait for the first run. Otherwise the schedule is disabled (enable it), or every run fails (see RunErrors and Throttles).",
     after: [RUN],
     over: "`runner-metrics status` has `ok` for the last run.",
   },
   Quarantined: {
     look: [QUARANTINE, "runner-metrics quarantine show ID"],
     action:
-      "`show` says what is wrong, whose fault it is, and what a release would do. Quarantine below has every reason. If the files are honest and `show` says that a run accepts them now, release them. Otherwise drop them, or let them expire: the next run would quarantine them again.",
+      "`show` says what is wrong, whose fault it is, and what a release would do. Quarantine below has every reason. If the files are honest and `show` says that a run accepts them now, release them. Otherwise drop them, or let them expire: the next run would quarantine them again. `runner-metrics status` says on which day S3 deletes the oldest.",
     isEither: true,
     after: ["runner-metrics quarantine release ID", "runner-metrics quarantine drop ID"],
     over: "`runner-metrics quarantine list --flavor FLAVOR --newer-than 1h` has no row whose state is `kept`.",
   },
   Deferred: {
-    look: [RUNS],
-    action: "The problems of the last runs have the reason. Deferral below says what each means.",
+    look: [RUNS, "runner-metrics status"],
+    action:
+      "The problems of the last runs have the reason. Deferral below says what each means. `uncollected` of the status says for how many runs in a row, and for how long.",
     after: [RUN],
     over: NO_PROBLEM,
   },
@@ -133,9 +150,9 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: NO_PROBLEM,
   },
   JobMismatch: {
-    look: [QUARANTINE, "runner-metrics runner RUNNER"],
+    look: [events("verification", "mismatch", 24), QUARANTINE, "runner-metrics runner RUNNER"],
     action:
-      "See `job-mismatch` under Quarantine below: what it says also applies with mismatch: flag, where nothing is quarantined. If the names agree, the job that ran there lied: look at it.",
+      "The events, or with mismatch: quarantine the list, say which runner. See `job-mismatch` under Quarantine below: what it says also applies with mismatch: flag, where nothing is quarantined. If the names agree, the job that ran there lied: look at it.",
     over: "No further event has `verification: mismatch`.",
   },
   GithubRunners: {
@@ -146,20 +163,20 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: NO_PROBLEM,
   },
   QueueTime: {
-    look: [RUNS, "runner-metrics status"],
+    look: ["runner-metrics report --flavor FLAVOR --last 12h --markdown"],
     action:
-      "Jobs wait for runners. The dashboard shows whether installations are slow or there are too few runners: add runners, or a larger image cache.",
+      "Jobs wait for runners. The report and the dashboard show whether installations are slow or there are too few runners: add runners, or a larger image cache.",
     over: "The queue time on the dashboard is below the limit.",
   },
   LostRunners: {
-    look: [RUNS, "runner-metrics runner RUNNER"],
+    look: [events("event", "runner_lost", 6), "runner-metrics runner RUNNER"],
     action:
-      "Runners die during jobs. The events RunnerLost say which. Look for spot interruptions, memory, and a scale-in that ends busy machines.",
+      "Runners die during jobs. The events say which, and what ended their EC2 instances (cause). Look for spot interruptions, memory, and a scale-in that ends busy machines.",
     over: "The rate of lost runners is below the limit in a whole period.",
   },
   FailedInstallations: {
-    look: [RUNS, "runner-metrics runner RUNNER"],
-    action: "The events RunnerInstallFailed say which. Look at the log of a machine's first boot.",
+    look: [events("event", "runner_install_failed", 1), "runner-metrics runner RUNNER"],
+    action: "The events say which. Look at the log of a machine's first boot.",
     over: "No further RunnerInstallFailed in a period.",
   },
   NothingExtracted: {
@@ -169,9 +186,9 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: "`runner-metrics runs --flavor FLAVOR --last 5` shows extracted runners.",
   },
   BusyTooLong: {
-    look: [RUNS, "runner-metrics status"],
+    look: ["runner-metrics status", "aws s3 ls --recursive s3://BUCKET/runners/FLAVOR/"],
     action:
-      "A runner has been in a job for too long. See the oldest busy runner, and cancel its job at GitHub if it hangs.",
+      "A runner has been in a job for too long. It is the one whose pre-job-metrics.json is the oldest. Find its job at GitHub by the runner's name, and cancel it if it hangs.",
     over: "The age of the oldest busy runner is below the limit.",
   },
 };

@@ -21,7 +21,7 @@ import {
   VERIFICATIONS,
 } from "../contract/reasons.ts";
 import { RUN_METRICS } from "../contract/run-metrics.ts";
-import { ALARM_HELP } from "../contract/runbook.ts";
+import { ALARM_HELP, OUTPUTS_IN_COMMANDS } from "../contract/runbook.ts";
 import { FORBIDDEN_CHARACTERS, RUNNER_FILE_NAMES, TIMESTAMP } from "../contract/runner-file-grammar.ts";
 import {
   FILE_SIZE_BYTES_LIMIT,
@@ -406,17 +406,19 @@ function runbook(): string {
     ),
     "",
   ];
+  const outputs = Object.entries(OUTPUTS_IN_COMMANDS).map(([word, output]) => `\`${word}\` (\`${output}\`)`);
   return page("Runbook", "contract/runbook.ts and contract/reasons.ts", [
     "What to do when an alarm goes to ALARM. [Alarms](alarms.md) says what each one means. `runner-metrics` is the",
-    "[command line](../use/command-line.md); replace `FLAVOR`, `RUNNER`, `ID` and `BUCKET`. The stack is `RunnerMetrics` in the region and account of",
-    "your AWS settings; `--stack`, `--region` and `--profile` name another one. To look, your role needs the stack's policy `OperatorReadPolicyArn`;",
-    "to act, also `OperatorActPolicyArn`.",
+    "[command line](../use/command-line.md). Replace `FLAVOR`, `RUNNER` and `ID`, and by the outputs of the stack",
+    `${outputs.join(", ")}.`,
+    "The stack is `RunnerMetrics` in the region and account of your AWS settings; `--stack`, `--region` and `--profile` name another one. To look,",
+    "your role needs the stack's policy `OperatorReadPolicyArn`; to act, also `OperatorActPolicyArn`.",
     "",
     "Begin with `runner-metrics status`. Files stay in the bucket until their events are on the bus, at most for `uncollectedRetentionDays`: there is",
     "time. Only what GitHub says is lost for a runner that is collected while GitHub refuses the credentials: so correct those first. An alarm goes back to",
     "OK up to five minutes after its cause is gone, and until then `status` shows it.",
     "",
-    "`aws cloudformation describe-stacks --stack-name RunnerMetrics --query 'Stacks[0].Outputs'` has the bucket's name and all others.",
+    "`aws cloudformation describe-stacks --stack-name RunnerMetrics --query 'Stacks[0].Outputs'` has the outputs.",
     "",
     "## Alarms",
     "",

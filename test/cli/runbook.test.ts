@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { createProgram } from "../../cli/program.ts";
+import { EVENT_SCHEMAS } from "../../contract/events.ts";
 import { DEFERRAL_REASONS, GITHUB_REASONS, QUARANTINE_REASONS, type Reason } from "../../contract/reasons.ts";
 import { ALARM_HELP } from "../../contract/runbook.ts";
+import { isMatched } from "../infra/filter-pattern.ts";
 
 const page = readFileSync(new URL("../../docs/operate/runbook.md", import.meta.url), "utf8");
 const alarms = readFileSync(new URL("../../docs/operate/alarms.md", import.meta.url), "utf8");
@@ -43,6 +45,19 @@ test("an alarm refers to a reason's row, which exists, and does not repeat what 
     }
   }
   expect(references).toBeGreaterThan(5);
+});
+
+test("the events that the commands look for are ones that are published", () => {
+  const published = Object.values(EVENT_SCHEMAS).flatMap(({ shape }) => [
+    { event: shape.event.value },
+    ...("verification" in shape ? [{ event: shape.event.value, verification: "mismatch" }] : []),
+  ]);
+  const patterns = Object.values(ALARM_HELP).flatMap(({ look }) =>
+    look.flatMap((line) => /--filter-pattern '(.*?)'/.exec(line)?.[1] ?? []),
+  );
+  expect(patterns).toHaveLength(3);
+  for (const pattern of patterns)
+    expect(published.filter((detail) => isMatched(pattern, { detail })).length, pattern).toBeGreaterThan(0);
 });
 
 test.each([...new Set(COMMANDS)])("%s is a command with these options", (line) => {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { ALARM_HELP } from "../../contract/runbook.ts";
 import { parseSettings, stackSettings } from "../../infra/settings.ts";
+import { NOT_REHEARSED, REHEARSALS } from "../e2e/rehearsals.ts";
+import { evaluate, isInAlarm } from "./alarm-state.ts";
 import { arnOf, only, resolve } from "./iam.ts";
+
 import { resources, synthesize } from "./synthesize.ts";
 
 const LIMITS = {
@@ -22,6 +26,24 @@ test("every alarm notifies the topic when it goes to ALARM and when it is OK aga
     const [, name = ""] = /Alarms([A-Z]\w*?)(?:large|small)?[0-9A-F]{8}$/.exec(id) ?? [];
     expect(Properties.AlarmDescription).toMatch(new RegExp(` See docs/operate/runbook\\.md#${name.toLowerCase()}$`));
   }
+});
+
+test("each alarm is rehearsed by the stage `operate`, or it has a reason why it can't be", () => {
+  const known = [...Object.keys(REHEARSALS), ...Object.keys(NOT_REHEARSED)];
+  expect(known.toSorted()).toEqual(Object.keys(ALARM_HELP).toSorted());
+});
+
+test("an alarm about runs in a row goes to ALARM only if each of them had the problem", () => {
+  const { Properties: alarm } = only(template, "AWS::CloudWatch::Alarm", "Deferredlarge")[1];
+  const { Namespace, MetricName } = alarm as { Namespace: string; MetricName: string };
+  const dimensions = { service: "extract-metrics", flavor: "large" };
+  const isAfter = (...runs: number[]) =>
+    isInAlarm(
+      alarm,
+      runs.map((value) => [{ namespace: Namespace, name: MetricName, dimensions, value }]),
+      300,
+    );
+  expect([isAfter(2, 0, 1), isAfter(0, 1, 2, 1), isAfter(1, 1, 1, 0), isAfter()]).toEqual([false, true, false, false]);
 });
 
 describe("an alarm with a limit", () => {
@@ -139,10 +161,4 @@ function mathOf({ Metrics }: Readonly<Record<string, unknown>>) {
     MetricStat ? [[Id, [MetricStat.Metric.MetricName, MetricStat.Stat, MetricStat.Period]] as const] : [],
   );
   return { expression, metrics: Object.fromEntries(metrics) };
-}
-
-/** CloudWatch's expression as JavaScript: only what these two alarms use of it. */
-function evaluate(expression: string, values: Readonly<Record<string, number>>): unknown {
-  const script = expression.replace(/^IF\((.*), ([^,]*), ([^,]*)\)$/, "($1) ? $2 : $3").replaceAll(" AND ", " && ");
-  return new Function(...Object.keys(values), `return ${script}`)(...Object.values(values));
 }

@@ -6,6 +6,7 @@ import { JOB_METRICS } from "../../infra/metrics.ts";
 import { type LocalAws, startLocalAws } from "../../local/server.ts";
 import type { Invocation } from "../worlds/invoke-handler.ts";
 import { deployedRun, EVERYTHING, environmentOf } from "./deployed-run.ts";
+import { isMatched } from "./filter-pattern.ts";
 import { BUCKET, resolve } from "./iam.ts";
 import { resources, synthesize } from "./synthesize.ts";
 
@@ -180,22 +181,6 @@ interface Transformation {
   readonly MetricName: string;
   readonly MetricValue: string;
   readonly Dimensions: readonly { readonly Key: string; readonly Value: string }[];
-}
-
-/** As much of CloudWatch's filter patterns as ours use: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html */
-function isMatched(pattern: string, event: object): boolean {
-  const [, terms = ""] = /^\{ (.*) \}$/.exec(pattern) ?? [];
-  return terms.split(" && ").every((term) => {
-    const [, path = "", operation = ""] = /^\(\$\.([\w.]+) (.*)\)$/.exec(term) ?? [];
-    const value = path
-      .split(".")
-      .reduce<unknown>((object, name) => (object as Record<string, unknown> | undefined)?.[name], event);
-    const [, text] = /^= "(.*)"$/.exec(operation) ?? [];
-    if (text !== undefined) return text === "*" ? typeof value === "string" : value === text;
-    if (operation === ">= 0") return typeof value === "number" && value >= 0;
-    if (operation === "NOT EXISTS") return value === undefined;
-    throw new Error(`The term ${term} is not known here`);
-  });
 }
 
 /** Dimensions of a metric of the runs, by the catalogue. */
