@@ -7,14 +7,15 @@ import { missingTools, toolsAreRequired, toolTags } from "./test/tools.ts";
 export default defineConfig({
   test: {
     environment: "node",
-    projects: [
-      { extends: true, test: { name: "tests", include: ["test/**/*.test.ts"], exclude: ["test/infra/**"] } },
-      // Without isolation, the files that a worker runs share one copy of the CDK, which takes a second to load, and the stacks they made.
-      { extends: true, test: { name: "stack", include: ["test/infra/**/*.test.ts"], isolate: false } },
-    ],
+    include: ["test/**/*.test.ts"],
+    // The files that a worker runs share one copy of the CDK and of AWS's SDK, each of which takes a second to load.
+    isolate: false,
     tags: toolTags,
     globalSetup: ["test/setup.ts"],
-    setupFiles: toolsAreRequired && missingTools.size > 0 ? ["test/require-tools.ts"] : [],
+    setupFiles: [
+      "test/shared-process.ts",
+      ...(toolsAreRequired && missingTools.size > 0 ? ["test/require-tools.ts"] : []),
+    ],
     reporters: ["default", new SkippedTests()],
     // Long enough for a machine with much else to do: a test that hangs is found late, and no other fails.
     testTimeout: 600_000,

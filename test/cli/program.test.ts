@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EXIT_CODES } from "../../cli/exit-codes.ts";
 import { createProgram, EXIT_CODE_MEANINGS } from "../../cli/program.ts";
-import { runCommand } from "./run.ts";
+import { runCommand, runProgram } from "./run.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL("package.json", ROOT), "utf8"));
@@ -14,7 +14,7 @@ test("every file in cli/commands is a command", () => {
 });
 
 test("--version prints the version of the package", async () => {
-  expect(await runCommand(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  expect(await runProgram(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
 });
 
 test("--help lists every command and every exit code", async () => {
@@ -27,7 +27,7 @@ test("--help lists every command and every exit code", async () => {
 });
 
 test("without a command, help goes to stderr and the exit code is 2", async () => {
-  expect(await runCommand([])).toEqual({
+  expect(await runProgram([])).toEqual({
     code: 2,
     stdout: "",
     stderr: expect.stringMatching(/^Usage: runner-metrics/),

@@ -1,6 +1,10 @@
 import { execFile } from "node:child_process";
+import { Console } from "node:console";
 import { devNull } from "node:os";
+import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { runCommandLine } from "../../cli/program.ts";
+import { effort } from "../effort.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../cli/runner-metrics.ts", import.meta.url));
 
@@ -12,7 +16,7 @@ export interface CommandResult {
 }
 
 /** Runs `runner-metrics` in a pipe, with nothing in its environment but `PATH` and what is given. */
-export function runCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+export function runProgram(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
   const { PATH, PROGRAMS_COMPILE_CACHE: NODE_COMPILE_CACHE } = process.env;
   const options = { env: { PATH, NODE_COMPILE_CACHE, ...environment }, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve, reject) => {
@@ -23,6 +27,40 @@ export function runCommand(args: readonly string[], environment: NodeJS.ProcessE
     });
   });
 }
+
+/** Does the same without the program, in this process. */
+async function runInProcess(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+  const { env, exitCode, stdout, stderr } = process;
+  const before = { console: globalThis.console, writeOut: stdout.write, writeErr: stderr.write };
+  const [out, err] = [new Collector(), new Collector()];
+  const given = Object.entries({ PATH: env.PATH, ...environment }).filter(([, value]) => value !== undefined);
+  process.env = Object.fromEntries(given);
+  process.exitCode = undefined;
+  globalThis.console = new Console(out, err);
+  stdout.write = out.write.bind(out) as typeof stdout.write;
+  stderr.write = err.write.bind(err) as typeof stderr.write;
+  try {
+    const code = await runCommandLine(args);
+    return { code, stdout: out.text, stderr: err.text };
+  } finally {
+    Object.assign(process, { env, exitCode });
+    globalThis.console = before.console;
+    stdout.write = before.writeOut;
+    stderr.write = before.writeErr;
+  }
+}
+
+class Collector extends Writable {
+  text = "";
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    this.text += chunk;
+    done();
+  }
+}
+
+/** Runs a command: what it does, prints and returns is of interest, not that it is a program. The gate runs the program all the same. */
+export const runCommand = effort(runInProcess, runProgram);
 
 /** What a command needs in its environment to use local AWS at this endpoint, and no configuration of this machine. */
 export function localAwsEnvironment(endpoint: string): NodeJS.ProcessEnv {
