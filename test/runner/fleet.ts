@@ -20,6 +20,7 @@ import { startLocalAws } from "../../local/server.ts";
 import { buildRunner } from "../../runner/build.ts";
 import { type Life, lifeOf, parseRecord } from "../../runner/life.ts";
 import { findCommand } from "../tools.ts";
+import { takeStepInProcess } from "./in-process.ts";
 import type { Platform } from "./platforms.ts";
 
 export const BUCKET = "metrics";
@@ -135,7 +136,12 @@ export function installRunner(platform: Platform, settings: Settings): Runner {
     spool,
     directory,
     environment,
-    step: (step, more = {}) => launch([...command, ...[step].flat()], { ...environment, ...more }).finished,
+    step(step, more = {}) {
+      const [args, settings] = [[step].flat(), { ...environment, ...more }];
+      return platform.isThisProcess
+        ? takeStepInProcess(home, args, settings)
+        : launch([...command, ...args], settings).finished;
+    },
     start(content, more = {}, shell = "sh") {
       const path = join(directory, "run.sh");
       writeFileSync(path, content);

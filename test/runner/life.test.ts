@@ -19,7 +19,7 @@ import {
   type Settings,
   startCloud,
 } from "./fleet.ts";
-import { describePlatforms, NODES, ONE, type Platform } from "./platforms.ts";
+import { ANY, describePlatforms, NODES, ONE, type Platform } from "./platforms.ts";
 
 const FULL_DISK = fileURLToPath(new URL("full-disk.cjs", import.meta.url));
 /** What a runner's own files make. What else a collector may tell is its own affair. */
@@ -357,7 +357,7 @@ describe("a collector that takes the runner for an orphan while its job ends", (
 
   /** A collector reads before the one request and deletes before the other, both counted from 1. */
   async function endOfJob(reads: number, deletes: number): Promise<{ events: Set<string>; left: Set<string> }> {
-    const { runner, flavor } = newRunner(ONE);
+    const { runner, flavor } = newRunner(ANY);
     for (const step of ["installation-start", "installed", "job-started"] as const)
       expect(await inProcess(runner, step)).toEqual([]);
     const names = (keys: string[]) => new Set(keys.map((key) => key.slice(key.lastIndexOf("/") + 1)));
@@ -391,7 +391,7 @@ describe("a collector that takes the runner for an orphan while its job ends", (
 });
 
 it("keeps post-job-metrics.json back until every earlier file is stored", async () => {
-  const { runner, flavor } = newRunner(ONE, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+  const { runner, flavor } = newRunner(ANY, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
   cloud.faults.use(({ key }) =>
     key?.endsWith("runner-installed.timestamp") ? { kind: "error", status: 503, code: "SlowDown" } : undefined,
   );
@@ -407,7 +407,7 @@ it("keeps post-job-metrics.json back until every earlier file is stored", async 
 });
 
 it("takes a file for its own that was stored by a request whose answer was lost", async () => {
-  const { runner, flavor } = newRunner(ONE);
+  const { runner, flavor } = newRunner(ANY);
   for (const step of ["installation-start", "installed"]) await quietly(runner.step(step));
   cloud.faults.use(({ key, attempt }) =>
     key?.endsWith("pre-job-metrics.json") && attempt === 1 ? { kind: "reset", afterEffect: true } : undefined,
@@ -421,8 +421,8 @@ it("takes a file for its own that was stored by a request whose answer was lost"
 });
 
 it("is not mixed with an earlier life under the same name where the network was down at first", async () => {
-  const { runner: first, flavor } = newRunner(ONE);
-  const second = installRunner(ONE, cloud.settings(flavor, "runner-1"));
+  const { runner: first, flavor } = newRunner(ANY);
+  const second = installRunner(ANY, cloud.settings(flavor, "runner-1"));
   runners.push(second);
   for (const step of ["installation-start", "installed", "job-started"]) await quietly(first.step(step, JOB));
   const down = { RUNNER_METRICS_ENDPOINT: "http://127.0.0.1:9", RUNNER_METRICS_TIMEOUT_SECONDS: "1" };
@@ -436,7 +436,7 @@ describe("a life's files are never taken for another life's", () => {
   const STEPS = ["installation-start", "installed", "job-started", "job-completed"];
 
   it("where an answer got lost", async () => {
-    const { runner, flavor } = newRunner(ONE, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
+    const { runner, flavor } = newRunner(ANY, { RUNNER_METRICS_TIMEOUT_SECONDS: "1" });
     cloud.faults.use(() => ({ kind: "stall", afterEffect: true }));
     for (const step of STEPS.slice(0, 3)) await runner.step(step, JOB);
     cloud.faults.clear();
@@ -446,7 +446,7 @@ describe("a life's files are never taken for another life's", () => {
   });
 
   it("where two steps send at once", async () => {
-    const { runner, flavor } = newRunner(ONE);
+    const { runner, flavor } = newRunner(ANY);
     for (const step of STEPS.slice(0, 2)) await quietly(runner.step(step, JOB));
     let requests = 0;
     // The second step's request comes first.

@@ -1,6 +1,7 @@
 /** What the program for runners has to work on: the versions of Node that GitHub's runner brings, and the shells that start it. */
 import { fileURLToPath } from "node:url";
 import { describe } from "vitest";
+import { effort } from "../effort.ts";
 import { nodePath } from "../runner-tools.ts";
 import { needs, type ToolName } from "../tools.ts";
 
@@ -10,6 +11,8 @@ export interface Platform {
   readonly shell: readonly ["sh" | "dash" | "bash" | "busybox", ...string[]];
   readonly node: string;
   readonly tools: readonly ToolName[];
+  /** Whether steps are taken in the test's process, without a shell. */
+  readonly isThisProcess?: boolean;
 }
 
 const NODE_24: Omit<Platform, "shell"> = {
@@ -34,6 +37,9 @@ export const SHELLS: readonly Platform[] = [
 
 /** For tests that one platform is enough for, with what every machine has. */
 export const ONE: Platform = { ...NODE_24, shell: ["sh"], tools: [] };
+
+/** For tests of what steps do, however they are started: outside the gate they start nothing. */
+export const ANY: Platform = { ...ONE, isThisProcess: effort(true, false) };
 
 /** Declares the tests once for every platform; `$name` in the title is the platform's name. Without its tools they are skipped. */
 export function describePlatforms(

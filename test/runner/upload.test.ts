@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { effort } from "../effort.ts";
 import { needs } from "../tools.ts";
 import { installRunner, JOB, launch, type Runner, type Settings, startCloud } from "./fleet.ts";
-import { describePlatforms, NODES, ONE } from "./platforms.ts";
+import { ANY, describePlatforms, NODES, ONE } from "./platforms.ts";
 import { type StubAnswer, type StubRequest, startStub } from "./stub-server.ts";
 
 let cloud: Awaited<ReturnType<typeof startCloud>>;
@@ -21,7 +21,7 @@ afterEach(async () => {
   await cloud.close();
 });
 
-function newRunner(settings: Settings = {}, platform = ONE): Runner {
+function newRunner(settings: Settings = {}, platform = ANY): Runner {
   const runner = installRunner(platform, { ...cloud.settings("large", "runner-1"), ...settings });
   cleanUps.push(runner.remove);
   return runner;
@@ -215,7 +215,7 @@ it("takes no longer for it where S3 is slow besides", async () => {
 it("takes no longer for it where the clock is set back", async () => {
   const setBack = join(newRunner().home, "set-back.cjs");
   writeFileSync(setBack, "const now = Date.now; let reads = 0; Date.now = () => now() - (reads++ > 3 ? 600_000 : 0);");
-  const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1", PRELOAD: setBack });
+  const runner = newRunner({ RUNNER_METRICS_TIMEOUT_SECONDS: "1", PRELOAD: setBack }, ONE);
   cloud.faults.use(() => ({ kind: "error", status: 500, code: "InternalError" }));
   cloud.requests.reset();
   const { code } = await runner.step("job-started", JOB);
@@ -445,7 +445,7 @@ describe("credentials", () => {
   });
 
   it("never stand on a command line, nor in the spool", async () => {
-    const runner = newRunner({ AWS_SESSION_TOKEN: "tok/en+==" });
+    const runner = newRunner({ AWS_SESSION_TOKEN: "tok/en+==" }, ONE);
     const seen: string[] = [];
     cloud.faults.use(() => {
       for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
