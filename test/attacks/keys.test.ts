@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decodeKey } from "../../functions/aws/s3-answers.ts";
 import { copySource } from "../../functions/aws/s3-object-store.ts";
 import { violatedInvariants } from "../../functions/run/summary.ts";
+import { anyText } from "../any-text.ts";
 import { effort } from "../effort.ts";
 import { startHttpWorld } from "../worlds/http.ts";
 import { BUCKET, createWorld, FILES } from "../worlds/memory.ts";
@@ -154,8 +155,7 @@ test("A05 a copy source says the key it was made from, whatever the key", () => 
 
 test("A05 a key that was listed url-encoded is decoded to what it was", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 100 }), (key) => {
-      fc.pre(key.isWellFormed());
+    fc.property(anyText({ maxLength: 100 }), (key) => {
       expect(decodeKey(encodeURIComponent(key).replaceAll("%20", "+"))).toBe(key);
     }),
   );

@@ -1,9 +1,8 @@
 import { execFile } from "node:child_process";
-import { Console } from "node:console";
 import { devNull } from "node:os";
-import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { runCommandLine } from "../../cli/program.ts";
+import { asProgram } from "../as-program.ts";
 import { effort } from "../effort.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../cli/runner-metrics.ts", import.meta.url));
@@ -30,33 +29,9 @@ export function runProgram(args: readonly string[], environment: NodeJS.ProcessE
 
 /** Does the same without the program, in this process. */
 async function runInProcess(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
-  const { env, exitCode, stdout, stderr } = process;
-  const before = { console: globalThis.console, writeOut: stdout.write, writeErr: stderr.write };
-  const [out, err] = [new Collector(), new Collector()];
-  const given = Object.entries({ PATH: env.PATH, ...environment }).filter(([, value]) => value !== undefined);
-  process.env = Object.fromEntries(given);
-  process.exitCode = undefined;
-  globalThis.console = new Console(out, err);
-  stdout.write = out.write.bind(out) as typeof stdout.write;
-  stderr.write = err.write.bind(err) as typeof stderr.write;
-  try {
-    const code = await runCommandLine(args);
-    return { code, stdout: out.text, stderr: err.text };
-  } finally {
-    Object.assign(process, { env, exitCode });
-    globalThis.console = before.console;
-    stdout.write = before.writeOut;
-    stderr.write = before.writeErr;
-  }
-}
-
-class Collector extends Writable {
-  text = "";
-
-  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
-    this.text += chunk;
-    done();
-  }
+  const { PATH } = process.env;
+  const { result, ...output } = await asProgram({ PATH, ...environment }, () => runCommandLine(args));
+  return { code: result, ...output };
 }
 
 /** Runs a command: what it does, prints and returns is of interest, not that it is a program. The gate runs the program all the same. */

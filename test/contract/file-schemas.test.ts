@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseTimestamp, postJobMetrics, preJobMetrics } from "../../contract/runner-files.ts";
 import { fileSchemas } from "../../docs/generate.ts";
+import { anyText } from "../any-text.ts";
 
 const ajv = new Ajv2020({ strict: false });
 const schemas = fileSchemas();
@@ -19,7 +20,7 @@ const anything = fc.oneof(
   fc.double({ min: 0, max: 1e12, noNaN: true }),
   fc.constantFrom<unknown>(...["1", "1e3", "+1.5", "1,5", "", " 1\n", "acme/widgets", "a/..", "normal", null, true]),
   fc.constantFrom<unknown>(0, -1, -0, 1.5, 2 ** 53, 1e300, {}, [], { code: 1 }, { code: 1.5 }),
-  fc.string({ unit: "binary" }),
+  anyText(),
   fc.constantFrom("a\u0000", "\u202e", "\u0085", "\ud800", "😀", "é"),
   fc.double({ noNaN: true }),
 );

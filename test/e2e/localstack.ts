@@ -20,7 +20,7 @@ import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, S3Client
 import { CreateQueueCommand, DeleteQueueCommand, GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { EVENT_SOURCE } from "../../contract/events.ts";
 import { LOCALSTACK, startEmulator } from "../emulators.ts";
-import { invokeHandler } from "../worlds/invoke-handler.ts";
+import { invokeInProcessOfItsOwn } from "../worlds/invoke-handler.ts";
 import {
   checkCleanedUp,
   checkEvents,
@@ -73,7 +73,10 @@ async function fromUploadToQueue(): Promise<void> {
   await connect(events, sqs, name, QueueUrl);
 
   await uploadFleet(s3, { bucket: name, flavor: "large", directory, env });
-  const invocation = await invokeHandler({ flavor: "large" }, { ...env, BUCKET_NAME: name, EVENT_BUS_NAME: name });
+  const invocation = await invokeInProcessOfItsOwn(
+    { flavor: "large" },
+    { ...env, BUCKET_NAME: name, EVENT_BUS_NAME: name },
+  );
   if (!invocation.returned) throw new Error(`The run failed: ${JSON.stringify(invocation)}`);
   const consumer = createConsumer(sqs, QueueUrl, PATIENCE_MILLISECONDS);
   await consumer.until(isComplete);

@@ -14,7 +14,6 @@ const RUNS = effort(10, 60);
 const open: (() => unknown)[] = [];
 afterEach(async () => {
   vi.unstubAllEnvs();
-  vi.resetModules();
   for (const close of open.splice(0)) await close();
 });
 
@@ -93,6 +92,8 @@ test.each<Death>(effort(["reset"], ["reset", "silence"]))(
       GITHUB_API_URL: api.url,
     };
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    // It reads the environment when it is loaded.
+    vi.resetModules();
     const { handler } = await import("../../functions/extract-metrics/handler.ts");
     const context = { getRemainingTimeInMillis: () => 60_000 } as Context;
 

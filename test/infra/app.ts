@@ -10,5 +10,9 @@ export function outputDirectory(): string {
 
 /** An app that bundles nothing and leaves nothing behind. */
 export function createApp(): App {
-  return new App({ outdir: outputDirectory(), context: { "aws:cdk:bundling-stacks": [] } });
+  return new App({
+    outdir: outputDirectory(),
+    treeMetadata: false,
+    context: { "aws:cdk:bundling-stacks": [], "aws:cdk:disable-stack-trace": true },
+  });
 }

@@ -20,8 +20,10 @@ import { startLocalAws } from "../../local/server.ts";
 import { buildRunner } from "../../runner/build.ts";
 import { type Life, lifeOf, parseRecord } from "../../runner/life.ts";
 import { findCommand } from "../tools.ts";
-import { takeStepInProcess } from "./in-process.ts";
+import { type Finished, type Settings, takeStepInProcess } from "./in-process.ts";
 import type { Platform } from "./platforms.ts";
+
+export type { Finished, Settings };
 
 export const BUCKET = "metrics";
 export const BUS = "runner-metrics";
@@ -54,15 +56,6 @@ export function pathOf(tool: string): string {
   if (path === undefined) throw new Error(`There is no ${tool} on the PATH. Name it in the test's tags.`);
   return path;
 }
-
-export interface Finished {
-  readonly code: number | null;
-  readonly stderr: string;
-  readonly stdout: string;
-  readonly milliseconds: number;
-}
-
-export type Settings = Readonly<Record<string, string | undefined>>;
 
 export interface Runner {
   /** Where program and shims are. */

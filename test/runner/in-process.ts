@@ -4,7 +4,15 @@ import { createRequire } from "node:module";
 import os from "node:os";
 import { join } from "node:path";
 import { compileFunction } from "node:vm";
-import type { Finished, Settings } from "./fleet.ts";
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stderr: string;
+  readonly stdout: string;
+  readonly milliseconds: number;
+}
+
+export type Settings = Readonly<Record<string, string | undefined>>;
 
 type Program = (require: (name: string) => unknown, process: object, date: object) => void;
 

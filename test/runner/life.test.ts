@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Context } from "aws-lambda";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { ScheduleInput } from "../../contract/schedule-input.ts";
 import type { Step } from "../../runner/record.ts";
 import { takeStep } from "../../runner/steps.ts";
@@ -32,6 +32,8 @@ beforeAll(async () => {
   cloud = await startCloud();
   cloud.eventBridge.createBus(BUS);
   Object.assign(process.env, collectorEnvironment(cloud.endpoint));
+  // It reads the environment when it is loaded.
+  vi.resetModules();
   const { handler } = await import("../../functions/extract-metrics/handler.ts");
   collect = async (payload) => {
     const before = cloud.eventBridge.events().length;

@@ -7,6 +7,7 @@ import { preJobMetrics } from "../../contract/runner-files.ts";
 import { runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { SHIMS } from "../../runner/build.ts";
+import { anyText } from "../any-text.ts";
 import { effort } from "../effort.ts";
 import { installRunner, launch, lifeIn, PROGRAM, type Runner, startCloud } from "./fleet.ts";
 import { describePlatforms, NODES, ONE, type Platform } from "./platforms.ts";
@@ -188,9 +189,9 @@ const shellText = fc
   )
   .map((parts) => utf8(parts.join("")));
 const longText = fc
-  .tuple(fc.string({ unit: "binary", minLength: 1, maxLength: 5 }), fc.integer({ min: 400, max: 4096 }))
+  .tuple(anyText({ minLength: 1, maxLength: 5 }), fc.integer({ min: 400, max: 4096 }))
   .map(([text, length]) => utf8(text.repeat(length).slice(0, length)));
-const text = fc.oneof(rawBytes, nearlyUtf8, shellText, longText, fc.string({ unit: "binary" }).map(utf8));
+const text = fc.oneof(rawBytes, nearlyUtf8, shellText, longText, anyText().map(utf8));
 const repository = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom("acme/widgets", "a/b", `${"o".repeat(39)}/${"r".repeat(100)}`).map(utf8) },
   {

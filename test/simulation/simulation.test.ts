@@ -9,7 +9,7 @@ import { playSmallWorld, SMALL_WORLDS_COUNT } from "./small-worlds.ts";
 
 const SEEDS = Number(process.env.SIMULATION_SEEDS ?? effort(20, 100));
 /** Of the small worlds, one in so many. */
-const WORLDS_SAMPLED = effort(23, 1);
+const WORLDS_SAMPLED = effort(61, 1);
 /** Of the pairs of faults in them, one in so many. */
 const PAIRS_SAMPLED = effort(10_007, 211);
 
