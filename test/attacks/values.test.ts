@@ -123,10 +123,9 @@ test("A34 regular expressions are linear: four times the text takes less than ei
     }
     return process.cpuUsage(began).user;
   };
-  const LENGTH = effort(16_384, 32_768);
-  time(LENGTH);
-  const ratios = Array.from({ length: 5 }, () => time(4 * LENGTH) / time(LENGTH)).toSorted((a, b) => a - b);
-  expect(ratios[2]).toBeLessThan(8);
+  // The least of several: what else this process or the machine does only adds to it.
+  const least = (length: number) => Math.min(...Array.from({ length: 5 }, () => time(length)));
+  expect(least(65_536) / least(16_384)).toBeLessThan(8);
 });
 
 test.each([

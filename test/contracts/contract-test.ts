@@ -1,9 +1,10 @@
 import { afterAll, expect, test } from "vitest";
+import { needs } from "../tools.ts";
 import { type Gap, knownGaps } from "./known-gaps.ts";
 import type { Target } from "./target.ts";
 
-/** Declares one rule of a contract. */
-export type ContractTest = (rule: string, check: () => Promise<void>) => void;
+/** Declares one rule of a contract. One that is slow is checked of our own server in the gate only. */
+export type ContractTest = (rule: string, check: () => Promise<void>, kind?: "slow") => void;
 
 /**
  * Gives the `test` of one contract. A rule that is a known gap of the target still runs, and must fail, so that a gap
@@ -20,11 +21,12 @@ export function contractTest(contract: "s3" | "eventBridge", { name }: Target): 
     const lines = Object.entries(gaps).map(([rule, gap]) => `  ${gap.outcome}: ${rule}\n    ${gap.reason}`);
     console.log([`${contract} on ${name}: ${rules.size} rules, ${lines.length} known gaps`, ...lines].join("\n"));
   });
-  return (rule, check) => {
+  return (rule, check, kind) => {
     rules.add(rule);
     const outcome = gaps[rule]?.outcome;
     const declare = outcome === "fails" ? test.fails : outcome === "varies" ? test.skip : test;
-    declare(`${contract}: ${rule}`, check);
+    const tags = kind === "slow" && name === "local" ? [needs("gate")] : [];
+    declare(`${contract}: ${rule}`, { tags }, check);
   };
 }
 
