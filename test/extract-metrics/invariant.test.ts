@@ -20,6 +20,8 @@ test("a run that violates one rule logs an error that names it", async () => {
   for (const level of ["info", "log", "error"] as const) {
     vi.spyOn(console, level).mockImplementation((line: string) => void lines.push(line));
   }
+  // A copy that another file has loaded does not have the mock.
+  vi.resetModules();
   const { handler } = await import("../../functions/extract-metrics/handler.ts");
   await handler({ flavor: "large" }, { getRemainingTimeInMillis: () => 60_000 } as never);
   const logged = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "ERROR");

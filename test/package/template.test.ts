@@ -3,10 +3,11 @@ import { describe, expect, test } from "vitest";
 import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
 import type { JsonObject } from "../../package/merge-templates.ts";
-import { type Condition, releaseTemplate, TEMPLATE_OPTIONS, templateIf, templateName } from "../../package/template.ts";
+import { type Condition, TEMPLATE_OPTIONS, templateIf, templateName } from "../../package/template.ts";
 import { environmentOf } from "../infra/deployed-run.ts";
 import { synthesize } from "../infra/synthesize.ts";
 import { type Evaluated, evaluate } from "./evaluate.ts";
+import { templates } from "./templates.ts";
 
 type Resources = Readonly<Record<string, JsonObject>>;
 
@@ -14,12 +15,7 @@ const KEY = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-5
 const SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:github-AbCdEf";
 const TWO_FLAVORS = { flavors: 2 };
 
-const templates = TEMPLATE_OPTIONS.map((options) => ({
-  options,
-  name: templateName(options),
-  template: releaseTemplate(options),
-}));
-const twoFlavors = releaseTemplate(TWO_FLAVORS);
+const twoFlavors = templates.find(({ options }) => options.flavors === TWO_FLAVORS.flavors)?.template ?? {};
 
 interface Parameter {
   readonly Default?: string | number;
@@ -46,7 +42,7 @@ function references(value: unknown): string[] {
 }
 
 test("a release has a template for each number of flavors, well below CloudFormation's million bytes", () => {
-  expect(templates.map(({ name }) => name)).toEqual([
+  expect(TEMPLATE_OPTIONS.map(templateName)).toEqual([
     "runner-metrics-1-flavor.template.json",
     ...[2, 3, 4, 5].map((flavors) => `runner-metrics-${flavors}-flavors.template.json`),
   ]);

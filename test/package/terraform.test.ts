@@ -1,7 +1,8 @@
 /** The Terraform module against the release's templates. Reads the files as text: what Terraform itself says of them is in docs/use/install.md. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { releaseTemplate, TEMPLATE_OPTIONS, templateName } from "../../package/template.ts";
+import { templateName } from "../../package/template.ts";
+import { templates } from "./templates.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
@@ -12,15 +13,10 @@ const example = read("terraform/examples/terraform-aws-github-runner/main.tf");
 const names = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, name = ""]) => name))];
 const variablesFile = read("terraform/variables.tf");
 const variables = names(variablesFile, /^variable "(\w+)"/gm);
-const templates = TEMPLATE_OPTIONS.map((options) => ({
-  ...options,
-  name: templateName(options),
-  template: releaseTemplate(options),
-}));
 
 const block = /parameters = merge\(([\s\S]*?)\n {2}\)/.exec(main)?.[1] ?? "";
 
-test.each(templates)("the module sets every parameter of $name, and no other", ({ flavors, template }) => {
+test.each(templates)("the module sets every parameter of $name, and no other", ({ options: { flavors }, template }) => {
   const fixed = names(block, /^ {6}(\w+) += /gm);
   expect(block).toContain(`"Flavor${"$"}{index + 1}" => flavor`);
   const set = [...fixed, ...Array.from({ length: flavors }, (_, index) => `Flavor${index + 1}`)];
@@ -45,7 +41,7 @@ test("github has an attribute for each parameter about GitHub, with the same def
   );
 });
 
-test.each(templates)("every output that the module reads is one of $name", ({ template, flavors }) => {
+test.each(templates)("every output that the module reads is one of $name", ({ template, options: { flavors } }) => {
   const read = names(outputs, /outputs\["([^"]+)"\]/g);
   expect(read.length).toBeGreaterThan(8);
   for (let flavor = 1; flavor <= flavors; flavor++) {
