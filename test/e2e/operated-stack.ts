@@ -53,7 +53,6 @@ export interface OperatedStack {
   command(line: string, code?: number): Promise<string>;
   /** Starts a run that fails, as the schedule does: nobody waits for it. */
   startFailingRun(flavor: string): Promise<void>;
-  failingRuns(): number;
   /** Changes the configuration of a function, as a deployment does: variables that are undefined are deleted. It starts anew. */
   changeFunction(
     name: string,
@@ -101,7 +100,6 @@ export async function operatedStack(settings: Omit<StackSettingsInput, "github" 
     const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
     const recorder = Functions.find(({ FunctionName: name }) => name?.includes("RecordInstanceEnds"))?.FunctionName;
     assert(recorder, "no function records how EC2 instances end");
-    let failingRuns = 0;
     const stack: OperatedStack = {
       ...{ client, outputs, recorder, s3, sqs, lambda, eventBridge, github, faults: proxy.faults },
       consumerQueueUrl: Consumer?.QueueUrl ?? "",
@@ -117,9 +115,7 @@ export async function operatedStack(settings: Omit<StackSettingsInput, "github" 
         assert(allowed.includes(found.code), `${line} ended with ${found.code}:\n${found.output}`);
         return found.output;
       },
-      failingRuns: () => failingRuns,
       async startFailingRun(flavor) {
-        failingRuns++;
         const Payload = JSON.stringify({ flavor });
         await lambda.send(new InvokeCommand({ FunctionName, InvocationType: "Event", Payload }));
       },
