@@ -121,9 +121,9 @@ export const ALARM_HELP: Readonly<Record<string, AlarmHelp>> = {
     over: "`runner-metrics status` has `ok` for the last run.",
   },
   Quarantined: {
-    look: [QUARANTINE, "runner-metrics quarantine show ID"],
+    look: [QUARANTINE, "runner-metrics quarantine show ID", "runner-metrics status"],
     action:
-      "`show` says what is wrong, whose fault it is, and what a release would do. Quarantine below has every reason. If the files are honest and `show` says that a run accepts them now, release them. Otherwise drop them, or let them expire: the next run would quarantine them again. `runner-metrics status` says on which day S3 deletes the oldest.",
+      "`show` says what is wrong, whose fault it is, and what a release would do. Quarantine below has every reason. If the files are honest and `show` says that a run accepts them now, release them. Otherwise drop them, or let them expire: the next run would quarantine them again. `quarantine` of the status says on which day S3 deletes the oldest.",
     isEither: true,
     after: ["runner-metrics quarantine release ID", "runner-metrics quarantine drop ID"],
     over: "`runner-metrics quarantine list --flavor FLAVOR --newer-than 1h` has no row whose state is `kept`.",

@@ -69,7 +69,7 @@ export const REHEARSALS: Readonly<Record<string, Rehearsal>> = {
       await run(stack);
     },
     list: "runner-metrics quarantine list --json",
-    shows: [/large +invalid-json +kept/, /Whose fault/],
+    shows: [/large +invalid-json +kept/, /Whose fault/, /kept 1, the oldest for \d min/],
     async cure() {},
     // Not released, since the next run would quarantine it again.
     after: [problemFound, success],
@@ -135,7 +135,7 @@ export const REHEARSALS: Readonly<Record<string, Rehearsal>> = {
       stack.faults.use(refuse("GetObject", "runners/large/r-deferred/", 503, "SlowDown"));
       await runInARow(stack);
     },
-    shows: [/deferred: 1\s+\(failed\)/, /SlowDown/],
+    shows: [/deferred: 1\s+\(failed\)/, /SlowDown/, /deferred 1\s+\(in\s+3\s+runs\s+in\s+a\s+row,\s+for\s/],
     cure: async ({ faults }) => faults.clear(),
     after: [success],
   },
