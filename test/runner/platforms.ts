@@ -21,10 +21,10 @@ const NODE_24: Omit<Platform, "shell"> = {
   tools: [],
 };
 
-/** Every Node, by the shell that is `sh` on Debian and Ubuntu. */
+/** Every Node, by the shell that is `sh` on Debian and Ubuntu. An ordinary change works on all of them or on none: the gate tries the older ones. */
 export const NODES: readonly Platform[] = [
-  { ...NODE_24, name: "Node 20", node: nodePath(20), shell: ["dash"], tools: ["dash", "node-20"] },
-  { ...NODE_24, name: "Node 22", node: nodePath(22), shell: ["dash"], tools: ["dash", "node-22"] },
+  { ...NODE_24, name: "Node 20", node: nodePath(20), shell: ["dash"], tools: ["dash", "node-20", "gate"] },
+  { ...NODE_24, name: "Node 22", node: nodePath(22), shell: ["dash"], tools: ["dash", "node-22", "gate"] },
   { ...NODE_24, shell: ["dash"], tools: ["dash"] },
 ];
 
