@@ -19,7 +19,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type LifeRecord, lifeOf, parseRecord } from "../../runner/life.ts";
 import { ownSpool } from "../../runner/owner.ts";
 import { installRunner, JOB, launch, type Settings, startCloud } from "./fleet.ts";
-import { describePlatforms, ONE, type Platform, SHELLS } from "./platforms.ts";
+import { ANY, describePlatforms, type Platform, SHELLS } from "./platforms.ts";
 import { startStub } from "./stub-server.ts";
 
 let cloud: Awaited<ReturnType<typeof startCloud>>;
@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 let count = 0;
-function newRunner(settings: Settings = {}, platform: Platform = ONE) {
+function newRunner(settings: Settings = {}, platform: Platform = ANY) {
   const name = `runner-${++count}`;
   const runner = installRunner(platform, { ...cloud.settings("large", name), ...settings });
   cleanUps.push(runner.remove);
