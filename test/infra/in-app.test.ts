@@ -13,7 +13,7 @@ import { Topic } from "aws-cdk-lib/aws-sns";
 import { Queue } from "aws-cdk-lib/aws-sqs";
 import { AwsSolutionsChecks } from "cdk-nag";
 import type { Construct } from "constructs";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { environment } from "../../contract/environment.ts";
 import { DETAIL_TYPES } from "../../contract/events.ts";
 import { propsOf, settingsOf } from "../../infra/props.ts";
@@ -255,18 +255,22 @@ test("a permissions boundary and tags reach everything that can have them", () =
 });
 
 describe("what is not wanted is left out:", () => {
-  test.each<[keyof RunnerMetricsProps, string[]]>([
-    ["alarms", ["AWS::CloudWatch::Alarm", "AWS::SNS::Topic"]],
-    ["dashboard", ["AWS::CloudWatch::Dashboard", "AWS::Logs::QueryDefinition"]],
-    ["instanceProfiles", ["AWS::IAM::InstanceProfile"]],
-    ["runnerRoles", ["AWS::IAM::InstanceProfile"]],
-    ["schemaRegistry", ["AWS::EventSchemas::Registry"]],
-    ["endedInstances", ["AWS::Lambda::Permission"]],
-  ])("%s", (name, types) => {
-    const app = createApp();
-    const off = withMetrics(app, "Without", () => ({ [name]: false }));
-    const on = withMetrics(app, "With", () => ({ [name]: true }));
-    const [without, having] = [Template.fromStack(off.stack), Template.fromStack(on.stack)];
+  const TYPES: Partial<Record<keyof RunnerMetricsProps, string[]>> = {
+    alarms: ["AWS::CloudWatch::Alarm", "AWS::SNS::Topic"],
+    dashboard: ["AWS::CloudWatch::Dashboard", "AWS::Logs::QueryDefinition"],
+    instanceProfiles: ["AWS::IAM::InstanceProfile"],
+    runnerRoles: ["AWS::IAM::InstanceProfile"],
+    schemaRegistry: ["AWS::EventSchemas::Registry"],
+    endedInstances: ["AWS::Lambda::Permission"],
+  };
+  let having: Template;
+  beforeAll(() => {
+    const all = Object.fromEntries(Object.keys(TYPES).map((name) => [name, true]));
+    having = Template.fromStack(withMetrics(createApp(), "With", () => all).stack);
+  });
+
+  test.each(Object.entries(TYPES))("%s", (name, types) => {
+    const without = Template.fromStack(withMetrics(createApp(), "Without", () => ({ [name]: false })).stack);
     for (const type of types) {
       without.resourceCountIs(type, 0);
       expect(Object.keys(resources(having, type)), type).not.toEqual([]);
