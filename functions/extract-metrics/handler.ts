@@ -13,9 +13,9 @@ import { traced } from "../aws/trace.ts";
 import type { Github } from "../github/github.ts";
 import type { Clock, GithubConfig, RunConfig, WorkQueue } from "../ports.ts";
 import { FINISHING_MILLISECONDS, run } from "../run/run.ts";
-import { type Summary, violatedInvariants } from "../run/summary.ts";
+import type { Summary } from "../run/summary.ts";
 import { readConfig } from "./config.ts";
-import { type MetricValue, metricsOf, metricsOfWorker } from "./report.ts";
+import { logLines, type MetricValue, metricsOf, metricsOfWorker } from "./report.ts";
 import { isOfQueue, readWork } from "./worker.ts";
 
 const config = readConfig(process.env);
@@ -119,10 +119,8 @@ function report(summary: Summary, durationMilliseconds: number, of: "run" | "wor
     values.filter(({ name }) => RUN_METRICS[name].ofAllFlavors),
     {},
   );
-  logger.info(of, { summary, durationMilliseconds });
-  const violated = violatedInvariants(summary);
-  if (violated.length > 0)
-    logger.error("The run violated an invariant: this is a bug", { violatedInvariants: violated, summary });
+  for (const { level, message, details } of logLines(summary, durationMilliseconds, of))
+    logger[level](message, details);
 }
 
 function publish(values: readonly MetricValue[], dimensions: Record<string, string>): void {

@@ -63,6 +63,25 @@ export function metricsOfWorker(summary: Summary, durationMilliseconds: number):
   return [{ name: "WorkerDuration", unit: RUN_METRICS.WorkerDuration.unit, value: durationMilliseconds }, ...values];
 }
 
+/** A line of the log. */
+export interface LogLine {
+  readonly level: "info" | "error";
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** What a run or a worker logs at its end: its summary, and an error if it violated an invariant. */
+export function logLines(summary: Summary, durationMilliseconds: number, of: "run" | "worker"): LogLine[] {
+  const violated = violatedInvariants(summary);
+  const message = "The run violated an invariant: this is a bug";
+  return [
+    { level: "info", message: of, details: { summary, durationMilliseconds } },
+    ...(violated.length > 0
+      ? [{ level: "error" as const, message, details: { violatedInvariants: violated, summary } }]
+      : []),
+  ];
+}
+
 /** Without GitHub, its metrics have no series. */
 function githubValues({ github, verifications, jobMetricsUnknown, runnersUnknown }: Summary): [MetricName, number][] {
   if (!github) return [];

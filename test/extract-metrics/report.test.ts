@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { namesOf } from "../../contract/reasons.ts";
 import { RUN_METRICS } from "../../contract/run-metrics.ts";
-import { metricsOf, metricsOfWorker } from "../../functions/extract-metrics/report.ts";
+import { logLines, metricsOf, metricsOfWorker } from "../../functions/extract-metrics/report.ts";
 import { emptySummary, type Summary } from "../../functions/run/summary.ts";
 
 const EMPTY = emptySummary("large");
@@ -36,6 +36,17 @@ test("an empty run writes those that every run writes, and its duration in milli
 test("objects that were denied to us and those that S3 failed to delete are not deleted", () => {
   const objects = { ...EMPTY.objects, denied: 2, failed: 3 };
   expect(valuesOf({ ...EMPTY, objects }).get("ObjectsNotDeleted")).toBe(5);
+});
+
+test("a run logs its summary, and an error that names the rule if it violated one", () => {
+  const details = { summary: EMPTY, durationMilliseconds: 7 };
+  expect(logLines(EMPTY, 7, "run")).toEqual([{ level: "info", message: "run", details }]);
+  const [, error, ...others] = logLines({ ...EMPTY, listed: 1 }, 7, "worker");
+  expect(others).toEqual([]);
+  expect(error).toMatchObject({
+    level: "error",
+    details: { violatedInvariants: ["every listed storage has one outcome"], summary: { listed: 1 } },
+  });
 });
 
 test("a rule that a run violated is counted", () => {
