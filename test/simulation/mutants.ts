@@ -620,8 +620,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the end is the last record",
     file: "functions/domain/instance-ends.ts",
-    find: ".toSorted((one, other) => one.time - other.time)",
-    replace: ".toSorted((one, other) => other.time - one.time)",
+    find: "one.time - other.time ||",
+    replace: "other.time - one.time ||",
   },
   {
     name: "any warning explains any end",

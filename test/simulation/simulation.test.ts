@@ -1,8 +1,10 @@
 /** A hundred seeds and a sample of the small worlds, in seconds; `npm run test:all -- simulate` plays the rest. */
 
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { effort } from "../effort.ts";
 import { playSeeds } from "./batch.ts";
+import { MUTANTS } from "./mutants.ts";
 import { printHistory } from "./print.ts";
 import { playSeed } from "./seed.ts";
 import { playSmallWorld, SMALL_WORLDS_COUNT } from "./small-worlds.ts";
@@ -32,4 +34,8 @@ describe("the simulator", () => {
     const [once, twice] = [await playSeed(7), await playSeed(7)];
     expect(printHistory(twice.history)).toBe(printHistory(once.history));
   });
+});
+
+it.each(MUTANTS)("has one place in $file for the planted bug: $name", ({ file, find }) => {
+  expect(readFileSync(new URL(`../../${file}`, import.meta.url), "utf8").split(find)).toHaveLength(2);
 });
