@@ -18,7 +18,7 @@ export default defineConfig({
       "test/storage/**/*.test.ts",
     ],
     testNamePattern:
-      /^(?!.*(100,000|linear|over HTTP|url-encoded|small worlds|Expires|20,000|every file, folder|variable of the env))/,
+      /^(?!.*(100,000|linear|over HTTP|url-encoded|small worlds|Expires|20,000|every file, folder|variable of the env|has one place in))/,
     env: { SIMULATION_SEEDS: "60" },
     tags: toolTags,
     environment: "node",
