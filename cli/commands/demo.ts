@@ -18,7 +18,7 @@ export function demoCommand(): Command {
       if (Number.parseInt(process.versions.node, 10) < NODE_MIN) {
         throw new Error(`the demo runs the collector's code, which needs Node ${NODE_MIN} or later`);
       }
-      // Before a fleet has lived for nothing.
+      // First of all: without it there is no report, which comes last.
       await loadDuckDb();
       const { demo } = await import("../../local/demo/demo.ts");
       if (!(await demo({ ...options, port }))) process.exitCode = EXIT_CODES.problemFound;

@@ -125,8 +125,7 @@ async function showOneRun({ endpoint, local, github, s3, receiver }: Place): Pro
   const fleet = { s3, bucket: NAME, flavor: FLAVOR, endpoint };
   const recorder = await createRecorder(RUNNER_PROGRAM, fleet);
   say("Honest runners use the program in runner/.");
-  await live(fleet, recorder.record, printMember);
-  await recorder.end();
+  await live(fleet, recorder.record, printMember).finally(() => recorder.end());
   doJobs(github);
 
   title("2. The Lambda's handler makes one run");
