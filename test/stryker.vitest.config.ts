@@ -22,6 +22,8 @@ export default defineConfig({
     env: { SIMULATION_SEEDS: "60" },
     tags: toolTags,
     environment: "node",
+    // One start for all files of a mutant: the tests leave nothing behind.
+    isolate: false,
     testTimeout: 30_000,
   },
 });
