@@ -17,7 +17,7 @@ export function listPage(
   if (Number.isNaN(date)) throw incompleteAnswer(doing, "it has no date");
   const isComplete = Name && EncodingType === "url" && KeyCount === Contents.length && IsTruncated === Boolean(token);
   if (!isComplete) throw incompleteAnswer(doing, "a field is missing or wrong");
-  if (token && "token" in from && token === from.token) throw incompleteAnswer(doing, "a token is repeated");
+  if ("token" in from && token === from.token) throw incompleteAnswer(doing, "a token is repeated");
   let last = from.after ?? "";
   const objects = Contents.map((listed): ListedObject => {
     const { Key, Size: size, ETag: etag, LastModified, StorageClass: storageClass = "STANDARD" } = listed;
