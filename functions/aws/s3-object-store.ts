@@ -10,6 +10,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import type { DeleteResult } from "../../contract/reasons.ts";
+import { mapConcurrently } from "../concurrency.ts";
 import type { ObjectStore, ObjectVersion, Refusal } from "../ports.ts";
 import type { Clients } from "./clients.ts";
 import { deleteResults, headOfHeaders, listPage, objectHead } from "./s3-answers.ts";
@@ -118,13 +119,10 @@ export function s3ObjectStore(
       const batch = objects.filter(({ key }) => BATCHABLE_KEY.test(key));
       const singles = objects.filter(({ key }) => !BATCHABLE_KEY.test(key));
       for (const [object, result] of await deleteBatch(client, bucket, batch)) results.set(object, result);
-      for (let from = 0; from < singles.length; from += SINGLE_DELETES) {
-        const some = singles.slice(from, from + SINGLE_DELETES);
-        const deleted = await Promise.all(some.map((object) => deleteSingle(client, bucket, object)));
-        some.forEach((object, index) => {
-          results.set(object, deleted[index] ?? "failed");
-        });
-      }
+      const deletes = mapConcurrently(singles, SINGLE_DELETES, async (object) => {
+        return [object, await deleteSingle(client, bucket, object)] as const;
+      });
+      for await (const [object, result] of deletes) results.set(object, result);
       return objects.map((object) => results.get(object) ?? "failed");
     },
   };
@@ -133,15 +131,12 @@ export function s3ObjectStore(
 /** When S3 answered, from the header `Date`, which the SDK does not return; NaN if the answer has none. */
 function dateOfAnswer(command: ListObjectsV2Command): () => number {
   let date = Number.NaN;
-  command.middlewareStack.add(
-    (next) => async (args) => {
-      const result = await next(args);
-      const { headers } = result.response as { headers?: Record<string, string> };
-      date = Date.parse(headers?.date ?? "");
-      return result;
-    },
-    { step: "deserialize", priority: "low" },
-  );
+  command.middlewareStack.add((next) => async (args) => {
+    const result = await next(args);
+    const { headers } = result.response as { headers: Record<string, string> };
+    date = Date.parse(headers.date ?? "");
+    return result;
+  });
   return () => date;
 }
 
