@@ -54,7 +54,7 @@ export function createClients(
   // An uploader sets it, nobody here reads it, and the SDK throws at one that is empty.
   const withoutExpires: Parameters<typeof s3.middlewareStack.add>[0] = (next) => async (args) => {
     const result = await next(args);
-    delete (result.response as { headers?: Record<string, string> }).headers?.expires;
+    delete (result.response as { headers: Record<string, string> }).headers.expires;
     return result;
   };
   s3.middlewareStack.add(withoutExpires, { step: "deserialize", priority: "low" });

@@ -1,5 +1,9 @@
+import { GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
 import { afterEach, expect, test, vi } from "vitest";
 import { createClients } from "../../functions/aws/clients.ts";
+import { startHttpWorld } from "../worlds/http.ts";
+import { BUCKET } from "../worlds/memory.ts";
+import { handlerConfig } from "./request-handler.ts";
 
 const CONCURRENCY = 8;
 const clients = createClients(CONCURRENCY, true);
@@ -8,23 +12,42 @@ const both = [
   ["EventBridge", clients.eventBridge],
 ] as const;
 
-/** The SDK's handler of requests makes its configuration with the first one. */
-async function handlerConfig({ requestHandler }: { requestHandler: object }): Promise<{ logger?: Console }> {
-  const handler = requestHandler as { handle(request: object): Promise<unknown>; httpHandlerConfigs(): object };
-  await handler.handle({}).catch(() => {});
-  return handler.httpHandlerConfigs();
-}
-
 afterEach(() => vi.restoreAllMocks());
 
-test.each(both)("%s: a connection has 3 s, an answer 5 s, and a call three attempts", async (_, { config }) => {
-  expect(await handlerConfig(config)).toMatchObject({
-    connectionTimeout: 3_000,
-    requestTimeout: 5_000,
-    socketTimeout: 5_000,
-    throwOnRequestTimeout: true,
-  });
-  expect(await config.maxAttempts()).toBe(3);
+test.each(both)(
+  "%s: a connection has 3 s, an answer 5 s, and a call three attempts of the SDK's standard mode",
+  async (_, { config }) => {
+    const handler = await handlerConfig(config);
+    expect(handler).toMatchObject({
+      connectionTimeout: 3_000,
+      requestTimeout: 5_000,
+      socketTimeout: 5_000,
+      throwOnRequestTimeout: true,
+    });
+    expect(await config.maxAttempts()).toBe(3);
+    expect(config.retryMode).toBe("standard");
+    expect(handler.httpAgent).toBe(clients.connections.httpAgent);
+    expect(handler.httpsAgent).toBe(clients.connections.httpsAgent);
+  },
+);
+
+test("an answer has the time that is given", async () => {
+  const impatient = createClients(CONCURRENCY, true, 700);
+  for (const { config } of [impatient.s3, impatient.eventBridge]) {
+    expect(await handlerConfig(config)).toMatchObject({ requestTimeout: 700, socketTimeout: 700 });
+  }
+});
+
+test.each([true, false])("the bucket stands in the path only where that is asked for: %s", async (usePathStyle) => {
+  expect(createClients(CONCURRENCY, usePathStyle).s3.config.forcePathStyle).toBe(usePathStyle);
+});
+
+test("uploads and downloads have the SDK's checksums only where S3 demands them", async () => {
+  const { requestChecksumCalculation, responseChecksumValidation } = clients.s3.config;
+  expect([await requestChecksumCalculation(), await responseChecksumValidation()]).toEqual([
+    "WHEN_REQUIRED",
+    "WHEN_REQUIRED",
+  ]);
 });
 
 test("a runner in progress reads its four files at once", () => {
@@ -39,4 +62,20 @@ test.each(both)("%s: the SDK's warnings, which quote what an uploader wrote, go 
     for (const level of ["debug", "info", "warn", "error"] as const) logger[level]("what an uploader wrote");
   }
   for (const spy of said) expect(spy).not.toHaveBeenCalled();
+});
+
+test("an object is read whatever its uploader says of when it expires", async () => {
+  const world = await startHttpWorld();
+  world.s3.plant(BUCKET, "k", { body: Buffer.from("text") });
+  world.faults.use(() => ({
+    kind: "changed-answer",
+    change: (reply) => ({ ...reply, headers: { ...reply.headers, expires: "" } }),
+  }));
+  const object = { Bucket: BUCKET, Key: "k" };
+  const head = await world.clients.s3.send(new HeadObjectCommand(object));
+  const { Body, ...answer } = await world.clients.s3.send(new GetObjectCommand(object));
+  expect(await Body?.transformToString()).toBe("text");
+  for (const { Expires, ExpiresString } of [head, answer])
+    expect([Expires, ExpiresString]).toEqual([undefined, undefined]);
+  await world.close();
 });
