@@ -1,6 +1,6 @@
-import { createSocket, type Socket } from "node:dgram";
+import { createSocket, Socket } from "node:dgram";
 import { once } from "node:events";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { traced } from "../../functions/aws/trace.ts";
 
 let daemon: Socket;
@@ -16,7 +16,11 @@ beforeEach(async () => {
     _X_AMZN_TRACE_ID: "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a:0",
   };
 });
-afterEach(() => void daemon.close());
+afterEach(() => {
+  daemon.close();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 const asCount = (count: number) => ({ count });
 
@@ -37,27 +41,56 @@ async function documents(): Promise<unknown[]> {
     });
 }
 
+const ID = expect.stringMatching(/^[0-9a-f]{16}$/);
+
+/** What every subsegment says that takes from 10.5 s to 12.25 s after the epoch. */
+const SUBSEGMENT = {
+  name: "run",
+  id: ID,
+  trace_id: "1-5759e988-bd862e3fe1be46a994272793",
+  parent_id: "53995c3f42cd8ad8",
+  type: "subsegment",
+  start_time: 10.5,
+  end_time: 12.25,
+};
+
+/** A body that takes that long. */
+async function during<Result>(end: () => Result): Promise<Result> {
+  vi.setSystemTime(12_250);
+  return end();
+}
+
 test("a traced function is a subsegment of Lambda's segment, with annotations", async () => {
-  const before = Date.now() / 1000;
-  expect(await traced("run", { Flavor: "large" }, async () => 7, asCount, env)).toBe(7);
-  const [document] = await documents();
-  expect(document).toEqual({
-    name: "run",
-    id: expect.stringMatching(/^[0-9a-f]{16}$/),
-    trace_id: "1-5759e988-bd862e3fe1be46a994272793",
-    parent_id: "53995c3f42cd8ad8",
-    type: "subsegment",
-    start_time: expect.closeTo(before, 0),
-    end_time: expect.closeTo(before, 0),
-    annotations: { Flavor: "large", count: 7 },
-  });
+  vi.useFakeTimers({ toFake: ["Date"], now: 10_500 });
+  expect(await traced("run", { Flavor: "large" }, () => during(() => 7), asCount, env)).toBe(7);
+  expect(await documents()).toEqual([{ ...SUBSEGMENT, annotations: { Flavor: "large", count: 7 } }]);
 });
 
-test("an error is a fault, and is thrown", async () => {
-  const failed = traced("run", {}, () => Promise.reject(new TypeError("x".repeat(1_000))), asCount, env);
-  await expect(failed).rejects.toThrow(TypeError);
-  const exception = { id: expect.stringMatching(/^[0-9a-f]{16}$/), type: "TypeError", message: "x".repeat(300) };
-  expect(await documents()).toMatchObject([{ fault: true, cause: { exceptions: [exception] } }]);
+test.each<[string, unknown, object]>([
+  ["an error", new TypeError("x".repeat(1_000)), { type: "TypeError", message: "x".repeat(300) }],
+  ["what is no error", "text", { type: "Error", message: "text" }],
+])("%s is a fault, and is thrown", async (_, thrown, exception) => {
+  vi.useFakeTimers({ toFake: ["Date"], now: 10_500 });
+  const body = () =>
+    during(() => {
+      throw thrown;
+    });
+  await expect(traced("run", { Flavor: "large" }, body, asCount, env)).rejects.toBe(thrown);
+  expect(await documents()).toEqual([
+    {
+      ...SUBSEGMENT,
+      annotations: { Flavor: "large" },
+      fault: true,
+      cause: { exceptions: [{ id: ID, ...exception }] },
+    },
+  ]);
+});
+
+test("without another environment, it is the process's", async () => {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  await traced("run", {}, async () => 7, asCount);
+  vi.unstubAllEnvs();
+  expect(await documents()).toHaveLength(1);
 });
 
 test.each([
@@ -68,7 +101,9 @@ test.each([
   ["is absent", { _X_AMZN_TRACE_ID: "" }],
   ["has no parent", { _X_AMZN_TRACE_ID: "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1" }],
   ["has no root", { _X_AMZN_TRACE_ID: "Parent=53995c3f42cd8ad8;Sampled=1" }],
+  ["does not exist", { _X_AMZN_TRACE_ID: undefined }],
   ["has no daemon", { AWS_XRAY_DAEMON_ADDRESS: "" }],
+  ["has no address of a daemon", { AWS_XRAY_DAEMON_ADDRESS: undefined }],
 ])("nothing is sent if the trace %s", async (_, changes) => {
   expect(await traced("run", {}, async () => 7, asCount, { ...env, ...changes })).toBe(7);
   expect(await documents()).toEqual([]);
@@ -79,5 +114,32 @@ test.each(["127.0.0.1:1", "host.invalid:2000", "127.0.0.1:99999"])(
   async (address) => {
     const unreachable = { ...env, AWS_XRAY_DAEMON_ADDRESS: address };
     expect(await traced("run", {}, async () => 7, asCount, unreachable)).toBe(7);
+  },
+);
+
+test.each([
+  ["udp:", ""],
+  ["", "x"],
+  ["", ":"],
+])("an address that is more than host and port is none: %s…%s", async (before, after) => {
+  const address = `${before}${env.AWS_XRAY_DAEMON_ADDRESS}${after}`;
+  await traced("run", {}, async () => 7, asCount, { ...env, AWS_XRAY_DAEMON_ADDRESS: address });
+  expect(await documents()).toEqual([]);
+});
+
+test("a socket that gets no port is no failure", async () => {
+  vi.spyOn(Socket.prototype, "bind").mockImplementation(function (this: Socket) {
+    process.nextTick(() => this.emit("error", new Error("no port")));
+    return this;
+  });
+  expect(await traced("run", {}, async () => 7, asCount, env)).toBe(7);
+});
+
+test.each(["127.0.0.1:2000", "127.0.0.1:99999"])(
+  "no socket is left open, whether %s can be reached",
+  async (address) => {
+    const close = vi.spyOn(Socket.prototype, "close");
+    await traced("run", {}, async () => 7, asCount, { ...env, AWS_XRAY_DAEMON_ADDRESS: address });
+    expect(close).toHaveBeenCalledTimes(1);
   },
 );
