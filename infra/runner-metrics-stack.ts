@@ -51,7 +51,7 @@ export class RunnerMetricsStack extends Stack {
   private outputs(): Record<string, string | undefined> {
     const { bucket, eventBus, metricsNamespace, alarmTopic, extractMetrics, eventLog, githubSecret, dashboard } =
       this.runnerMetrics;
-    const { deadLetterQueue, workQueue, schedules, operatorAccess, replayArchiveArn, recordInstanceEnds } =
+    const { deadLetterQueue, workQueue, schedules, operatorAccess, replayArchiveArn, recordInstanceEnds, eventTable } =
       this.runnerMetrics;
     const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => {
       const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
@@ -67,6 +67,7 @@ export class RunnerMetricsStack extends Stack {
       EventBusName: eventBus.eventBusName,
       EventBusArn: eventBus.eventBusArn,
       ReplayArchiveArn: replayArchiveArn,
+      EventDatabaseName: eventTable.databaseName,
       MetricsNamespace: metricsNamespace,
       AlarmTopicArn: alarmTopic?.topicArn,
       FunctionName: extractMetrics.function.functionName,

@@ -80,6 +80,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly workQueue?: IQueue | undefined;
   /** The schedules: `groupName` is that of their group. */
   readonly schedules: Schedules;
+  /** The archive of events as a table for Athena: `events` in the database `databaseName`. */
+  readonly eventTable: EventTable;
   /** The log of all events: `logGroup`. */
   readonly eventLog: EventLog;
   /** The topic of the alarms; absent without alarms. */
@@ -120,7 +122,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
     this.eventBus = eventBus.bus;
     if (settings.archiveRetentionDays > 0 && !settings.emulator)
       this.replayArchiveArn = eventBus.archive(this.events, settings.archiveRetentionDays);
-    new EventTable(this, "EventTable", { ...settings, bucket: this.bucket, flavors: this.flavors });
+    this.eventTable = new EventTable(this, "EventTable", { ...settings, bucket: this.bucket, flavors: this.flavors });
     if (settings.schemaRegistry) new EventSchemas(this, "EventSchemas");
 
     const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;

@@ -34,10 +34,10 @@ export const MOTO: Release = {
   environment: () => ({}),
 };
 
-/** Runs Lambda functions and fires schedules. */
+/** Runs Lambda functions and fires schedules. Its Athena runs SQL in DuckDB, if that is there. */
 export const MINISTACK: Release = {
   name: "ministack",
-  packages: ["ministack==1.5.33"],
+  packages: ["ministack==1.5.33", "duckdb==2.0.1"],
   pythonMinor: 10,
   command: () => ["bin/ministack"],
   health: "/_ministack/health",

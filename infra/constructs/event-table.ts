@@ -21,11 +21,15 @@ export interface EventTableProps {
  * to add them. The table holds no data: it goes with the stack, and the events stay in the bucket.
  */
 export class EventTable extends Construct {
+  /** Glue's database, whose one table is `events`. */
+  readonly databaseName: string;
+
   constructor(scope: Construct, id: string, props: EventTableProps) {
     super(scope, id);
     const catalogId = Stack.of(this).account;
     // Athena's names have lower case letters, digits and underscores.
     const databaseName = Names.uniqueResourceName(this, { maxLength: 64, separator: "_" }).toLowerCase();
+    this.databaseName = databaseName;
     const description = "Events of runner-metrics";
     const database = new CfnDatabase(this, "Database", {
       catalogId,

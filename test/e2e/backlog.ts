@@ -5,6 +5,12 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
+import {
+  AthenaClient,
+  GetQueryExecutionCommand,
+  GetQueryResultsCommand,
+  StartQueryExecutionCommand,
+} from "@aws-sdk/client-athena";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -32,12 +38,13 @@ const { directory, client, env, stop } = await startMiniStack("backlog");
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false });
 const lambda = new LambdaClient({ ...client, requestHandler: { requestTimeout: 120_000 }, maxAttempts: 1 });
+const athena = new AthenaClient(client);
 const cdk = cloudDevelopmentKit("app.ts", directory, env);
 
 try {
   await cdk.bootstrap({ runnerMetrics: SETTINGS });
   const { RunnerMetrics, Consumer } = await cdk.deploy({ runnerMetrics: SETTINGS });
-  const { BucketName: bucket = "", FunctionName = "", WorkQueueUrl = "" } = RunnerMetrics ?? {};
+  const { BucketName: bucket = "", FunctionName = "", WorkQueueUrl = "", EventDatabaseName } = RunnerMetrics ?? {};
   assert(bucket && FunctionName && WorkQueueUrl && Consumer?.QueueUrl, "the stacks lack an output");
   tell("deployed", `bucket ${bucket}, queue ${WorkQueueUrl}`);
 
@@ -65,10 +72,17 @@ try {
   const { ids, lines } = await archived(bucket);
   assert.equal(ids.size, 3 * RUNNERS);
   tell("archived", `${lines} lines, ${ids.size} ids`);
+  const counted = await query(bucket, EventDatabaseName);
+  assert.deepEqual(
+    counted,
+    ["RunnerInstalled", "RunnerStart", "RunnerStop"].map((type) => ["large", type, String(RUNNERS)]),
+  );
+  tell("counted by Athena", counted.map((row) => row.join(" ")).join(", "));
 } finally {
   s3.destroy();
   sqs.destroy();
   lambda.destroy();
+  athena.destroy();
   stop();
 }
 
@@ -129,6 +143,28 @@ async function archived(Bucket: string): Promise<{ ids: Set<string>; lines: numb
     }
   }
   return { ids, lines: count };
+}
+
+/** Events by flavor and type in the table of the archive. The emulator's SQL is DuckDB's, and it maps no column: the type has its name in the files. */
+async function query(bucket: string, Database: string | undefined): Promise<string[][]> {
+  const { QueryExecutionId } = await athena.send(
+    new StartQueryExecutionCommand({
+      QueryString: `SELECT flavor, "detail-type", count(DISTINCT detail.event_id) FROM events
+        WHERE dt >= '${new Date(began).toISOString().slice(0, 10)}' GROUP BY ALL ORDER BY ALL`,
+      QueryExecutionContext: { Database },
+      ResultConfiguration: { OutputLocation: `s3://${bucket}/athena/` },
+    }),
+  );
+  for (;;) {
+    const { QueryExecution } = await athena.send(new GetQueryExecutionCommand({ QueryExecutionId }));
+    const { State, StateChangeReason } = QueryExecution?.Status ?? {};
+    assert(State !== "FAILED" && State !== "CANCELLED", StateChangeReason);
+    if (State === "SUCCEEDED") break;
+    await sleep(200);
+  }
+  const { ResultSet } = await athena.send(new GetQueryResultsCommand({ QueryExecutionId }));
+  const [, ...rows] = ResultSet?.Rows ?? [];
+  return rows.map(({ Data = [] }) => Data.map(({ VarCharValue = "" }) => VarCharValue));
 }
 
 function tell(what: string, details: string): void {
