@@ -2,7 +2,7 @@ import { Octokit } from "@octokit/core";
 import { retry } from "@octokit/plugin-retry";
 import { throttling } from "@octokit/plugin-throttling";
 import type { Credentials, Permissions } from "./credentials.ts";
-import { GithubFailure } from "./failure.ts";
+import { GithubFailure, hasStatus } from "./failure.ts";
 import type { TimeBudget } from "./time-budget.ts";
 
 /** GitHub's largest page size. */
@@ -71,7 +71,7 @@ function createGet(octokit: Octokit, apiUrl: string, credentials: Credentials): 
     try {
       return await get(token);
     } catch (error) {
-      if (!isUnauthorized(error)) throw error;
+      if (!hasStatus(error, 401)) throw error;
       // It expired or was revoked during the run.
       return await get(await credentials.token(permissions, post, token));
     }
@@ -84,12 +84,6 @@ export function apiUrlOf(apiUrl: string, path: readonly string[]): string {
   const meant = [new URL(apiUrl).pathname.replace(/\/$/, ""), ...path].join("/");
   const url = new URL(meant, apiUrl);
   const isPlain = path.every((segment) => /^[A-Za-z0-9._-]+$/.test(segment));
-  if (!isPlain || url.pathname !== meant || url.origin !== new URL(apiUrl).origin) {
-    throw new GithubFailure("not-found");
-  }
+  if (!isPlain || url.pathname !== meant) throw new GithubFailure("not-found");
   return url.href;
-}
-
-function isUnauthorized(error: unknown): boolean {
-  return error instanceof Error && "status" in error && error.status === 401;
 }

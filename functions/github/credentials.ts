@@ -2,7 +2,7 @@ import { createSign } from "node:crypto";
 import * as z from "zod";
 import type { GithubReason } from "../../contract/reasons.ts";
 import type { Clock } from "../ports.ts";
-import { GithubFailure, reasonOf } from "./failure.ts";
+import { GithubFailure, hasStatus, reasonOf } from "./failure.ts";
 
 /** Permissions of a token, with the names of a GitHub App's permissions. */
 export type Permissions = Readonly<Record<string, "read">>;
@@ -100,7 +100,7 @@ export function createCredentials(
     const answer = await post(path, { permissions }, `Bearer ${appToken(found, clock.now())}`).catch((error) => {
       // 404: no such installation. 422: it was not granted these permissions.
       const reason = reasonOf(error);
-      throw new GithubFailure(reason === "not-found" ? "no-credentials" : isUnprocessable(error) ? "denied" : reason);
+      throw new GithubFailure(reason === "not-found" ? "no-credentials" : hasStatus(error, 422) ? "denied" : reason);
     });
     const parsed = installationToken.safeParse(answer);
     if (!parsed.success) throw new GithubFailure("invalid-answer");
@@ -148,14 +148,12 @@ function appToken({ app_id, private_key }: App, now: number): string {
 
 /**
  * A key in PEM, as GitHub gives it for download. On the way into the secret its line ends may have become blanks or `\\n`, and the whole of
- * it base64: what it says is certain all the same.
+ * it base64: what it says is certain all the same. What is no key stays none: nothing can be signed with it.
  */
 function readPem(text: string): string {
   const plain = text.includes("-----BEGIN") ? text : Buffer.from(text, "base64").toString();
   const [, label, body = ""] = /-----BEGIN ([A-Z ]+)-----([^-]*)-----END \1-----/.exec(plain) ?? [];
-  if (label === undefined) return "";
-  const lines = body.replaceAll(/\\[rn]|\s/g, "").match(/.{1,64}/g) ?? [];
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+  return `-----BEGIN ${label}-----\n${body.replaceAll(/\\[rn]|\s/g, "")}\n-----END ${label}-----`;
 }
 
 function parseJson(text: string): unknown {
@@ -164,8 +162,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isUnprocessable(error: unknown): boolean {
-  return error instanceof Error && "status" in error && error.status === 422;
 }

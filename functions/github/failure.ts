@@ -33,6 +33,11 @@ export function reasonOf(error: unknown): GithubReason {
   }
 }
 
+/** Whether a call failed because GitHub answered with this status. */
+export function hasStatus(error: unknown, status: number): boolean {
+  return error instanceof RequestError && error.status === status;
+}
+
 function isTimeout(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "TimeoutError";
 }
