@@ -55,13 +55,14 @@ export function guardedFetch(options: GuardOptions): typeof fetch {
     if (usage.requests >= requestsMax) throw new GithubFailure("request-budget");
     usage.requests++;
 
-    const isGet = init.method === "GET";
+    const { method = "GET" } = init;
+    const isGet = method === "GET";
     const cached = isGet ? memory.answers.get(url) : undefined;
     const headers = new Headers(init.headers);
     if (cached) headers.set("if-none-match", cached.etag);
     const timeout = AbortSignal.timeout(options.callTimeoutMilliseconds ?? CALL_TIMEOUT_MILLISECONDS);
     const response = await sendRequest(url, {
-      method: init.method ?? "GET",
+      method,
       headers,
       body: typeof init.body === "string" ? init.body : undefined,
       signal: AbortSignal.any([signal, timeout]),

@@ -93,9 +93,12 @@ describe("a call", () => {
   });
 
   test("without any of that is a GET, as it is with fetch", async () => {
-    const { fetch } = world();
+    answerWith({ headers: { etag: '"1"', "x-ratelimit-limit": "5000", "x-ratelimit-remaining": "1" } });
+    const { usage, memory, fetch } = world();
     expect((await fetch(`${apiUrl}/x`)).status).toBe(200);
     expect(seen).toMatchObject([{ method: "GET", body: "" }]);
+    expect(usage.rateLimit).toEqual({ limit: 5_000, remaining: 1 });
+    expect(memory.answers.size).toBe(1);
   });
 
   test("sends no body but text: Octokit's are text", async () => {
