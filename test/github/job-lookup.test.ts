@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { GithubApi } from "../../functions/github/api.ts";
+import { GithubFailure } from "../../functions/github/failure.ts";
 import { createJobLookup } from "../../functions/github/job-lookup.ts";
 import type { LocalJob } from "../../local/github.ts";
 import { claimOf, QUEUED_80_SECONDS, REPOSITORY, RUN_ID, startGithubWorld } from "./github-world.ts";
@@ -310,5 +311,194 @@ describe("what is asked", () => {
     github.addJobs(REPOSITORY, RUN_ID, [{ runner: "r-1" }]);
     expect(await startRun().jobs.find(claimOf("r-1"))).toMatchObject({ conclusion: "success" });
     expect(asked()).toHaveLength(1);
+  });
+});
+
+/** A lookup whose every page is the next of these; an error fails. `asked` gets the path and the page's number. */
+function lookupOf(pages: readonly unknown[], mayFetchNextPage = () => true) {
+  const asked: unknown[] = [];
+  const api: GithubApi = {
+    within: (task) => task(),
+    async get(path, query, permissions) {
+      const answer = pages[asked.length];
+      asked.push([path.join("/"), query, permissions]);
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  };
+  const { jobsOf } = createJobLookup(api, new Set(["acme"]), mayFetchNextPage);
+  const find = (claim: { repository?: string; workflow_run_id?: string } = {}) =>
+    jobsOf(claimOf("r-1", { workflow_run_id: "7", ...claim }));
+  return { asked, jobsOf, find };
+}
+
+const JOB = { run_id: 7, status: "queued", created_at: "2026-11-27T09:00:00Z" };
+const KEPT = {
+  status: "queued",
+  created_at: "2026-11-27T09:00:00Z",
+  runner_name: null,
+  started_at: null,
+  conclusion: null,
+};
+
+describe("GitHub's answer", () => {
+  test("is read with the fields that are used, and of long texts the begin", async () => {
+    const long = "x".repeat(1_001);
+    const full = {
+      ...JOB,
+      id: 9_007_199_254_740_993n,
+      name: long,
+      labels: [long, "large"],
+      run_attempt: 2,
+      runner_name: "r-1",
+      started_at: "2026-11-27T09:00:01Z",
+      conclusion: "success",
+      steps: [{ name: "Set up job", conclusion: "success", number: 1 }],
+      head_sha: "of no use",
+    };
+    const { find } = lookupOf([{ total_count: 2, jobs: [full, JOB], other: 1 }]);
+    expect(await find()).toEqual({
+      jobs: [
+        {
+          id: "9007199254740993",
+          name: "x".repeat(1_000),
+          labels: ["x".repeat(1_000), "large"],
+          run_attempt: 2,
+          status: "queued",
+          runner_name: "r-1",
+          created_at: "2026-11-27T09:00:00Z",
+          started_at: "2026-11-27T09:00:01Z",
+          conclusion: "success",
+          steps: "some",
+        },
+        KEPT,
+      ],
+    });
+  });
+
+  test("may hold steps that have not ended, and nothing where it has no value", async () => {
+    const nothing = {
+      runner_name: null,
+      started_at: null,
+      conclusion: null,
+      labels: [],
+      steps: [{ name: "Set up job" }],
+    };
+    const { find } = lookupOf([{ total_count: 1, jobs: [{ ...JOB, ...nothing }] }]);
+    expect(await find()).toEqual({ jobs: [{ ...KEPT, labels: [], steps: "some" }] });
+  });
+
+  test("may hold as many as 100 labels, and no steps", async () => {
+    const labels = Array.from({ length: 100 }, (_, index) => `label-${index}`);
+    const { find } = lookupOf([{ total_count: 1, jobs: [{ ...JOB, labels, steps: [] }] }]);
+    expect(await find()).toEqual({ jobs: [{ ...KEPT, labels, steps: "none" }] });
+  });
+
+  test("may be that there are no jobs", async () => {
+    expect(await lookupOf([{ total_count: 0, jobs: [] }]).find()).toEqual({ jobs: [] });
+  });
+
+  test.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["text", "<html>"],
+    ["no number of jobs", { jobs: [JOB] }],
+    ["a negative number of jobs", { total_count: -1, jobs: [] }],
+    ["half a job", { total_count: 0.5, jobs: [JOB] }],
+    ["no jobs", { total_count: 0 }],
+    ["jobs that are none", { total_count: 1, jobs: [7] }],
+    ["a job of another workflow run", { total_count: 2, jobs: [JOB, { ...JOB, run_id: 8 }] }],
+    ["a job of no workflow run", { total_count: 1, jobs: [{ ...JOB, run_id: undefined }] }],
+    ["a workflow run whose id is text", { total_count: 1, jobs: [{ ...JOB, run_id: "7" }] }],
+    ["a job whose id is text", { total_count: 1, jobs: [{ ...JOB, id: "7" }] }],
+    ["a name that is none", { total_count: 1, jobs: [{ ...JOB, name: 7 }] }],
+    ["101 labels", { total_count: 1, jobs: [{ ...JOB, labels: Array(101).fill("x") }] }],
+    ["half an attempt", { total_count: 1, jobs: [{ ...JOB, run_attempt: 1.5 }] }],
+    ["a job without a status", { total_count: 1, jobs: [{ ...JOB, status: undefined }] }],
+    ["a job that was never created", { total_count: 1, jobs: [{ ...JOB, created_at: null }] }],
+    ["a runner that has no text for a name", { total_count: 1, jobs: [{ ...JOB, runner_name: 7 }] }],
+    ["a start that is a number", { total_count: 1, jobs: [{ ...JOB, started_at: 7 }] }],
+    ["a conclusion that is none", { total_count: 1, jobs: [{ ...JOB, conclusion: true }] }],
+  ])("is invalid if it holds %s", async (_, answer) => {
+    expect(await lookupOf([answer]).find()).toEqual({ jobs: [], unknown: "invalid-answer" });
+  });
+});
+
+describe("pages", () => {
+  const PAGE = Array(100).fill(JOB);
+
+  test("are read until there are as many jobs as GitHub says, each with the permission to read Actions", async () => {
+    const { asked, find } = lookupOf([
+      { total_count: 201, jobs: PAGE },
+      { total_count: 200, jobs: PAGE },
+    ]);
+    expect(await find()).toEqual({ jobs: Array(200).fill(KEPT) });
+    const path = "repos/acme/widgets/actions/runs/7/jobs";
+    const query = { filter: "all", per_page: "100" };
+    expect(asked).toEqual([
+      [path, { ...query, page: "1" }, { actions: "read" }],
+      [path, { ...query, page: "2" }, { actions: "read" }],
+    ]);
+  });
+
+  test.each<[string, unknown, string, number]>([
+    ["is empty though there should be more", { total_count: 101, jobs: [] }, "invalid-answer", 100],
+    ["can't be had", new GithubFailure("time-budget"), "time-budget", 100],
+    ["is of another form", {}, "invalid-answer", 0],
+  ])("are not all known if one %s", async (_, second, unknown, known) => {
+    const { find } = lookupOf([{ total_count: 101, jobs: PAGE }, second]);
+    expect(await find()).toEqual({ jobs: Array(known).fill(KEPT), unknown });
+  });
+
+  test("are asked about before each but the first", async () => {
+    let count = 0;
+    const pages = Array(4).fill({ total_count: 1_000, jobs: PAGE });
+    const { asked, find } = lookupOf(pages, () => ++count < 3);
+    expect(await find()).toEqual({ jobs: Array(300).fill(KEPT), unknown: "request-budget" });
+    expect([asked.length, count]).toEqual([3, 3]);
+  });
+
+  test("are asked for once, also where they could not be had, whatever the case of the repository", async () => {
+    const { asked, find } = lookupOf([new GithubFailure("denied")]);
+    const found = await Promise.all([find(), find({ repository: "ACME/Widgets" })]);
+    expect([...found, await find()]).toEqual(Array(3).fill({ jobs: [], unknown: "denied" }));
+    expect(asked).toHaveLength(1);
+  });
+
+  test("of other workflow runs and repositories are others", async () => {
+    const { asked, find } = lookupOf([undefined, undefined, undefined]);
+    await find();
+    await find({ workflow_run_id: "8" });
+    await find({ repository: "acme/other" });
+    expect(asked).toHaveLength(3);
+  });
+
+  test("are waited for within the run's time budget", async () => {
+    const api: GithubApi = {
+      within: () => Promise.reject(new GithubFailure("time-budget")),
+      get: async () => undefined,
+    };
+    const found = await createJobLookup(api, new Set(["acme"]), () => true).jobsOf(claimOf("r-1"));
+    expect(found).toEqual({ jobs: [], unknown: "time-budget" });
+  });
+});
+
+describe("nobody is asked", () => {
+  test("for a runner without a job", async () => {
+    const { asked, jobsOf } = lookupOf([]);
+    const { preJob: _, ...metrics } = claimOf("r-1");
+    expect(await jobsOf(metrics)).toEqual({ jobs: [], unknown: "owner-not-allowed" });
+    expect(asked).toEqual([]);
+  });
+
+  test.each(["0", "01", "1".repeat(20)])("for a workflow run that GitHub can't have: %s", async (workflow_run_id) => {
+    const { asked, find } = lookupOf([]);
+    expect(await find({ workflow_run_id })).toEqual({ jobs: [], unknown: "not-found" });
+    expect(asked).toEqual([]);
+  });
+
+  test("but for one with the largest id", async () => {
+    const { asked, find } = lookupOf([new GithubFailure("denied")]);
+    await find({ workflow_run_id: "9".repeat(19) });
+    expect(asked).toHaveLength(1);
   });
 });

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { GithubApi } from "../../functions/github/api.ts";
+import { GithubFailure } from "../../functions/github/failure.ts";
+import { createRunnerLookup } from "../../functions/github/runner-lookup.ts";
 import type { LocalRunner } from "../../local/github.ts";
 import { createWorld, FILES } from "../worlds/memory.ts";
 import { startGithubWorld } from "./github-world.ts";
@@ -76,6 +79,104 @@ describe("the runners that live", () => {
       method === "GET" ? { kind: "reply", status: 200, body: '{"total_count": 7, "runners": []}' } : undefined,
     );
     expect(await startRun().runners.alive("acme")).toEqual({ unknown: "invalid-answer" });
+  });
+});
+
+/** A lookup whose every page is the next of these; an error fails. */
+function lookupOf(pages: readonly unknown[]) {
+  const asked: unknown[] = [];
+  const api: GithubApi = {
+    within: (task) => task(),
+    async get(path, query, permissions) {
+      const answer = pages[asked.length];
+      asked.push([path.join("/"), query, permissions]);
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  };
+  return { asked, ...createRunnerLookup(api) };
+}
+
+const RUNNER = { id: 1, name: "r-1", status: "online", busy: false };
+const fullPage = (from: number) =>
+  Array.from({ length: 100 }, (_, index) => ({ ...RUNNER, id: from + index, name: `r-${from + index}` }));
+
+describe("GitHub's list of runners", () => {
+  test("is read page by page, each with the permission for it", async () => {
+    const [first, second] = [fullPage(1), [{ ...RUNNER, id: 2n ** 60n, name: "last", labels: [] }]];
+    const pages = [first, second].map((runners) => ({ total_count: 101, runners }));
+    const { alive, asked } = lookupOf([...pages, ...pages]);
+    expect(await alive("acme")).toEqual(new Set([...first, ...second].map(({ name }) => name)));
+    const page = (number: string) => [
+      "orgs/acme/actions/runners",
+      { per_page: "100", page: number },
+      { organization_self_hosted_runners: "read" },
+    ];
+    expect(asked).toEqual(["1", "2", "1", "2"].map(page));
+  });
+
+  test("is that of a repository", async () => {
+    const { alive, asked } = lookupOf([{ total_count: 1, runners: [RUNNER] }]);
+    expect(await alive("acme/widgets")).toEqual(new Set(["r-1"]));
+    expect(asked).toEqual([
+      ["repos/acme/widgets/actions/runners", { per_page: "100", page: "1" }, { administration: "read" }],
+    ]);
+  });
+
+  test("may have grown or shrunk while it was read a second time", async () => {
+    const [first, grown] = [fullPage(1), fullPage(1).concat(fullPage(101).slice(0, 2))];
+    const { alive } = lookupOf([
+      { total_count: 101, runners: first },
+      { total_count: 101, runners: [{ ...RUNNER, id: 101, name: "r-101" }] },
+      { total_count: 102, runners: grown.slice(0, 100) },
+      { total_count: 102, runners: grown.slice(100) },
+    ]);
+    expect(await alive("acme")).toEqual(new Set(grown.map(({ name }) => name)));
+  });
+
+  test("tells runners apart by their ids: of two readings the second counts", async () => {
+    const first = fullPage(1);
+    const gone = first.map((runner) => ({ ...runner, status: "offline" }));
+    const last = [{ ...RUNNER, id: 101, name: "r-101" }];
+    const { alive } = lookupOf([first, last, gone, last].map((runners) => ({ total_count: 101, runners })));
+    expect(await alive("acme")).toEqual(new Set(["r-101"]));
+  });
+
+  test("is incomplete if it is shorter than GitHub says, in the second reading too", async () => {
+    const pages = [fullPage(1), []].map((runners) => ({ total_count: 101, runners }));
+    expect(await lookupOf([...pages, ...pages]).alive("acme")).toEqual({ unknown: "invalid-answer" });
+    const short = { total_count: 2, runners: [RUNNER] };
+    expect(await lookupOf([short]).alive("acme")).toEqual({ unknown: "invalid-answer" });
+  });
+
+  test("is read to the page 100, and no further", async () => {
+    const pages = Array.from({ length: 101 }, () => ({ total_count: 10_100, runners: fullPage(1) }));
+    const { alive, asked } = lookupOf(pages);
+    expect(await alive("acme")).toEqual({ unknown: "too-many-pages" });
+    expect(asked).toHaveLength(100);
+  });
+
+  test.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["no number of runners", { runners: [RUNNER] }],
+    ["a negative number of runners", { total_count: -1, runners: [RUNNER] }],
+    ["no runners", { total_count: 0 }],
+    ["a runner that is none", { total_count: 1, runners: [7] }],
+    ["a runner whose id is text", { total_count: 1, runners: [{ ...RUNNER, id: "1" }] }],
+    ["a runner without a name", { total_count: 1, runners: [{ ...RUNNER, name: undefined }] }],
+    ["a runner without a status", { total_count: 1, runners: [{ ...RUNNER, status: undefined }] }],
+    ["a runner of which it does not say whether it is busy", { total_count: 1, runners: [{ ...RUNNER, busy: null }] }],
+  ])("is invalid if it holds %s", async (_, answer) => {
+    expect(await lookupOf([answer]).alive("acme")).toEqual({ unknown: "invalid-answer" });
+  });
+
+  test("is unknown for the reason why a page can't be had, or why it is not waited for", async () => {
+    expect(await lookupOf([new GithubFailure("denied")]).alive("acme")).toEqual({ unknown: "denied" });
+    const api: GithubApi = {
+      within: () => Promise.reject(new GithubFailure("time-budget")),
+      get: async () => undefined,
+    };
+    expect(await createRunnerLookup(api).alive("acme")).toEqual({ unknown: "time-budget" });
   });
 });
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer as createHttpServer, type RequestListener } from "node:http";
+import { Agent, createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
@@ -99,4 +99,82 @@ test("method, headers and body are sent, and the answer's headers are returned",
   const headers = new Headers({ "x-one": "1" });
   const answer = await sendRequest(url, { method: "POST", headers, body: "b", signal, connections, bodyBytesMax: 10 });
   expect([answer.status, answer.headers.get("x-seen")]).toEqual([302, "POST 1 b"]);
+});
+
+test("the answer has every value of a header that comes several times", async () => {
+  const url = await serve((_, response) => {
+    response.sendDate = false;
+    response
+      .setHeader("connection", "close")
+      .setHeader("x-one", ["1", "2"])
+      .setHeader("set-cookie", ["a", "b"])
+      .end("ok");
+  });
+  const { status, headers, body } = await send(url);
+  expect({ status, headers: [...headers], body }).toEqual({
+    status: 200,
+    headers: [
+      ["connection", "close"],
+      ["content-length", "2"],
+      ["set-cookie", "a"],
+      ["set-cookie", "b"],
+      ["x-one", "1, 2"],
+    ],
+    body: "ok",
+  });
+});
+
+test("a letter that is cut between two parts of the body is read whole", async () => {
+  const bytes = Buffer.from("ä€");
+  const url = await serve((_, response) => {
+    response.write(bytes.subarray(0, 1), () => setImmediate(() => response.end(bytes.subarray(1))));
+  });
+  expect((await send(url)).body).toBe("ä€");
+});
+
+test("a compressed body that is none is an error", async () => {
+  const url = await serve((_, response) => response.setHeader("content-encoding", "gzip").end("text"));
+  await expect(send(url)).rejects.toMatchObject({ code: "Z_DATA_ERROR" });
+});
+
+/** Connections that all fail with this error. */
+function failing(error: Error): Connections {
+  const agent = Object.assign(new Agent(), {
+    createConnection(): never {
+      throw error;
+    },
+  });
+  return { httpAgent: agent, httpsAgent: agent as unknown as Connections["httpsAgent"], close: () => agent.destroy() };
+}
+
+// https://nodejs.org/docs/latest-v24.x/api/tls.html#x509-certificate-error-codes
+test.each([
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_UNTRUSTED",
+  "HOSTNAME_MISMATCH",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "PATH_LENGTH_EXCEEDED",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+])("G4 the code %s says that a certificate is not trusted", async (code) => {
+  const failure = send("http://127.0.0.1/", failing(Object.assign(new Error("x"), { code })));
+  await expect(failure).rejects.toMatchObject({ name: "AbortError", reason: "untrusted-certificate" });
+});
+
+test.each([
+  "ECONNRESET",
+  "ERR_TLS_HANDSHAKE_TIMEOUT",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "UNABLE_TO_DECRYPT_CERT_SIGNATURE",
+  "NO_CERT_",
+  undefined,
+])("the code %s says nothing of a certificate: the error is Node's", async (code) => {
+  const error = Object.assign(new Error("x"), { code });
+  await expect(send("http://127.0.0.1/", failing(error))).rejects.toBe(error);
 });

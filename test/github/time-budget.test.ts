@@ -1,4 +1,6 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { GithubFailure } from "../../functions/github/failure.ts";
 import { createTimeBudget, type TimeBudget } from "../../functions/github/time-budget.ts";
 
 const clock = { now: () => Date.now() };
@@ -71,4 +73,62 @@ test("nobody waits beyond the deadline", async () => {
   expect(answers).toEqual([]);
   await vi.advanceTimersByTimeAsync(1);
   expect(answers).toEqual(["time-budget"]);
+});
+
+test("the signal is aborted, with the reason, at the moment when the budget is spent", async () => {
+  const budget = createTimeBudget(400, clock, NO_DEADLINE);
+  wait(budget, 1_000, []);
+  await vi.advanceTimersByTimeAsync(399);
+  expect(budget.signal.aborted).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(budget.signal.reason).toEqual(new GithubFailure("time-budget"));
+});
+
+test("a task's result or error is passed on as it is, and its time counts", async () => {
+  const answers: string[] = [];
+  const budget = createTimeBudget(400, clock, NO_DEADLINE);
+  expect(await budget.within(async () => 7)).toBe(7);
+  const failed = budget.within(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    throw new GithubFailure("denied");
+  });
+  await Promise.all([expect(failed).rejects.toEqual(new GithubFailure("denied")), vi.advanceTimersByTimeAsync(300)]);
+  wait(budget, 200, answers);
+  await vi.advanceTimersByTimeAsync(99);
+  expect(answers).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(answers).toEqual(["time-budget"]);
+});
+
+test("tasks that overlap count from the begin of the first to the end of the last", async () => {
+  const answers: string[] = [];
+  const budget = createTimeBudget(400, clock, NO_DEADLINE);
+  wait(budget, 200, answers);
+  await vi.advanceTimersByTimeAsync(100);
+  wait(budget, 200, answers);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(answers).toEqual(["done", "done"]);
+  wait(budget, 200, answers);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(answers).toEqual(["done", "done", "time-budget"]);
+});
+
+test.each<[string, number, () => number]>([
+  ["the budget is nothing", 0, () => NO_DEADLINE],
+  ["the deadline is now", 400, () => Date.now()],
+  ["the deadline has passed", 400, () => Date.now() - 1],
+])("nothing is asked if %s", async (_, milliseconds, deadline) => {
+  const task = vi.fn();
+  const budget = createTimeBudget(milliseconds, clock, deadline());
+  await expect(budget.within(task)).rejects.toEqual(new GithubFailure("time-budget"));
+  expect(task).not.toHaveBeenCalled();
+});
+
+test("nothing of a task that is over is left: neither its timer nor that it listens", async () => {
+  const answers: string[] = [];
+  const budget = createTimeBudget(400, clock, NO_DEADLINE);
+  wait(budget, 100, answers);
+  wait(budget, 200, answers);
+  await vi.advanceTimersByTimeAsync(200);
+  expect([answers, vi.getTimerCount(), getEventListeners(budget.signal, "abort")]).toEqual([["done", "done"], 0, []]);
 });
