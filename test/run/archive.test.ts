@@ -1,5 +1,6 @@
+import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { ServiceError } from "../../functions/ports.ts";
+import { type ObjectStore, ServiceError } from "../../functions/ports.ts";
 import { archiveOf } from "../../functions/run/archive.ts";
 import { createWorld, FILES, NOW } from "../worlds/memory.ts";
 
@@ -69,6 +70,34 @@ test("after a failure of the archive no further storage is started", async () =>
   // Two batches of 250 runners in progress, those being read meanwhile, and no more.
   expect(heads.size).toBeLessThan(800);
   expect(world.keys()).toHaveLength(4_800);
+});
+
+test("an object holds a line for each event, in their order, with the time at which it was published", async () => {
+  const { clock, store } = createWorld().dependencies;
+  const stored: [string, string][] = [];
+  const noting: ObjectStore = {
+    ...store,
+    async putIfAbsent(key, body) {
+      stored.push([key, gunzipSync(body).toString()]);
+      return "stored";
+    },
+  };
+  const archive = archiveOf("large", { clock, store: noting, runId: "0b9d" });
+  const resources = ["arn:aws:s3:::metrics/runners/large/r-1/"];
+  const entry = (detailType: string, detail: string) => ({ source: "runner-metrics", detailType, resources, detail });
+  await archive.store([entry("RunnerStart", '{"idle":1.50}'), entry("RunnerStop", "{}")]);
+  await clock.sleep(86_400_000);
+  await archive.store([entry("RunnerLost", "{}")]);
+  const line = (type: string, day: number, detail: string) =>
+    `{"source":"runner-metrics","detail-type":"${type}","resources":["arn:aws:s3:::metrics/runners/large/r-1/"],` +
+    `"time":"2023-11-${day}T02:00:00.000Z","detail":${detail}}\n`;
+  expect(stored).toEqual([
+    [
+      "events/dt=2023-11-16/flavor=large/0b9d-0.ndjson.gz",
+      line("RunnerStart", 16, '{"idle":1.50}') + line("RunnerStop", 16, "{}"),
+    ],
+    ["events/dt=2023-11-17/flavor=large/0b9d-1.ndjson.gz", line("RunnerLost", 17, "{}")],
+  ]);
 });
 
 test("no two objects of a run have the same name, also in the same millisecond", async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { readWorkMessage } from "../../contract/work-message.ts";
 import { type Dependencies, type ObjectStore, ServiceError, type WorkQueue } from "../../functions/ports.ts";
-import { listingsOf, mayNotFinish, OWN_TIME_SHARE } from "../../functions/run/hand-over.ts";
+import type { RunnerResult } from "../../functions/run/extract.ts";
+import { fitsMessage, handOverTo, listingsOf, mayNotFinish, OWN_TIME_SHARE } from "../../functions/run/hand-over.ts";
 import { run, WORKER_FILTER } from "../../functions/run/run.ts";
+import { storageListing } from "../../functions/storage/storage-listing.ts";
 import { createWorld, EVERY_RUNNER, FILES, NOW } from "../worlds/memory.ts";
 
 const MINUTE = 60_000;
@@ -246,5 +248,127 @@ describe("a worker", () => {
     });
     expect(world.keys("runners/")).toHaveLength(12);
     expect(await world.run()).toMatchObject({ extracted: 3 });
+  });
+});
+
+/** A storage with these files, as it was listed. */
+function listingOf(name: string, files: readonly string[], size = 3) {
+  const objects = files.map((file) => {
+    const key = `runners/large/${name}/${file}`;
+    return { key, size, etag: '"a"', lastModified: NOW - 1_000, storageClass: "STANDARD" };
+  });
+  return storageListing("large", name, objects, NOW);
+}
+
+const POST = "post-job-metrics.json";
+const ENDED = listingOf("r-1", [POST]);
+const many = (count: number) => Array.from({ length: count }, (_, index) => `f-${index}`);
+
+test.each([
+  ["whose job has ended", true, ENDED],
+  ["with all files of a job", true, listingOf("r-1", Object.keys(FILES))],
+  ["with 150 objects", true, listingOf("r-1", [POST, ...many(149)])],
+  ["with 151 objects", false, listingOf("r-1", [POST, ...many(150)])],
+  ["whose job has not ended", false, listingOf("r-1", ["pre-job-metrics.json"])],
+  ["whose post-job file is empty", false, listingOf("r-1", [POST], 0)],
+  ["with a folder's marker", false, listingOf("r-1", [POST, ""])],
+  ["with a folder", false, listingOf("r-1", ["a/b", POST])],
+])("whether a message can hold a storage %s: %s", (_, fits, listing) => {
+  expect(fitsMessage(listing)).toBe(fits);
+});
+
+describe("what is handed over", () => {
+  /** A run of five minutes, of which a minute has passed. */
+  function handingOver(queue: WorkQueue = memoryQueue()) {
+    const { clock } = createWorld();
+    const times = { startedAt: clock.time - MINUTE, deadline: clock.time + 4 * MINUTE };
+    return { clock, handOver: handOverTo(queue, { flavor: "large", clock, ...times }) };
+  }
+  const handedOver = (listing: typeof ENDED): RunnerResult => ({ outcome: "handedOver", handedOver: listing });
+
+  test("is what a worker then has", async () => {
+    const queue = memoryQueue();
+    const { handOver } = handingOver(queue);
+    const listings = [listingOf("r-1", Object.keys(FILES)), listingOf("AROA:i-1~07", [POST, "x"], 1)];
+    await handOver.send(listings.map(handedOver));
+    expect(queue.bodies.map((body) => listingsOf(readWorkMessage(body)))).toEqual([listings]);
+  });
+
+  test("has passed a fifth of the run's time", async () => {
+    const queue = memoryQueue();
+    const { clock, handOver } = handingOver(queue);
+    clock.time -= 1;
+    expect(await handOver.isFor(ENDED)).toBe(false);
+    expect(queue.asked).toBe(0);
+    clock.time += 1;
+    expect(await handOver.isFor(ENDED)).toBe(true);
+    expect(await handOver.isFor(listingOf("r-1", ["pre-job-metrics.json"]))).toBe(false);
+    clock.time += MINUTE;
+    expect(await handOver.isFor(ENDED)).toBe(true);
+    expect(queue.asked).toBe(1);
+  });
+
+  test("waits for messages of an earlier run, asked for every ten seconds", async () => {
+    const queue = memoryQueue(1);
+    const { clock, handOver } = handingOver(queue);
+    expect(await Promise.all([handOver.isFor(ENDED), handOver.isFor(ENDED)])).toEqual([false, false]);
+    queue.waiting = 0;
+    clock.time += 9_999;
+    expect(await handOver.isFor(ENDED)).toBe(false);
+    expect(queue.asked).toBe(1);
+    clock.time += 1;
+    expect(await handOver.isFor(ENDED)).toBe(true);
+    expect(queue.asked).toBe(2);
+  });
+
+  test("is nothing while SQS does not say whether messages wait; the run knows each time", async () => {
+    const queue = { ...memoryQueue(), isEmpty: () => Promise.reject(REFUSED) };
+    const { clock, handOver } = handingOver(queue);
+    expect(await handOver.isFor(ENDED)).toBe(false);
+    clock.time += 10_000;
+    expect(await handOver.isFor(ENDED)).toBe(false);
+    expect(handOver.errors).toEqual([REFUSED, REFUSED]);
+  });
+
+  test("is not decided by a fault of ours", async () => {
+    const fault = new TypeError("fault");
+    const { handOver } = handingOver({ ...memoryQueue(), isEmpty: () => Promise.reject(fault) });
+    await expect(handOver.isFor(ENDED)).rejects.toBe(fault);
+    expect(handOver.errors).toEqual([]);
+  });
+
+  test("goes in as few messages as hold it; of those that SQS refuses, the storages are deferred, and no more are meant", async () => {
+    // Each with a sixth of what a message holds.
+    const long = [POST, ...many(149).map((name) => name.padEnd(250, "x"))];
+    const listings = names(14).map((name) => listingOf(name, long));
+    const bodies: string[] = [];
+    const send = async (body: string) => {
+      bodies.push(body);
+      if (bodies.length === 2) throw REFUSED;
+    };
+    const { handOver } = handingOver({ ...memoryQueue(), send });
+    expect(await handOver.isFor(ENDED)).toBe(true);
+    const vanished: RunnerResult = { outcome: "vanished" };
+    const batch = [vanished, ...listings.map(handedOver), { outcome: "deferred", reason: "changed" } as const];
+    const results = await handOver.send(batch);
+    const counts = bodies.map((body) => readWorkMessage(body).storages.length);
+    expect(counts.length).toBeGreaterThan(2);
+    const [first = 0, second = 0] = counts;
+    const refused = { outcome: "deferred", reason: "failed", cause: REFUSED };
+    expect(results).toEqual([
+      vanished,
+      { outcome: "deferred", reason: "changed" },
+      ...listings.slice(0, first).map(handedOver),
+      ...Array.from({ length: second }, () => refused),
+      ...listings.slice(first + second).map(handedOver),
+    ]);
+    expect(await handOver.isFor(ENDED)).toBe(false);
+  });
+
+  test("is nothing without a storage: no message is sent", async () => {
+    const queue = memoryQueue();
+    const { handOver } = handingOver(queue);
+    expect(await handOver.send([{ outcome: "vanished" }])).toEqual([{ outcome: "vanished" }]);
+    expect(queue.bodies).toEqual([]);
   });
 });
