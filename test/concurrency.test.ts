@@ -79,3 +79,36 @@ test.each([
   expect(tasks.begun()).toEqual([1, 2, 3]);
   expect(source.wasReturned).toBe(true);
 });
+
+test("a task that fails while its source has no next item yet is no unhandled rejection, and ends it", async () => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => void unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  const tasks = createTasks();
+  const next = Promise.withResolvers<void>();
+  async function* items(): AsyncGenerator<number> {
+    yield 1;
+    await next.promise;
+  }
+  const results = mapConcurrently(items(), 2, tasks.map);
+  const first = results.next();
+  await settled();
+  tasks.fail(1);
+  await settled();
+  next.resolve();
+  await expect(first).rejects.toThrow("task 1");
+  process.off("unhandledRejection", note);
+  expect(unhandled).toEqual([]);
+});
+
+test("returns what its source returns, after the last result", async () => {
+  async function* items(): AsyncGenerator<number, string> {
+    yield 1;
+    return "end";
+  }
+  const results = mapConcurrently(items(), 2, async (item) => item + 1);
+  expect([await results.next(), await results.next()]).toEqual([
+    { done: false, value: 2 },
+    { done: true, value: "end" },
+  ]);
+});
