@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { EVENT_SCHEMAS } from "../../contract/events.ts";
-import type { ObjectStore } from "../../functions/ports.ts";
+import { type EventBus, type ObjectStore, ServiceError } from "../../functions/ports.ts";
 import { FINISHING_MILLISECONDS } from "../../functions/run/run.ts";
 import { BUS, createWorld, FILES } from "../worlds/memory.ts";
 
@@ -128,4 +128,127 @@ test("a slot without a job issues nothing; one whose job did not end is a lost r
   expect(world.keys("runners/")).toEqual([]);
   expect(world.eventsOf("i-1").map(({ detailType }) => detailType)).toEqual(["RunnerStart", "RunnerLost"]);
   expect(world.manifests()).toEqual([expect.objectContaining({ storage: "AROA:i-1~", reason: "invalid-key" })]);
+});
+
+describe("whether the bus exists is asked", () => {
+  const throttled = new ServiceError("ThrottlingException", "Rate exceeded", { retryable: true });
+
+  /** A run whose bus fails so often: how often it was asked, and after which pauses. */
+  async function asked(failures: number, error: Error = throttled, milliseconds = 60_000) {
+    const world = createWorld();
+    world.upload("r-1");
+    const begun = world.clock.time;
+    const times: number[] = [];
+    const exists: EventBus["exists"] = async () => {
+      times.push(world.clock.time - begun);
+      if (times.length <= failures) throw error;
+      return true;
+    };
+    const deadline = begun + milliseconds;
+    const bus = { ...world.dependencies.bus, exists };
+    const result = await world.run({}, { bus, deadline }).then(
+      ({ extracted }) => extracted,
+      (thrown: unknown) => thrown,
+    );
+    // Publishing asks once more.
+    return { result, times: result === 1 ? times.slice(0, -1) : times, left: world.keys("runners/").length };
+  }
+
+  test.each([
+    [0, [0]],
+    [1, [0, 1_000]],
+    [4, [0, 1_000, 3_000, 7_000, 15_000]],
+  ])("again while EventBridge throttles: %i times", async (failures, times) => {
+    expect(await asked(failures)).toEqual({ result: 1, times, left: 0 });
+  });
+
+  test("five times at most", async () => {
+    expect(await asked(5)).toEqual({ result: throttled, times: [0, 1_000, 3_000, 7_000, 15_000], left: 4 });
+  });
+
+  test.each([
+    new ServiceError("AccessDeniedException", "no", { retryable: false }),
+    Object.assign(new TypeError("fault"), { retryable: true }),
+  ])("once if the answer is %o", async (error) => {
+    expect(await asked(1, error)).toEqual({ result: error, times: [0], left: 4 });
+  });
+
+  test.each([
+    [12_999, { result: throttled, times: [0, 1_000], left: 4 }],
+    [13_000, { result: throttled, times: [0, 1_000, 3_000], left: 4 }],
+  ])("as long as ten seconds remain after the pause, of %i ms", async (milliseconds, expected) => {
+    expect(await asked(9, throttled, milliseconds)).toEqual(expected);
+  });
+});
+
+describe("GitHub is asked which runners are online", () => {
+  test.each([
+    ["with the owner that the schedule names", { githubRunners: "acme" }, ["acme"]],
+    ["not if the schedule names none", {}, []],
+  ])("%s", async (_, payload, expected) => {
+    const world = createWorld();
+    const owners: string[] = [];
+    const alive = async (owner: string) => {
+      owners.push(owner);
+      return new Set<string>();
+    };
+    expect(await world.run(payload, { runners: { alive } })).not.toHaveProperty("runnersUnknown");
+    expect(owners).toEqual(expected);
+  });
+
+  test("not if GitHub is not configured", async () => {
+    const world = createWorld();
+    world.upload("r-1");
+    expect(await world.run({ githubRunners: "acme" })).toMatchObject({ extracted: 1 });
+  });
+});
+
+describe("a run publishes in batches of at most 1,000 objects", () => {
+  /** The number of events of each call to the bus. */
+  async function batchesOf(...storages: readonly Readonly<Record<string, string>>[]) {
+    const world = createWorld();
+    storages.forEach((files, number) => {
+      world.upload(`r-${String(number).padStart(4, "0")}`, files);
+    });
+    const sizes: number[] = [];
+    const publish: EventBus["publish"] = async (entries, deadline) => {
+      sizes.push(entries.length);
+      return world.dependencies.bus.publish(entries, deadline);
+    };
+    const config = { ...world.dependencies.config, concurrency: 1, maxObjectsPerRunner: 2_000 };
+    const summary = await world.run({}, { bus: { ...world.dependencies.bus, publish }, config });
+    expect(summary).toMatchObject({ listed: storages.length, stopped: "done" });
+    return sizes;
+  }
+  const runners = (count: number) => Array<typeof FILES>(count).fill(FILES);
+  const junk = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, number) => [`junk-${number}`, "x"]));
+  const { "pre-job-metrics.json": _pre, ...noJob } = FILES;
+
+  test.each([
+    ["250 runners of 4", runners(250), [750]],
+    ["251 runners of 4", runners(251), [750, 3]],
+    ["one of 1,002 between two of 4", [FILES, { ...noJob, ...junk(999) }, FILES], [3, 1, 3]],
+    // One more that is alive counts as one.
+    ["250 runners of 4, and one that is alive", [{ "runner-installed.timestamp": "1" }, ...runners(250)], [747, 3]],
+  ])("%s", async (_, storages, sizes) => {
+    expect(await batchesOf(...storages)).toEqual(sizes);
+  });
+});
+
+test("a fault of ours ends the run when no call for another runner is in progress any more", async () => {
+  const world = createWorld();
+  for (let number = 0; number < 300; number++) world.upload(`r-${number}`);
+  let inProgress = 0;
+  const { store, bus } = world.dependencies;
+  const head: ObjectStore["head"] = async (key) => {
+    inProgress++;
+    await new Promise((resolve) => setImmediate(resolve));
+    inProgress--;
+    return store.head(key);
+  };
+  const publish = () => Promise.reject(new TypeError("fault"));
+  await expect(world.run({}, { store: { ...store, head }, bus: { ...bus, publish } })).rejects.toThrow("fault");
+  expect(inProgress).toBe(0);
+  expect(world.keys("runners/")).toHaveLength(1_200);
 });
