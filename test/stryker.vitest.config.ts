@@ -8,6 +8,7 @@ export default defineConfig({
     include: [
       "test/attacks/{events,keys,objects,text,values}.test.ts",
       "test/aws/**/*.test.ts",
+      "test/concurrency.test.ts",
       "test/contracts/ports.test.ts",
       "test/domain/**/*.test.ts",
       "test/extract-metrics/{config,idle-connections,invocation,report,worker}.test.ts",

@@ -96,8 +96,10 @@ async function publish(batch: readonly RunnerResult[], context: BatchContext): P
   return { ...NOTHING, ...sent, results, events: reported(types, sent) };
 }
 
-/** A batch of which nothing is known yet. */
-const NOTHING: BatchReport = { results: [], events: [], deletes: [], archived: [], lostThenStopped: 0, errors: [] };
+/** What happened to a batch, without its runners. */
+type Effects = Omit<BatchReport, "results">;
+
+const NOTHING: Effects = { events: [], deletes: [], archived: [], lostThenStopped: 0, errors: [] };
 
 /** What became of entries, in their order. */
 interface Sent extends Pick<BatchReport, "archived" | "errors"> {
@@ -215,22 +217,23 @@ async function finishUncertain(result: RunnerResult, context: BatchContext): Pro
  * longer in the bucket.
  */
 async function publishLateStop(
-  { listing: { name }, metrics, job }: Extract<RunnerResult, { outcome: "extracted" }>,
+  lost: Extract<RunnerResult, { outcome: "extracted" }>,
   context: BatchContext,
-): Promise<BatchReport> {
+): Promise<Effects> {
   const { storageManager } = context;
+  const { name } = lost.listing;
   const listing = await listFile(storageManager, name, POST_JOB_METRICS_FILE_NAME);
-  const read = listing.objects.length > 0 ? await readStorage(storageManager, listing) : undefined;
-  if (read?.kind !== "files") return NOTHING;
-  const ended = runnerMetrics(name, { ...metrics.files, ...read.files });
-  if (ended.kind !== "metrics") return NOTHING;
-  const events = stopEvents(ended, storageManager.flavor, job);
-  const result: RunnerResult = { outcome: "extracted", listing, isLost: false, metrics: ended, job };
+  const read = await readStorage(storageManager, listing);
+  if (read.kind !== "files") return NOTHING;
+  const metrics = runnerMetrics(name, { ...lost.metrics.files, ...read.files });
+  if (metrics.kind !== "metrics") return NOTHING;
+  const events = stopEvents(metrics, storageManager.flavor, lost.job);
+  const result = { ...lost, listing, metrics };
   const sent = await send(
     events.map((event) => entryOf(event, result, context)),
     context,
   );
-  const isSent = sent.answers.length > 0 && sent.answers.every((answer) => answer === "accepted");
+  const isSent = sent.answers[0] === "accepted";
   const { deletes, errors } = isSent ? await deleteRunners([result], context) : NOTHING;
   const types = events.map(({ detailType }) => detailType);
   return {
@@ -244,18 +247,19 @@ async function publishLateStop(
 }
 
 async function deleteRunners(results: readonly RunnerResult[], { store }: BatchContext): Promise<BatchReport> {
-  const storages = results.filter((result) => objectsOf(result).length > 0).map(storageToDelete);
+  const storages = results.flatMap((result) => ("listing" in result ? [storageToDelete(result)] : []));
   if (storages.length === 0) return { ...NOTHING, results };
   const { counts, errors } = await cleanUp(store, storages);
   return { ...NOTHING, results, deletes: [counts], errors };
 }
 
 /** A quarantined storage also keeps its corrupt file to the last, so that a partial delete leaves nothing that looks valid. */
-function storageToDelete(result: RunnerResult): StorageToDelete {
-  const objects = objectsOf(result);
-  if (!("listing" in result)) return { objects, last: [] };
+function storageToDelete(result: Extract<RunnerResult, { listing: StorageListing }>): StorageToDelete {
   const corrupt = result.outcome === "quarantined" && result.file ? result.listing.files[result.file] : undefined;
-  return { objects, last: [corrupt, mostTellingFile(result.listing)].filter((file) => file !== undefined) };
+  return {
+    objects: result.listing.objects,
+    last: [corrupt, mostTellingFile(result.listing)].filter((file) => file !== undefined),
+  };
 }
 
 function eventsOf(result: RunnerResult, { storageManager: { flavor } }: BatchContext): MetricsEvent[] {
