@@ -207,7 +207,9 @@ export function deferral(cause: unknown): RunnerResult {
   return { outcome: "deferred", reason: cause.isAccessDenied ? "denied" : "failed", cause };
 }
 
-function deferred({ kind: outcome, ...why }: Extract<Unavailable, { kind: "deferred" }>): RunnerResult {
+function unavailable(found: Unavailable): RunnerResult {
+  if (found.kind === "vanished") return { outcome: "vanished" };
+  const { kind: outcome, ...why } = found;
   return { outcome, ...why };
 }
 
@@ -244,13 +246,11 @@ async function resolve(
     case "leftover":
       return { outcome: "deferred", reason: "leftover", listing: onlyFile(listing, found.file) };
     case "vanished":
-      return { outcome: "vanished" };
     case "deferred":
-      return deferred(found);
+      return unavailable(found);
     case "corrupt": {
       const moved = await moveToQuarantine(storageManager, listing, found);
-      if (moved.kind === "vanished") return { outcome: "vanished" };
-      if (moved.kind === "deferred") return deferred(moved);
+      if (moved.kind !== "quarantine") return unavailable(moved);
       return { outcome: "quarantined", listing, quarantine: moved, file: found.file };
     }
   }

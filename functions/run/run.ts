@@ -130,6 +130,6 @@ async function* inBatches(
     }
   } finally {
     // If the consumer stopped early, no runner in progress is left running.
-    await results.return({ listed: 0, strays: 0, stopped: "done", isAliveContradicted: false });
+    await results.return(undefined as never);
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "../../functions/run/extract.ts";
 import type { EndedInstances } from "../../functions/storage/ended-instances.ts";
 import type { Filter } from "../../functions/storage/select.ts";
-import type { StorageListing } from "../../functions/storage/storage-listing.ts";
+import { type StorageListing, storageListing } from "../../functions/storage/storage-listing.ts";
 import { listed, managerOf } from "../storage/one-storage.ts";
 import { createWorld, FILES, NOW } from "../worlds/memory.ts";
 import { jobsThatSay, modelObjectStore } from "../worlds/model-ports.ts";
@@ -80,15 +80,18 @@ test("a listing that fails ends the extraction after the storages that it listed
   expect(listing).toEqual({ listed: 0, strays: 0, stopped: "listing-failed", failure, isAliveContradicted: false });
 });
 
-test("a storage that is not started in time is not listed, and waits for the next run", async () => {
-  const world = createWorld();
-  for (const name of ["a", "b", "c"]) world.upload(name);
-  // Asked for the page, and for each storage.
-  let asked = 0;
-  const { results, listing } = await extracted(world, { mayStart: () => asked++ < 3 });
-  expect(results).toHaveLength(2);
-  expect(listing).toEqual({ listed: 2, strays: 0, stopped: "deadline", isAliveContradicted: false });
-});
+test.each([0, 1, 2])(
+  "what is not started in time is not listed, and waits for the next run: after %i storages",
+  async (time) => {
+    const world = createWorld();
+    for (const name of ["a", "b", "c"]) world.upload(name);
+    // Asked for the page, and for each storage.
+    let asked = 0;
+    const { results, listing } = await extracted(world, { mayStart: () => asked++ <= time });
+    expect(results).toHaveLength(time);
+    expect(listing).toEqual({ listed: time, strays: 0, stopped: "deadline", isAliveContradicted: false });
+  },
+);
 
 test("objects outside any storage are counted, and never read", async () => {
   const world = createWorld();
@@ -346,6 +349,7 @@ test.each([
   [DENIED, { reason: "denied", cause: DENIED }],
   [TIME_IS_UP, { reason: "deadline" }],
   [new TypeError("fault"), { reason: "failed", cause: new TypeError("fault") }],
+  [undefined, { reason: "failed", cause: undefined }],
 ])("a storage for which %o was thrown is deferred", (cause, why) => {
   expect(deferral(cause)).toStrictEqual({ outcome: "deferred", ...why });
 });
@@ -476,10 +480,10 @@ describe("a storage of a message", () => {
   /** A storage was listed, then `happen`ed, and is extracted as it was listed: the result, and the prefixes that were listed. */
   async function afterwards(
     happen: (world: World) => void,
-    changes: (store: ObjectStore) => Partial<ObjectStore> = () => ({}),
+    options: Partial<ExtractOptions> = {},
+    changes: Partial<ObjectStore> = {},
   ) {
     const world = createWorld();
-    world.clock.time += 250;
     world.upload("r-1");
     const given = await listed(managerOf(world.dependencies.store));
     happen(world);
@@ -489,20 +493,25 @@ describe("a storage of a message", () => {
       prefixes.push(prefix);
       return store.list(prefix, from);
     };
-    const { results } = await extracted(world, { given }, { list, ...changes(store) });
+    const { results } = await extracted(world, { ...options, given }, { list, ...changes });
     return { given, results, prefixes };
   }
 
   test("is used as the message says where the bucket confirms it, whose HEAD has whole seconds", async () => {
-    const inSeconds = (store: ObjectStore): Partial<ObjectStore> => ({
-      async head(key) {
-        const head = await store.head(key);
-        return typeof head === "string" ? head : { ...head, lastModified: Math.floor(head.lastModified / 1000) * 1000 };
-      },
-    });
-    const { given, results, prefixes } = await afterwards(() => {}, inSeconds);
+    const world = createWorld();
+    world.upload("r-1");
+    const [bare] = await listed(managerOf(world.dependencies.store));
+    const objects = bare?.objects.map((object) => ({ ...object, lastModified: object.lastModified + 999 }));
+    const given = [storageListing("large", "r-1", objects ?? [], NOW)];
+    const { results } = await extracted(world, { given }, { list: () => Promise.reject(REFUSED) });
     expect(results).toMatchObject([{ outcome: "extracted", listing: given[0] }]);
-    expect(prefixes).toEqual([]);
+  });
+
+  test("that is listed again is treated as any other", async () => {
+    const post = JSON.stringify({ ...JSON.parse(POST), status: "abnormal" });
+    const jobs: JobLookup = { jobsOf: async () => jobsThatSay({ unknown: "timeout" }, "r-1") };
+    const { results } = await afterwards((world) => world.upload("r-1", { "post-job-metrics.json": post }), { jobs });
+    expect(results).toMatchObject([{ metrics: { postJob: { status: "abnormal" } }, job: { unknown: "timeout" } }]);
   });
 
   test.each(Object.entries(FILES))(
@@ -512,7 +521,7 @@ describe("a storage of a message", () => {
         world.clock.time += 1_000;
         world.upload("r-1", { [file]: content });
       });
-      expect(results).toMatchObject([{ outcome: "extracted", listing: { listedAt: NOW + 1_250 } }]);
+      expect(results).toMatchObject([{ outcome: "extracted", listing: { listedAt: NOW + 1_000 } }]);
       expect(results).not.toMatchObject([{ listing: given[0] }]);
       expect(prefixes).toEqual(["runners/large/r-1/"]);
     },
@@ -529,7 +538,8 @@ describe("a storage of a message", () => {
   test("is deferred if it can't be listed again", async () => {
     const { results } = await afterwards(
       (world) => world.upload("r-1", { "post-job-metrics.json": "{" }),
-      () => ({ list: () => Promise.reject(REFUSED) }),
+      {},
+      { list: () => Promise.reject(REFUSED) },
     );
     expect(results).toStrictEqual([{ outcome: "deferred", reason: "failed", cause: REFUSED }]);
   });

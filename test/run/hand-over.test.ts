@@ -215,6 +215,8 @@ describe("a worker", () => {
     const { "post-job-metrics.json": _, ...unfinished } = FILES;
     world.upload("r-015", unfinished);
     expect(await world.work(world.body)).toMatchObject({ listed: 1, notReady: 1 });
+    world.clock.time += 1_000 * 24 * 60 * MINUTE;
+    expect(await world.work(world.body)).toMatchObject({ listed: 1, notReady: 1 });
     expect(world.keys("runners/")).toHaveLength(3);
     expect(world.events()).toHaveLength(world.before);
   });

@@ -238,7 +238,7 @@ describe("a run publishes in batches of at most 1,000 objects", () => {
 
 test("a fault of ours ends the run when no call for another runner is in progress any more", async () => {
   const world = createWorld();
-  for (let number = 0; number < 300; number++) world.upload(`r-${number}`);
+  for (let number = 0; number < 600; number++) world.upload(`r-${number}`);
   let inProgress = 0;
   const { store, bus } = world.dependencies;
   const head: ObjectStore["head"] = async (key) => {
@@ -250,5 +250,5 @@ test("a fault of ours ends the run when no call for another runner is in progres
   const publish = () => Promise.reject(new TypeError("fault"));
   await expect(world.run({}, { store: { ...store, head }, bus: { ...bus, publish } })).rejects.toThrow("fault");
   expect(inProgress).toBe(0);
-  expect(world.keys("runners/")).toHaveLength(1_200);
+  expect(world.keys("runners/")).toHaveLength(2_400);
 });
