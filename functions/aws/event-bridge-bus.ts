@@ -51,12 +51,12 @@ async function putEvents(
 
 /**
  * One result for each of `count` entries. An entry is acknowledged only by an `EventId`. An answer with another number of results, or with a
- * count of failures that contradicts them, acknowledges nothing.
+ * count of failures that contradicts them, acknowledges nothing: it has none.
  */
 function putResults({ Entries: results = [], FailedEntryCount }: PutEventsResponse, count: number): PutResult[] {
   const failures = results.filter(({ ErrorCode }) => ErrorCode !== undefined).length;
   const isConsistent = results.length === count && FailedEntryCount === failures;
-  if (!isConsistent) return Array.from({ length: count }, () => MISSING_RESULT);
+  if (!isConsistent) return [];
   return results.map(({ EventId, ErrorCode }) => {
     if (ErrorCode !== undefined) return { code: ErrorCode, retryable: RETRYABLE_CODES.includes(ErrorCode) };
     return EventId ? "accepted" : MISSING_RESULT;

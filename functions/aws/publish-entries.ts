@@ -18,7 +18,10 @@ const CLEAN_UP_MILLISECONDS = 2_000;
 /** What PutEvents says about one entry. */
 export type PutResult = "accepted" | { readonly code: string; readonly retryable: boolean };
 
-/** One PutEvents with at most 10 entries and 256 KB. Results are in the order of `entries`. Throws `ServiceError`. */
+/**
+ * One PutEvents with at most 10 entries and 256 KB. Results are in the order of `entries`; an entry without one is not acknowledged.
+ * Throws `ServiceError`.
+ */
 export type PutEvents = (entries: readonly EventEntry[]) => Promise<PutResult[]>;
 
 /**
