@@ -82,17 +82,15 @@ interface Endpoint {
   readonly region: string;
 }
 
-/** The endpoint of each bucket for which the fast path is right, as of the SDK's last call to it. */
-function recordEndpoints(client: S3Client): ReadonlyMap<string, Endpoint> {
-  const endpoints = new Map<string, Endpoint>();
+/** The endpoint of each bucket, if the fast path is right for it, as of the SDK's last call to it. */
+function recordEndpoints(client: S3Client): ReadonlyMap<string, Endpoint | undefined> {
+  const endpoints = new Map<string, Endpoint | undefined>();
   client.middlewareStack.add(
     (next, context) => (args) => {
       // It is there only when the call is made.
       const { endpointV2 } = context;
       const { Bucket: bucket = "" } = args.input as { Bucket?: string };
-      const endpoint = endpointV2 && endpointOf(bucket, endpointV2);
-      if (endpoint) endpoints.set(bucket, endpoint);
-      else endpoints.delete(bucket);
+      endpoints.set(bucket, endpointV2 && endpointOf(bucket, endpointV2));
       return next(args);
     },
     { step: "build", name: "recordEndpoint" },
@@ -114,7 +112,7 @@ function endpointOf(bucket: string, { url, headers = {}, properties }: ResolvedE
   const isOrdinary = BUCKET_NAME.test(bucket) && name === "sigv4" && signingName === "s3" && url.search === "";
   if (!isOrdinary || region === undefined || Object.keys(headers).length > 0) return undefined;
   const { host, port, protocol } = url;
-  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  const hostname = url.hostname.replace(/[[\]]/g, "");
   return { host, hostname, port, protocol, basePath: url.pathname.replace(/\/$/, ""), region };
 }
 
@@ -150,11 +148,11 @@ function answerTo(
         chunks.push(chunk);
         if (remaining < 0) request.destroy();
       });
+      // "close" follows, also after an error.
       response.on("end", () => {
-        if (response.statusCode !== 200 || !response.complete || remaining < 0) end();
-        else end({ headers: response.headers, body: Buffer.concat(chunks) });
+        const isWhole = response.statusCode === 200 && response.complete && remaining >= 0;
+        if (isWhole) end({ headers: response.headers, body: Buffer.concat(chunks) });
       });
-      // "close" follows.
       response.on("error", () => {});
     });
     request.on("error", () => {});
