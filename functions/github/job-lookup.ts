@@ -13,8 +13,6 @@ const CACHED_JOBS_MAX = 100_000;
 /** GitHub's ids are 64-bit integers. */
 const RUN_ID = /^[1-9][0-9]{0,18}$/;
 
-const NO_JOB = { repository: "", workflow_run_id: "" };
-
 const ACTIONS = { actions: "read" } as const;
 
 /** GitHub's ids are numbers, some of them too large for JavaScript's. */
@@ -64,23 +62,23 @@ export function createJobLookup(
   let cachedJobs = 0;
 
   return {
-    async jobsOf({ preJob: { repository, workflow_run_id: runId } = NO_JOB }) {
-      const [owner = "", name = ""] = repository.split("/");
-      if (!owners.has(owner.toLowerCase())) return { jobs: [], unknown: "owner-not-allowed" };
+    async jobsOf({ preJob }) {
+      if (!preJob || !owners.has(ownerOf(preJob.repository))) return { jobs: [], unknown: "owner-not-allowed" };
+      const { repository, workflow_run_id: runId } = preJob;
       if (!RUN_ID.test(runId)) return { jobs: [], unknown: "not-found" };
       try {
-        return await api.within(() => requestOnce(owner, name, runId));
+        return await api.within(() => requestOnce(repository, runId));
       } catch (error) {
         return { jobs: [], unknown: reasonOf(error) };
       }
     },
   };
 
-  function requestOnce(owner: string, name: string, runId: string): Promise<WorkflowRunJobs> {
-    const key = `${owner}/${name}/${runId}`.toLowerCase();
+  function requestOnce(repository: string, runId: string): Promise<WorkflowRunJobs> {
+    const key = `${repository}/${runId}`.toLowerCase();
     const known = requested.get(key);
     if (known) return known;
-    const jobs = requestJobs(owner, name, runId);
+    const jobs = requestJobs(repository, runId);
     requested.set(key, jobs);
     jobs.then((found) => remember(key, found.jobs.length)).catch(() => {});
     return jobs;
@@ -97,8 +95,8 @@ export function createJobLookup(
     }
   }
 
-  async function requestJobs(owner: string, name: string, runId: string): Promise<WorkflowRunJobs> {
-    const path = ["repos", owner, name, "actions", "runs", runId, "jobs"];
+  async function requestJobs(repository: string, runId: string): Promise<WorkflowRunJobs> {
+    const path = ["repos", ...repository.split("/"), "actions", "runs", runId, "jobs"];
     const jobs: GithubJob[] = [];
     for (let number = 1; number <= PAGES_MAX; number++) {
       if (number > 1 && !mayFetchNextPage()) return { jobs, unknown: "request-budget" };
@@ -116,4 +114,9 @@ export function createJobLookup(
     }
     return { jobs, unknown: "too-many-pages" };
   }
+}
+
+/** In lower case: owners have no case. */
+function ownerOf(repository: string): string {
+  return repository.slice(0, repository.indexOf("/")).toLowerCase();
 }

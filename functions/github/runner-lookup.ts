@@ -47,9 +47,9 @@ async function allRunners(api: GithubApi, owner: string): Promise<GithubRunner[]
 }
 
 async function readPages(api: GithubApi, owner: string): Promise<{ runners: GithubRunner[]; total: number }> {
-  const [name = "", repository] = owner.split("/");
-  const path = repository ? ["repos", name, repository, "actions", "runners"] : ["orgs", name, "actions", "runners"];
-  const permissions = repository
+  const isRepository = owner.includes("/");
+  const path = [isRepository ? "repos" : "orgs", ...owner.split("/"), "actions", "runners"];
+  const permissions = isRepository
     ? ({ administration: "read" } as const)
     : ({ organization_self_hosted_runners: "read" } as const);
   const runners: GithubRunner[] = [];

@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import type { Connections } from "../connections.ts";
@@ -67,14 +68,15 @@ async function readBody(response: IncomingMessage, bytesMax: number, signal: Abo
       chunks.push(chunk);
     }
   };
-  if (response.headers["content-encoding"] === "gzip") await pipeline(response, createGunzip(), collect, { signal });
-  else await pipeline(response, collect, { signal });
+  const unpack = response.headers["content-encoding"] === "gzip" ? createGunzip() : new PassThrough();
+  // Of an answer that has arrived, Node drops the rest if the request is ended: only the signal tells that from its end.
+  await pipeline(response, unpack, collect, { signal });
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function headersOf({ headersDistinct }: IncomingMessage): Headers {
   const headers = new Headers();
-  for (const [name, values = []] of Object.entries(headersDistinct))
+  for (const [name, values] of Object.entries(headersDistinct as Record<string, string[]>))
     for (const value of values) headers.append(name, value);
   return headers;
 }

@@ -14,6 +14,8 @@ const RUNS = effort(10, 60);
 const open: (() => unknown)[] = [];
 afterEach(async () => {
   vi.unstubAllEnvs();
+  // The modules that were loaded with this environment are no other file's.
+  vi.resetModules();
   for (const close of open.splice(0)) await close();
 });
 

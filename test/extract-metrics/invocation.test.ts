@@ -34,6 +34,8 @@ beforeEach(() => {
 const open: (() => unknown)[] = [];
 afterEach(async () => {
   vi.restoreAllMocks();
+  // The modules that were loaded with this environment are no other file's.
+  vi.resetModules();
   for (const close of open.splice(0)) await close();
 });
 afterAll(() => local.close());

@@ -263,24 +263,6 @@ describe("what is asked", () => {
     expect(pages).toEqual(["1"]);
   });
 
-  test("is kept in memory for 100,000 jobs, and forgotten beyond that", async () => {
-    const asked = new Map<string, number>();
-    const api: GithubApi = {
-      within: (task) => task(),
-      async get(path) {
-        const runId = path[5] ?? "";
-        asked.set(runId, (asked.get(runId) ?? 0) + 1);
-        const job = { run_id: Number(runId), status: "completed", runner_name: `r-${runId}`, created_at: "" };
-        return { total_count: 100, jobs: Array.from({ length: 100 }, () => job) };
-      },
-    };
-    const jobs = createJobLookup(api, new Set(["acme"]), () => true);
-    const find = (runId: number) => jobs.jobsOf(claimOf(`r-${runId}`, { workflow_run_id: String(runId) }));
-    for (let runId = 1; runId <= 1_001; runId++) expect((await find(runId)).unknown).toBeUndefined();
-    for (const runId of [1_001, 1, 3]) await find(runId);
-    expect([asked.get("1001"), asked.get("1"), asked.get("3")]).toEqual([1, 2, 1]);
-  });
-
   test("is asked for conditionally the next time, which GitHub does not count", async () => {
     const { github, startRun } = await startGithubWorld();
     github.addJobs(REPOSITORY, RUN_ID, [...others(150), { runner: "r-1" }]);
@@ -479,6 +461,36 @@ describe("pages", () => {
     };
     const found = await createJobLookup(api, new Set(["acme"]), () => true).jobsOf(claimOf("r-1"));
     expect(found).toEqual({ jobs: [], unknown: "time-budget" });
+  });
+});
+
+describe("what is kept in memory", () => {
+  const many = (count: number, runId: number) => ({
+    total_count: count,
+    jobs: Array(count).fill({ ...JOB, run_id: runId }),
+  });
+
+  test("are the jobs of the workflow runs that were asked for last", async () => {
+    const { asked, find } = lookupOf([many(50_000, 1), many(50_000, 2), many(1, 3), many(50_000, 1), many(1, 2)]);
+    const calls = async (...runIds: string[]) => {
+      const before = asked.length;
+      for (const workflow_run_id of runIds) expect((await find({ workflow_run_id })).unknown).toBeUndefined();
+      return asked.length - before;
+    };
+    expect(await calls("1", "2", "1", "2")).toBe(2);
+    expect(await calls("3", "3", "2")).toBe(1);
+    expect(await calls("1", "1", "3")).toBe(1);
+    expect(await calls("2", "1", "3")).toBe(1);
+  });
+
+  test("are those of one workflow run, however many it has", async () => {
+    const { asked, find } = lookupOf([
+      { ...many(60_000, 7), total_count: 120_000 },
+      { ...many(60_000, 7), total_count: 120_000 },
+    ]);
+    const { jobs } = await find();
+    expect((await find()).jobs).toBe(jobs);
+    expect([jobs.length, asked.length]).toEqual([120_000, 2]);
   });
 });
 

@@ -81,6 +81,33 @@ test.each<[string, RequestListener]>([
   await expect(send(url, createConnections(2), controller.signal)).rejects.toThrow("enough");
 });
 
+/** Does something as soon as a part of an answer has been read from the network. */
+class AgentThat extends Agent {
+  readonly #act: () => void;
+
+  constructor(act: () => void) {
+    super();
+    this.#act = act;
+  }
+
+  override createConnection(...args: Parameters<Agent["createConnection"]>) {
+    const socket = super.createConnection(...args);
+    socket?.once("connect", () => socket.on("data", this.#act));
+    return socket;
+  }
+}
+
+test.each<[string, RequestListener]>([
+  ["plain", (_, response) => response.end("x")],
+  ["compressed", (_, response) => response.setHeader("content-encoding", "gzip").end(gzipSync("x"))],
+])("the signal ends a request whose whole answer has arrived: %s", async (_, listener) => {
+  const controller = new AbortController();
+  const url = await serve(listener);
+  const httpAgent = new AgentThat(() => controller.abort(new Error("enough")));
+  const connections = { ...createConnections(2), httpAgent };
+  await expect(send(url, connections, controller.signal)).rejects.toThrow("enough");
+});
+
 test("a body that is cut is an error", async () => {
   const url = await serve((_, response) => {
     response.writeHead(200, { "content-length": "10" }).write("x", () => response.destroy());
