@@ -59,18 +59,22 @@ function responseTo(url: string, { method, headers, body, signal, connections }:
 }
 
 async function readBody(response: IncomingMessage, bytesMax: number, signal: AbortSignal): Promise<string> {
+  const tooLarge = new GithubFailure("invalid-answer");
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const collect = async (source: AsyncIterable<Uint8Array>) => {
     for await (const chunk of source) {
       bytes += chunk.length;
-      if (bytes > bytesMax) throw new GithubFailure("invalid-answer");
+      if (bytes > bytesMax) throw tooLarge;
       chunks.push(chunk);
     }
   };
   const unpack = response.headers["content-encoding"] === "gzip" ? createGunzip() : new PassThrough();
   // Of an answer that has arrived, Node drops the rest if the request is ended: only the signal tells that from its end.
-  await pipeline(response, unpack, collect, { signal });
+  await pipeline(response, unpack, collect, { signal }).catch((error: unknown) => {
+    // The rest of it is given up with its connection, which may be the first error that Node has.
+    throw bytes > bytesMax ? tooLarge : error;
+  });
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 

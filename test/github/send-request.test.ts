@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { Agent, createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
@@ -62,6 +63,16 @@ test.each<[string, RequestListener]>([
   ["plain", (_, response) => response.end("x".repeat(1_001))],
   ["compressed", (_, response) => response.setHeader("content-encoding", "gzip").end(gzipSync("x".repeat(1_001)))],
 ])("an answer that is too large is rejected: %s", async (_, listener) => {
+  await expect(send(await serve(listener))).rejects.toMatchObject({ reason: "invalid-answer" });
+});
+
+test.each<[string, RequestListener]>([
+  ["plain", (_, response) => response.end(randomBytes(9_000_000))],
+  [
+    "compressed",
+    (_, response) => response.setHeader("content-encoding", "gzip").end(gzipSync(randomBytes(9_000_000), { level: 0 })),
+  ],
+])("an answer that is too large is rejected while most of it has yet to come: %s", async (_, listener) => {
   await expect(send(await serve(listener))).rejects.toMatchObject({ reason: "invalid-answer" });
 });
 
