@@ -34,10 +34,10 @@ export async function* listAll(storageManager: StorageManager): AsyncGenerator<L
     };
     for (const object of page.objects) {
       const name = storageOfKey(object.key, flavor);
-      if (name !== storage?.name) storage = open.find((one) => one.name === name);
-      if (!storage) {
+      if (name !== storage?.name) {
         close((one) => !object.key.startsWith(one.prefix));
-        if (name !== undefined) {
+        storage = open.find((one) => one.name === name);
+        if (!storage && name !== undefined) {
           storage = { name, prefix: storagePrefix(flavor, name), objects: [] };
           open.push(storage);
         }

@@ -83,6 +83,22 @@ describe("listing", () => {
     expect(asked).toEqual([{ after: "runners/large/r-1\u007f" }]);
   });
 
+  // Seed 361242 of the simulator: what followed the slot was listed, quarantined and counted twice.
+  it("a flooded slot that ends before its page does is no reason to list again what follows it", async () => {
+    const world = createWorld();
+    world.upload("r-1~/x", { a: "1" });
+    world.upload("r-1~07", Object.fromEntries(Array.from({ length: 5 }, (_, number) => [`junk-${number}`, "x"])));
+    world.upload("r-1~x", { a: "1", b: "2" });
+    world.upload("r-2");
+    const store = modelObjectStore(world.s3, BUCKET, { pageSize: 7 });
+    const listings = await listed(managerOf(store, { maxObjectsPerRunner: 4 }));
+    expect(listings.map(({ name, objects }) => [name, objects.length])).toEqual([
+      ["r-1~07", 5],
+      ["r-1~", 3],
+      ["r-2", 4],
+    ]);
+  });
+
   it("behind a flood, a page without keys is no reason to begin there again", async () => {
     const world = createWorld();
     world.upload("flood", Object.fromEntries(Array.from({ length: 7 }, (_, number) => [`junk-${number}`, "x"])));
