@@ -209,8 +209,8 @@ export function deferral(cause: unknown): RunnerResult {
 
 function unavailable(found: Unavailable): RunnerResult {
   if (found.kind === "vanished") return { outcome: "vanished" };
-  const { kind: outcome, ...why } = found;
-  return { outcome, ...why };
+  const { kind: _, ...why } = found;
+  return { outcome: "deferred", ...why };
 }
 
 /** Reads and parses the metrics files of a storage. */
