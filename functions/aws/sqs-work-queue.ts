@@ -3,9 +3,6 @@ import type { Connections } from "../connections.ts";
 import type { WorkQueue } from "../ports.ts";
 import { incompleteAnswer, toServiceError } from "./service-error.ts";
 
-/** Without `throwOnRequestTimeout` the SDK only warns. */
-const TIMEOUTS = { connectionTimeout: 3_000, requestTimeout: 5_000, socketTimeout: 5_000, throwOnRequestTimeout: true };
-
 /** Messages that wait, that a worker has, and that wait for a delay. SQS may count them up to a minute late. */
 const COUNTS = [
   "ApproximateNumberOfMessages",
@@ -22,7 +19,15 @@ export function sqsWorkQueue(
   { httpAgent, httpsAgent }: Pick<Connections, "httpAgent" | "httpsAgent">,
   isElsewhere: boolean,
 ): WorkQueue {
-  const requestHandler = { ...TIMEOUTS, httpAgent, httpsAgent };
+  const requestHandler = {
+    connectionTimeout: 3_000,
+    requestTimeout: 5_000,
+    socketTimeout: 5_000,
+    // Without it the SDK only warns.
+    throwOnRequestTimeout: true,
+    httpAgent,
+    httpsAgent,
+  };
   const client = new SQSClient({ requestHandler, maxAttempts: 3, useQueueUrlAsEndpoint: !isElsewhere });
   return {
     async isEmpty() {
