@@ -101,7 +101,6 @@ export const environment = z
       .regex(/^arn:[^:]+:kms:[^:]+:[0-9]{12}:key\//, "must be the ARN of a key, and not of an alias")
       .optional()
       .describe("ARN of the KMS key that encrypts the bucket, if it has one"),
-    WORK_QUEUE_URL: z.url().optional().describe("The queue of the workers. Without it a run hands nothing over"),
     WORKER_CONCURRENCY: z
       .string()
       .regex(/^[0-9]+$/, "must be a whole number")

@@ -33,6 +33,10 @@ export const scheduleInput = z
       .regex(GITHUB_RUNNERS, "must be an organisation or repository on GitHub: acme, or acme/widgets")
       .optional()
       .describe("Organisation or repository: GitHub is asked which of its runners are online or busy"),
+    workQueueUrl: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe("URL of the flavor's queue for workers. Without it the run hands nothing over"),
   })
   .refine(({ runners, include }) => runners || !include, { path: ["include"], error: "true needs a list of runners" })
   .refine(({ runners, githubRunners }) => !runners || !githubRunners, {

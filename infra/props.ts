@@ -188,7 +188,7 @@ export interface RunnerMetricsProps {
    */
   readonly reservedConcurrentExecutions?: number | undefined;
   /**
-   * Most workers at once, 2 to 100: further invocations of the function, which do what one run can't finish.
+   * Most workers at once, 2 to 100: further invocations of the function, which do what one run can't finish. Each flavor has an equal part, of 2 or more.
    * @default 0, each run does all by itself
    */
   readonly workers?: number | undefined;

@@ -51,16 +51,16 @@ export class RunnerMetricsStack extends Stack {
   private outputs(): Record<string, string | undefined> {
     const { bucket, eventBus, metricsNamespace, alarmTopic, extractMetrics, eventLog, githubSecret, dashboard } =
       this.runnerMetrics;
-    const { deadLetterQueue, workQueue, schedules, operatorAccess, replayArchiveArn, recordInstanceEnds, eventTable } =
+    const { deadLetterQueue, schedules, operatorAccess, replayArchiveArn, recordInstanceEnds, eventTable } =
       this.runnerMetrics;
-    const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => {
-      const words = flavor.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
-      return {
-        [`${words.join("")}InstancePolicyArn`]: of.instancePolicy.managedPolicyArn,
-        [`${words.join("")}InstanceProfileName`]: of.instanceProfile?.instanceProfileName,
-        [`${words.join("")}SessionPolicyArn`]: of.sessionPolicy.managedPolicyArn,
-      };
-    });
+    const access = Object.entries(this.runnerMetrics.runnerAccess).map(([flavor, of]) => ({
+      [`${pascalCase(flavor)}InstancePolicyArn`]: of.instancePolicy.managedPolicyArn,
+      [`${pascalCase(flavor)}InstanceProfileName`]: of.instanceProfile?.instanceProfileName,
+      [`${pascalCase(flavor)}SessionPolicyArn`]: of.sessionPolicy.managedPolicyArn,
+    }));
+    const workQueueUrls = Object.entries(this.runnerMetrics.workQueues).map(([flavor, { queueUrl }]) => ({
+      [`${pascalCase(flavor)}WorkQueueUrl`]: queueUrl,
+    }));
     return {
       Version: packageJson.version,
       BucketName: bucket.bucketName,
@@ -76,12 +76,11 @@ export class RunnerMetricsStack extends Stack {
       InstanceEndsLogGroupName: recordInstanceEnds?.logGroup.logGroupName,
       ScheduleGroupName: schedules.groupName,
       DeadLetterQueueUrl: deadLetterQueue.queueUrl,
-      WorkQueueUrl: workQueue?.queueUrl,
       DashboardUrl: dashboard && this.dashboardUrl(dashboard.name),
       GithubSecretArn: githubSecret?.secretArn,
       OperatorReadPolicyArn: operatorAccess.readPolicy.managedPolicyArn,
       OperatorActPolicyArn: operatorAccess.actPolicy.managedPolicyArn,
-      ...Object.assign({}, ...access),
+      ...Object.assign({}, ...access, ...workQueueUrls),
     };
   }
 
@@ -92,4 +91,12 @@ export class RunnerMetricsStack extends Stack {
     }, "aws.amazon.com");
     return `https://console.${domain}/cloudwatch/home?region=${this.region}#dashboards/dashboard/${name}`;
   }
+}
+
+/** `ArmSmall` for `arm-small`. */
+function pascalCase(flavor: string): string {
+  return flavor
+    .split("-")
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join("");
 }

@@ -24,7 +24,7 @@ import { OperatorAccess } from "./constructs/operator-access.ts";
 import { RecordInstanceEnds } from "./constructs/record-instance-ends.ts";
 import { RunnerAccess } from "./constructs/runner-access.ts";
 import { Schedules } from "./constructs/schedules.ts";
-import { WorkQueue } from "./constructs/work-queue.ts";
+import { WorkQueues } from "./constructs/work-queues.ts";
 import { type OwnEvents, ownEvents } from "./own-events.ts";
 import { type RunnerMetricsProps, settingsOf } from "./props.ts";
 import { RunnerMetricsBase } from "./runner-metrics-base.ts";
@@ -76,8 +76,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
   readonly recordInstanceEnds?: RecordInstanceEnds | undefined;
   /** Holds failed runs, and events that were not logged. */
   readonly deadLetterQueue: IQueue;
-  /** Holds what runs hand over to workers; absent without workers. */
-  readonly workQueue?: IQueue | undefined;
+  /** Hold what runs hand over to workers, by flavor; none without workers. */
+  readonly workQueues: Readonly<Record<string, IQueue>>;
   /** The schedules: `groupName` is that of their group. */
   readonly schedules: Schedules;
   /** The archive of events as a table for Athena: `events` in the database `databaseName`. */
@@ -127,8 +127,8 @@ export class RunnerMetrics extends RunnerMetricsBase {
 
     const deadLetterQueue = new DeadLetterQueue(this, "DeadLetterQueue").queue;
     this.deadLetterQueue = deadLetterQueue;
-    const work = settings.workers > 0 ? new WorkQueue(this, "WorkQueue", { settings, deadLetterQueue }) : undefined;
-    this.workQueue = work?.queue;
+    const work = settings.workers > 0 ? new WorkQueues(this, "WorkQueues", { settings, deadLetterQueue }) : undefined;
+    this.workQueues = work?.queues ?? {};
     this.githubSecret =
       props.github && (props.github.secret ?? new GithubSecret(this, "Github", { removalPolicy }).secret);
     this.extractMetrics = new ExtractMetrics(this, "ExtractMetrics", {
@@ -138,7 +138,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
       bus: this.eventBus,
       githubSecret: this.githubSecret,
       deadLetterQueue,
-      workQueue: work?.queue,
+      workQueues: this.workQueues,
       roleName: this.roleName(props),
       vpc: props.vpc,
       vpcSubnets: props.vpcSubnets,
@@ -158,6 +158,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
       flavors: settings.flavors,
       target: collector,
       deadLetterQueue,
+      workQueues: this.workQueues,
     });
     this.eventLog = new EventLog(this, "EventLog", {
       ...common,
@@ -183,7 +184,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
         github: settings.github !== undefined,
         function: collector,
         deadLetterQueue,
-        workQueue: work?.queue,
+        workQueues: this.workQueues,
         eventLog: this.eventLog.logGroup,
         alarms: alarms?.alarms ?? [],
         savedQueries: !settings.emulator,
@@ -205,7 +206,7 @@ export class RunnerMetrics extends RunnerMetricsBase {
       encryptionKey,
       function: collector,
       deadLetterQueue,
-      workQueue: work?.queue,
+      workQueues: this.workQueues,
       logs: [this.extractMetrics, this.eventLog, this.recordInstanceEnds].flatMap((one) => one?.logGroup ?? []),
       replayArchiveArn: this.replayArchiveArn,
     });

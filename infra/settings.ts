@@ -13,7 +13,7 @@ const TIMEOUT_SECONDS_MIN = 30;
 /** Longest default for the time-out of a run: more than a run over 20,000 runners takes. */
 const TIMEOUT_SECONDS_DEFAULT = 300;
 
-/** Each flavor has some twelve resources, of the 500 that a stack may have, and is named in policies of at most 6,144 characters. */
+/** Each flavor has some twelve resources, or fifteen with workers, of the 500 that a stack may have, and is named in policies of at most 6,144 characters. */
 const FLAVORS_MAX = 20;
 
 /** CloudWatch looks at most one day back for an alarm whose period is shorter than an hour. */
@@ -28,8 +28,8 @@ const SECONDS_PER_DAY = 86_400;
 const WORKERS_MIN = 2;
 const WORKERS_MAX = 100;
 
-/** Runners in progress at once in all workers together, as far as each has at least one: see docs/decisions, 0018. */
-const WORKERS_IN_PROGRESS = 150;
+/** Runners in progress at once in all workers of a flavor, as far as each has at least one: see docs/decisions, 0018. */
+const IN_PROGRESS_PER_PREFIX = 150;
 
 /**
  * For so many time-outs of the function SQS hides a message that a worker has: Lambda's advice.
@@ -161,7 +161,7 @@ const shape = {
     .refine((count) => count === 0 || count >= WORKERS_MIN, `must be 0, or at least ${WORKERS_MIN}`)
     .default(0)
     .describe(
-      `Most workers at once, ${WORKERS_MIN} to ${WORKERS_MAX}: further invocations of the function, which do what one run can't finish. 0: each run does all by itself`,
+      `Most workers at once, ${WORKERS_MIN} to ${WORKERS_MAX}: further invocations of the function, which do what one run can't finish. Each flavor has an equal part, of ${WORKERS_MIN} or more. 0: each run does all by itself`,
     ),
   uncollectedRetentionDays: days(14, "Days after which uploads that no run has collected are deleted"),
   quarantineRetentionDays: days(90, "Days after which quarantined files are deleted"),
@@ -355,9 +355,14 @@ function checkTogether(settings: Together, context: z.RefinementCtx): void {
   checkGithub(settings, context);
 }
 
-/** Runners in progress at once in one worker. */
-export function workerConcurrency({ workers, concurrency }: Pick<Settings, "workers" | "concurrency">): number {
-  return Math.min(concurrency, Math.ceil(WORKERS_IN_PROGRESS / workers));
+/** Workers at once of each flavor: an equal part of the stack's. */
+export function workersOfFlavor({ workers, flavors }: Pick<Settings, "workers" | "flavors">): number {
+  return Math.floor(workers / Object.keys(flavors).length);
+}
+
+/** Runners in progress at once in one of a flavor's workers, in a function that has so many in one run. */
+export function workerConcurrency(workers: number, concurrency: number): number {
+  return Math.min(concurrency, Math.ceil(IN_PROGRESS_PER_PREFIX / workers));
 }
 
 function checkWorkers(settings: Together, { addIssue }: z.RefinementCtx): void {
@@ -369,7 +374,9 @@ function checkWorkers(settings: Together, { addIssue }: z.RefinementCtx): void {
     const below = MESSAGE_RETENTION_SECONDS / VISIBILITY_TIMEOUTS;
     problem(["timeoutSeconds"], `must be below ${below} with workers: SQS keeps their messages for an hour`);
   }
-  const needed = workers + Object.keys(flavors).length;
+  const count = Object.keys(flavors).length;
+  if (workers < count * WORKERS_MIN) problem(["workers"], `must be at least ${WORKERS_MIN} for each flavor`);
+  const needed = workers + count;
   if (reservedConcurrency !== undefined && reservedConcurrency < needed) {
     problem(["reservedConcurrency"], `must be at least ${needed}, for the workers and a run of each flavor`);
   }

@@ -193,7 +193,12 @@ export function awsOperations(outputs: StackOutputs, options: ConnectionOptions)
 
     deadLetterCount: () => countMessages(output(outputs, "DeadLetterQueueUrl")),
 
-    workCount: async () => (outputs.WorkQueueUrl === undefined ? undefined : countMessages(outputs.WorkQueueUrl)),
+    async workCount() {
+      const queueUrls = Object.entries(outputs).flatMap(([name, url]) => (name.endsWith("WorkQueueUrl") ? [url] : []));
+      if (queueUrls.length === 0) return undefined;
+      const counts = await Promise.all(queueUrls.map(countMessages));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
 
     async deleteLetter({ handle }) {
       const { SQSClient, DeleteMessageCommand } = await import("@aws-sdk/client-sqs");

@@ -8,8 +8,6 @@ export interface Config extends Omit<RunConfig, "accountId" | "partition"> {
   readonly metricsNamespace: string;
   /** An endpoint other than AWS's is set: address buckets by path. */
   readonly usePathStyle: boolean;
-  /** Absent without workers. */
-  readonly workQueueUrl: string | undefined;
   /** Runners in progress at once in one worker. */
   readonly workerConcurrency: number;
   /** Absent if GitHub is not configured. */
@@ -27,7 +25,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     bucketName: variables.BUCKET_NAME,
     eventBusName: variables.EVENT_BUS_NAME,
     ...ofRuns,
-    workQueueUrl: variables.WORK_QUEUE_URL,
     workerConcurrency: variables.WORKER_CONCURRENCY ?? ofRuns.concurrency,
     metricsNamespace: variables.METRICS_NAMESPACE,
     kmsKeyArn: variables.KMS_KEY_ARN,

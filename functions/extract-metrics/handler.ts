@@ -29,7 +29,8 @@ const REPORTING_MILLISECONDS = 1_000;
 
 let github: Promise<Github> | undefined;
 
-let queue: Promise<WorkQueue> | undefined;
+/** One for each flavor that the function has run for, by URL. */
+const queues = new Map<string, Promise<WorkQueue>>();
 
 let isColdStart = true;
 
@@ -53,14 +54,13 @@ export async function handler(event: unknown, context: Context): Promise<Summary
   github ??= config.github && loadGithub(config.github);
   // Runners that were read by then still have to be published.
   const githubRun = (await github)?.startRun(deadline - FINISHING_MILLISECONDS);
-  queue ??= config.workQueueUrl === undefined ? undefined : loadQueue(config.workQueueUrl);
   const annotations = { Service: METRICS_SERVICE, ColdStart: isColdStart, Flavor: input.flavor };
   isColdStart = false;
   const dependencies = {
     store,
     bus,
     clock,
-    queue: await queue,
+    queue: input.workQueueUrl === undefined ? undefined : await queueAt(input.workQueueUrl),
     config: {
       ...config,
       ...placeOf(context),
@@ -98,9 +98,14 @@ async function loadGithub(config: GithubConfig): Promise<Github> {
 }
 
 /** SQS's client is loaded only if there are workers. */
-async function loadQueue(url: string): Promise<WorkQueue> {
-  const { sqsWorkQueue } = await import("../aws/sqs-work-queue.ts");
-  return sqsWorkQueue(url, clients.connections, config.usePathStyle);
+function queueAt(url: string): Promise<WorkQueue> {
+  const known = queues.get(url);
+  if (known) return known;
+  const queue = import("../aws/sqs-work-queue.ts").then(({ sqsWorkQueue }) =>
+    sqsWorkQueue(url, clients.connections, config.usePathStyle),
+  );
+  queues.set(url, queue);
+  return queue;
 }
 
 /** `arn:<partition>:lambda:<region>:<account>:function:<name>` */

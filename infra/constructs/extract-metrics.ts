@@ -12,7 +12,7 @@ import { Construct } from "constructs";
 import { type Environment, environmentOf, GITHUB_SETTINGS, RUN_SETTINGS } from "../../contract/environment.ts";
 import { ENDED_PREFIX, EVENTS_PREFIX, QUARANTINE_PREFIX, RUNNERS_PREFIX } from "../../contract/object-keys.ts";
 import { acknowledgeWildcard } from "../acknowledge.ts";
-import { type Settings, timeoutSeconds, workerConcurrency } from "../settings.ts";
+import { type Settings, timeoutSeconds, workerConcurrency, workersOfFlavor } from "../settings.ts";
 import { bundledFunction } from "./bundled-function.ts";
 
 export interface ExtractMetricsProps {
@@ -29,8 +29,8 @@ export interface ExtractMetricsProps {
   readonly vpcSubnets?: SubnetSelection | undefined;
   readonly securityGroups?: ISecurityGroup[] | undefined;
   readonly deadLetterQueue: IQueue;
-  /** Absent without workers. */
-  readonly workQueue?: IQueue | undefined;
+  /** By flavor; none without workers. */
+  readonly workQueues: Readonly<Record<string, IQueue>>;
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -161,7 +161,7 @@ function publish({ bus }: ExtractMetricsProps): PolicyStatement[] {
 
 /** Every variable of the function: a missing one does not compile. */
 function environmentFor(props: ExtractMetricsProps): Record<string, string> {
-  const { settings, bucket, bus, encryptionKey, workQueue, githubSecret, metricsNamespace } = props;
+  const { settings, bucket, bus, encryptionKey, githubSecret, metricsNamespace } = props;
   const github = githubSecret && settings.github;
   const variables: Record<keyof Environment, string | undefined> = {
     BUCKET_NAME: bucket.bucketName,
@@ -170,8 +170,8 @@ function environmentFor(props: ExtractMetricsProps): Record<string, string> {
     METRICS_NAMESPACE: metricsNamespace,
     ENDED_INSTANCES: settings.endedInstances ? "on" : undefined,
     KMS_KEY_ARN: encryptionKey?.keyArn,
-    WORK_QUEUE_URL: workQueue?.queueUrl,
-    WORKER_CONCURRENCY: workQueue && String(workerConcurrency(settings)),
+    WORKER_CONCURRENCY:
+      settings.workers > 0 ? String(workerConcurrency(workersOfFlavor(settings), settings.concurrency)) : undefined,
     GITHUB_SECRET_ID: github && githubSecret?.secretArn,
     GITHUB_OWNERS: github?.owners.join(","),
     GITHUB_API_URL: github?.apiUrl,
@@ -203,13 +203,11 @@ function sendFailedRuns({ deadLetterQueue }: ExtractMetricsProps): PolicyStateme
 }
 
 /** A run counts and sends messages; Lambda receives and deletes them in the name of the role. */
-function handOverAndWork({ workQueue }: ExtractMetricsProps): PolicyStatement[] {
-  if (!workQueue) return [];
-  const resources = [workQueue.queueArn];
-  return [
-    new PolicyStatement({ sid: "HandOver", actions: ["sqs:GetQueueAttributes", "sqs:SendMessage"], resources }),
-    new PolicyStatement({ sid: "ReceiveWork", actions: ["sqs:ReceiveMessage", "sqs:DeleteMessage"], resources }),
-  ];
+function handOverAndWork({ workQueues }: ExtractMetricsProps): PolicyStatement[] {
+  const resources = Object.values(workQueues).map(({ queueArn }) => queueArn);
+  if (resources.length === 0) return [];
+  const actions = ["sqs:GetQueueAttributes", "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"];
+  return [new PolicyStatement({ sid: "HandOverAndWork", actions, resources })];
 }
 
 /** What AWSLambdaVPCAccessExecutionRole grants, without the right to every log. */

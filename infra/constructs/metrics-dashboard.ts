@@ -42,8 +42,8 @@ export interface MetricsDashboardProps {
   readonly metricsNamespace: string;
   readonly function: IFunction;
   readonly deadLetterQueue: IQueue;
-  /** Absent without workers. */
-  readonly workQueue?: IQueue | undefined;
+  /** By flavor; none without workers. */
+  readonly workQueues: Readonly<Record<string, IQueue>>;
   readonly eventLog: ILogGroup;
   readonly alarms: readonly Alarm[];
   /** Whether the queries of the tables are saved in Logs Insights. */
@@ -141,7 +141,7 @@ export class MetricsDashboard extends Construct {
   }
 
   private working(): IWidget[] {
-    const { alarms, function: collector, deadLetterQueue, workQueue } = this.props;
+    const { alarms, function: collector, deadLetterQueue, workQueues } = this.props;
     const outcomes = ["extracted", "deferred", "quarantined"] as const;
     const groups = Array.from({ length: Math.ceil(alarms.length / ALARMS_PER_WIDGET_MAX) }, (_, index) =>
       alarms.slice(index * ALARMS_PER_WIDGET_MAX, (index + 1) * ALARMS_PER_WIDGET_MAX),
@@ -155,18 +155,22 @@ export class MetricsDashboard extends Construct {
       ]),
       graph("Runners by outcome", QUARTER, this.sums(outcomes, outcomeMetric)),
       graph("Duration of a run (ms)", QUARTER, this.ofEach("RunDuration", Stats.MAXIMUM)),
-      ...(workQueue ? this.workers(workQueue) : []),
+      ...(Object.keys(workQueues).length > 0 ? this.workers(Object.entries(workQueues)) : []),
     ];
   }
 
-  private workers(queue: IQueue): IWidget[] {
+  private workers(queues: [flavor: string, queue: IQueue][]): IWidget[] {
     return [
       graph("Runners handed over to workers", THIRD, this.ofEach(outcomeMetric("handedOver"), Stats.SUM)),
       graph("Workers' runs", THIRD, this.ofEach("WorkerDuration", Stats.SAMPLE_COUNT)),
-      graph("Messages for workers", THIRD, [
-        queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, label: "waiting" }),
-        queue.metricApproximateNumberOfMessagesNotVisible({ statistic: Stats.MAXIMUM, label: "in work" }),
-      ]),
+      graph(
+        "Messages for workers",
+        THIRD,
+        queues.flatMap(([flavor, queue]) => [
+          queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, label: `${flavor}: waiting` }),
+          queue.metricApproximateNumberOfMessagesNotVisible({ statistic: Stats.MAXIMUM, label: `${flavor}: in work` }),
+        ]),
+      ),
     ];
   }
 

@@ -15,8 +15,8 @@ export interface OperatorAccessProps {
   readonly encryptionKey?: IKey | undefined;
   readonly function: IFunction;
   readonly deadLetterQueue: IQueue;
-  /** Absent without workers. */
-  readonly workQueue?: IQueue | undefined;
+  /** By flavor; none without workers. */
+  readonly workQueues: Readonly<Record<string, IQueue>>;
   readonly logs: readonly ILogGroup[];
   readonly replayArchiveArn: string | undefined;
 }
@@ -56,7 +56,8 @@ export class OperatorAccess extends Construct {
 }
 
 function readStatements(props: OperatorAccessProps): PolicyStatement[] {
-  const { bucket, encryptionKey, deadLetterQueue, workQueue, logs } = props;
+  const { bucket, encryptionKey, deadLetterQueue, logs } = props;
+  const workQueueArns = Object.values(props.workQueues).map(({ queueArn }) => queueArn);
   // A whole prefix, and not each flavor: a managed policy holds 6,144 characters, and a stack 20 flavors.
   const prefixes = [RUNNERS_PREFIX, QUARANTINE_PREFIX, EVENTS_PREFIX];
   return [
@@ -82,14 +83,8 @@ function readStatements(props: OperatorAccessProps): PolicyStatement[] {
       actions: ["sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"],
       resources: [deadLetterQueue.queueArn],
     }),
-    ...(workQueue
-      ? [
-          new PolicyStatement({
-            sid: "CountWork",
-            actions: ["sqs:GetQueueAttributes"],
-            resources: [workQueue.queueArn],
-          }),
-        ]
+    ...(workQueueArns.length > 0
+      ? [new PolicyStatement({ sid: "CountWork", actions: ["sqs:GetQueueAttributes"], resources: workQueueArns })]
       : []),
     new PolicyStatement({
       sid: "ReadStack",

@@ -20,6 +20,8 @@ export interface SchedulesProps {
   readonly flavors: Settings["flavors"];
   readonly target: IFunction;
   readonly deadLetterQueue: IQueue;
+  /** By flavor; none without workers. */
+  readonly workQueues: Readonly<Record<string, IQueue>>;
 }
 
 /** How often Scheduler tries to hand a run to Lambda. Then the next run is due anyway. */
@@ -29,7 +31,7 @@ const RETRIES_MAX = 2;
 export class Schedules extends Construct {
   readonly groupName: string;
 
-  constructor(scope: Construct, id: string, { flavors, target, deadLetterQueue }: SchedulesProps) {
+  constructor(scope: Construct, id: string, { flavors, target, deadLetterQueue, workQueues }: SchedulesProps) {
     super(scope, id);
     // Named by CloudFormation: `ScheduleGroup` makes up a name that is the same for two stacks with one construct tree.
     const group = new CfnScheduleGroup(this, "Group");
@@ -47,7 +49,13 @@ export class Schedules extends Construct {
     });
     acknowledgeWildcard(role, `${target.functionArn}:*`, "CDK's grant to invoke includes the function's versions");
     for (const [flavor, { everyMinutes, orphanAfterSeconds, githubRunners }] of Object.entries(flavors)) {
-      const input: ScheduleInput = { flavor, orphanAfterSeconds, ...(githubRunners && { githubRunners }) };
+      const workQueueUrl = workQueues[flavor]?.queueUrl;
+      const input: ScheduleInput = {
+        flavor,
+        orphanAfterSeconds,
+        ...(githubRunners && { githubRunners }),
+        ...(workQueueUrl && { workQueueUrl }),
+      };
       new Schedule(this, flavor, {
         description: `Extracts the metrics of runners of flavor ${flavor}`,
         scheduleGroup,

@@ -11,9 +11,10 @@ import {
   GetQueryResultsCommand,
   StartQueryExecutionCommand,
 } from "@aws-sdk/client-athena";
-import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { inputOf } from "../../cli/commands/run.ts";
+import { awsOperations, type Operations } from "../../cli/stack/operations.ts";
 import { mapConcurrently } from "../../functions/concurrency.ts";
 import type { Summary } from "../../functions/run/summary.ts";
 import type { StackSettingsInput } from "../../infra/settings.ts";
@@ -37,28 +38,29 @@ const began = Date.now();
 const { directory, client, env, stop } = await startMiniStack("backlog");
 const s3 = new S3Client({ ...client, forcePathStyle: true });
 const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false });
-const lambda = new LambdaClient({ ...client, requestHandler: { requestTimeout: 120_000 }, maxAttempts: 1 });
 const athena = new AthenaClient(client);
 const cdk = cloudDevelopmentKit("app.ts", directory, env);
 
 try {
   await cdk.bootstrap({ runnerMetrics: SETTINGS });
   const { RunnerMetrics, Consumer } = await cdk.deploy({ runnerMetrics: SETTINGS });
-  const { BucketName: bucket = "", FunctionName = "", WorkQueueUrl = "", EventDatabaseName } = RunnerMetrics ?? {};
-  assert(bucket && FunctionName && WorkQueueUrl && Consumer?.QueueUrl, "the stacks lack an output");
-  tell("deployed", `bucket ${bucket}, queue ${WorkQueueUrl}`);
+  const { BucketName: bucket = "", LargeWorkQueueUrl, EventDatabaseName } = RunnerMetrics ?? {};
+  assert(RunnerMetrics && bucket && LargeWorkQueueUrl && Consumer?.QueueUrl, "the stacks lack an output");
+  tell("deployed", `bucket ${bucket}, queue ${LargeWorkQueueUrl}`);
+  Object.assign(process.env, env);
+  const operations = awsOperations(RunnerMetrics, { stack: "RunnerMetrics" });
 
   const names = Array.from({ length: RUNNERS }, (_, index) => `r-${String(index).padStart(5, "0")}`);
   await Array.fromAsync(mapConcurrently(names, 16, (name) => upload(bucket, name)));
   tell("uploaded", `${RUNNERS} runners with ${Object.keys(FILES).length} files`);
 
-  const first = await invoke(FunctionName);
+  const first = await runOnce(operations);
   tell("run", JSON.stringify({ listed: first.listed, extracted: first.extracted, handedOver: first.handedOver }));
   assert(first.handedOver > 0, "the run handed nothing over: it is too fast for this test");
 
-  const left = await untilQueueIsEmpty(WorkQueueUrl);
+  const left = await untilQueueIsEmpty(operations);
   tell("workers", `the queue was empty ${left}`);
-  const last = await finish(FunctionName);
+  const last = await finish(operations);
   assert.deepEqual({ listed: last.listed, stopped: last.stopped }, { listed: 0, stopped: "done" });
   tell("prefix", "empty");
 
@@ -81,7 +83,6 @@ try {
 } finally {
   s3.destroy();
   sqs.destroy();
-  lambda.destroy();
   athena.destroy();
   stop();
 }
@@ -92,18 +93,17 @@ async function upload(Bucket: string, name: string): Promise<void> {
   }
 }
 
-async function invoke(FunctionName: string): Promise<Summary> {
-  const Payload = JSON.stringify({ flavor: "large" });
-  const { FunctionError, Payload: answer } = await lambda.send(new InvokeCommand({ FunctionName, Payload }));
-  const text = Buffer.from(answer ?? []).toString();
-  assert.equal(FunctionError, undefined, text);
-  return JSON.parse(text);
+/** A run with the input of its schedule. */
+async function runOnce(operations: Operations): Promise<Summary> {
+  const { failed, result } = await operations.invoke(await inputOf(operations, "large"));
+  assert(!failed, JSON.stringify(result));
+  return result as Summary;
 }
 
 /** What workers deferred, and what a run had no time for, is done by the next runs, as their schedule would. */
-async function finish(FunctionName: string): Promise<Summary> {
+async function finish(operations: Operations): Promise<Summary> {
   for (let runs = 1; ; runs++) {
-    const summary = await invoke(FunctionName);
+    const summary = await runOnce(operations);
     if (summary.listed === 0 || runs === 10) return summary;
     tell(
       "run",
@@ -113,18 +113,11 @@ async function finish(FunctionName: string): Promise<Summary> {
   }
 }
 
-async function untilQueueIsEmpty(QueueUrl: string): Promise<string> {
-  const from = Date.now();
-  const AttributeNames = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
-  for (;;) {
-    const { Attributes = {} } = await sqs.send(
-      new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...AttributeNames] }),
-    );
-    const counts = AttributeNames.map((name) => Number(Attributes[name]));
-    if (counts.every((count) => count === 0)) return `${seconds(Date.now() - from)} after the run`;
-    if (Date.now() - from > PATIENCE_MILLISECONDS)
-      throw new Error(`The queue still has ${counts.join(" + ")} messages`);
-    await sleep(1_000);
+async function untilQueueIsEmpty(operations: Operations): Promise<string> {
+  for (const from = Date.now(); ; await sleep(1_000)) {
+    const count = await operations.workCount();
+    if (count === 0) return `${seconds(Date.now() - from)} after the run`;
+    if (Date.now() - from > PATIENCE_MILLISECONDS) throw new Error(`The queue still has ${count} messages`);
   }
 }
 

@@ -88,9 +88,7 @@ describe("with workers", () => {
   test("an event of the queue is the run of a worker, with metrics that hide nothing of the scheduled runs", async () => {
     world.upload("r-1");
     world.upload("r-2");
-    const { returned, lines } = await world.invoke(ofQueue(messageOf("r-1")), {
-      WORK_QUEUE_URL: "http://127.0.0.1:1/0/work",
-    });
+    const { returned, lines } = await world.invoke(ofQueue(messageOf("r-1")));
     expect(returned).toMatchObject({ flavor: "large", listed: 1, extracted: 1, stopped: "done" });
     expect([...world.s3.objects(BUCKET, "runners/large/r-2/")]).toHaveLength(4);
     expect(lines.find(({ message }) => message === "worker")).toMatchObject({ summary: returned });
@@ -99,6 +97,12 @@ describe("with workers", () => {
     const { _aws, service, flavor, WorkerDuration, ...metrics } = emf ?? {};
     expect(metrics).toEqual({ "Runners.extracted": 1 });
     expect(WorkerDuration).toBeGreaterThan(0);
+  });
+
+  test("a run that ends in a fifth of its time asks no queue", async () => {
+    world.upload("r-1");
+    const { returned } = await world.invoke({ flavor: "large", workQueueUrl: "http://127.0.0.1:1/0/work" });
+    expect(returned).toMatchObject({ extracted: 1, handedOver: 0, errors: [] });
   });
 
   test("a worker has its own number of runners in progress", async () => {

@@ -16,7 +16,7 @@ const FLAVORS = ["large", "arm-small"];
 /** With all alarms and the whole dashboard. */
 const fullTemplate = synthesize({
   github: { owners: ["acme"] },
-  workers: 2,
+  workers: 4,
   flavors: Object.fromEntries(FLAVORS.map((flavor) => [flavor, { githubRunners: "acme" }])),
 });
 

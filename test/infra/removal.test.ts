@@ -7,7 +7,7 @@ const EVERYTHING = {
   schemaRegistry: true,
   alarmEmail: "ops@example.com",
   endedInstances: true,
-  workers: 2,
+  workers: 4,
 };
 
 /** Type -> what happens to it when the stack is deleted, by `removalPolicy`. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { readScheduleInput } from "../../contract/schedule-input.ts";
 import { MESSAGE_BYTES_MAX } from "../../contract/work-message.ts";
 import { readConfig } from "../../functions/extract-metrics/config.ts";
 import { parseSettings, stackSettings, workerConcurrency } from "../../infra/settings.ts";
@@ -7,7 +8,10 @@ import { arnOf, isAllowed, only, resolve, type Statement, statementsOf, statemen
 import { ACCOUNT, resources, synthesize } from "./synthesize.ts";
 
 const template = synthesize({ workers: 50 });
-const [queueId, queue] = only(template, "AWS::SQS::Queue", "WorkQueue");
+const queues = Object.fromEntries(
+  Object.entries(resources(template, "AWS::SQS::Queue")).filter(([id]) => id.startsWith("WorkQueues")),
+);
+const [queueId = "", otherQueueId = ""] = Object.keys(queues);
 const [deadLettersId] = only(template, "AWS::SQS::Queue", "DeadLetterQueue");
 const [roleId] = only(template, "AWS::IAM::Role", "ExtractMetricsRole");
 const [functionId] = only(template, "AWS::Lambda::Function", "ExtractMetrics");
@@ -21,40 +25,64 @@ describe("without workers", () => {
   test("nothing of the template is theirs", () => {
     expect(synthesize({ workers: 0 }).toJSON()).toEqual(synthesize().toJSON());
     const text = JSON.stringify(synthesize().toJSON());
-    expect(text).not.toMatch(/WorkQueue|EventSourceMapping|WORK|handedOver/);
+    expect(text).not.toMatch(/WorkQueue|workQueue|EventSourceMapping|WORK|handedOver/);
   });
 });
 
 describe("with workers", () => {
-  test("the queue is encrypted, keeps messages for an hour, and hides one for six time-outs of the function", () => {
-    expect(resolve(template, queue.Properties)).toEqual({
-      SqsManagedSseEnabled: true,
-      MaximumMessageSize: MESSAGE_BYTES_MAX,
-      MessageRetentionPeriod: 3_600,
-      // Two flavors; the shorter interval is two minutes.
-      VisibilityTimeout: 6 * 96,
-      RedrivePolicy: { deadLetterTargetArn: arnOf(deadLettersId), maxReceiveCount: 1 },
-    });
+  test("each flavor's queue is encrypted, keeps messages for an hour, and hides one for six time-outs of the function", () => {
+    for (const { Properties } of Object.values(queues)) {
+      expect(resolve(template, Properties)).toEqual({
+        SqsManagedSseEnabled: true,
+        MaximumMessageSize: MESSAGE_BYTES_MAX,
+        MessageRetentionPeriod: 3_600,
+        // The shorter interval is two minutes.
+        VisibilityTimeout: 6 * 96,
+        RedrivePolicy: { deadLetterTargetArn: arnOf(deadLettersId), maxReceiveCount: 1 },
+      });
+    }
   });
 
-  test("Lambda invokes the same function with one message, in at most so many workers at once", () => {
-    const [, mapping] = only(template, "AWS::Lambda::EventSourceMapping");
-    const { Tags: _, ...properties } = resolve(template, mapping.Properties) as Record<string, unknown>;
-    expect(properties).toEqual({
-      EventSourceArn: arnOf(queueId),
-      FunctionName: functionId,
-      BatchSize: 1,
-      ScalingConfig: { MaximumConcurrency: 50 },
+  test("Lambda invokes the same function with one message, for each flavor in at most its part of the workers at once", () => {
+    const mappings = Object.values(resources(template, "AWS::Lambda::EventSourceMapping")).map(({ Properties }) => {
+      const { Tags: _, ...properties } = resolve(template, Properties) as Record<string, unknown>;
+      return properties;
     });
+    expect(mappings).toEqual(
+      [queueId, otherQueueId].map((id) => ({
+        EventSourceArn: arnOf(id),
+        FunctionName: functionId,
+        BatchSize: 1,
+        ScalingConfig: { MaximumConcurrency: 25 },
+      })),
+    );
   });
 
-  test("the function is told of the queue, in variables that it accepts", () => {
-    const config = readConfig({
-      ...environmentOf(template),
-      WORK_QUEUE_URL: `https://sqs.example.com/${ACCOUNT}/work`,
+  test("each schedule names its flavor's queue, in an input that the function accepts", () => {
+    const inputs = Object.values(resources(template, "AWS::Scheduler::Schedule")).map(({ Properties }) => {
+      const { Input } = Properties.Target as { Input: unknown };
+      return JSON.parse(String(resolve(template, Input))) as { flavor: string; workQueueUrl: string };
     });
-    expect(environmentOf(template).WORK_QUEUE_URL).toBe(queueId);
-    expect(config).toMatchObject({ workQueueUrl: expect.any(String), workerConcurrency: 3, concurrency: 32 });
+    expect(inputs.map(({ flavor, workQueueUrl }) => [flavor, workQueueUrl])).toEqual([
+      ["large", queueId],
+      ["arm-small", otherQueueId],
+    ]);
+    for (const input of inputs) {
+      const workQueueUrl = `https://sqs.example.com/${ACCOUNT}/${input.workQueueUrl}`;
+      expect(readScheduleInput({ ...input, workQueueUrl })).toMatchObject({ workQueueUrl });
+    }
+  });
+
+  test("the function is told how much one worker does, in a variable that it accepts", () => {
+    expect(readConfig(environmentOf(template))).toMatchObject({ workerConcurrency: 6, concurrency: 32 });
+  });
+
+  test("an output names each flavor's queue", () => {
+    const outputs = Object.entries(template.findOutputs("*")).filter(([name]) => name.endsWith("WorkQueueUrl"));
+    expect(outputs).toEqual([
+      ["LargeWorkQueueUrl", { Value: { Ref: queueId } }],
+      ["ArmSmallWorkQueueUrl", { Value: { Ref: otherQueueId } }],
+    ]);
   });
 
   test.each([
@@ -64,9 +92,12 @@ describe("with workers", () => {
     [50, 32, 3],
     [100, 32, 2],
     [100, 1, 1],
-  ])("%d workers of a function with %d runners in progress have %d each", (workers, concurrency, each) => {
-    expect(workerConcurrency({ workers, concurrency })).toBe(each);
-  });
+  ])(
+    "%d workers of a flavor, of a function with %d runners in progress, have %d each",
+    (workers, concurrency, each) => {
+      expect(workerConcurrency(workers, concurrency)).toBe(each);
+    },
+  );
 
   test("the dashboard shows what is handed over, worked on and waiting", () => {
     const [, { Properties }] = only(template, "AWS::CloudWatch::Dashboard");
@@ -105,7 +136,8 @@ describe("the queue's privileges", () => {
     const held = role
       .filter(({ Resource }) => Resource.includes(arnOf(queueId)))
       .flatMap(({ Action, Resource }) => Action.map((action) => [action, ...Resource]));
-    expect(held.toSorted()).toEqual(NEEDED.map((action) => [action, arnOf(queueId)]).toSorted());
+    const all = [arnOf(queueId), arnOf(otherQueueId)];
+    expect(held.toSorted()).toEqual(NEEDED.map((action) => [action, ...all]).toSorted());
   });
 
   test("to send are the collector's alone, whatever other policies allow, and need TLS", () => {
@@ -140,6 +172,7 @@ describe("the setting workers", () => {
 
   test.each([
     ["one worker, which Lambda does not allow", { workers: 1 }, "workers: must be 0, or at least 2"],
+    ["one worker for each of two flavors", { workers: 3 }, "workers: must be at least 2 for each flavor"],
     ["more than S3 bears", { workers: 101 }, "workers: Too big"],
     [
       "messages that expire before their worker's failure is known",

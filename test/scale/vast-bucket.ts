@@ -9,9 +9,6 @@ import {
 import type { EventBus, ListedObject, ListPosition, ObjectStore } from "../../functions/ports.ts";
 import { FILES, NOW } from "../worlds/memory.ts";
 
-const PREFIX = "runners/large/";
-/** Sorts before every honest runner. */
-const FLOOD = `${PREFIX}000-flood/`;
 /** In the order of a listing. */
 const FILE_NAMES = FILES_TO_READ.toSorted();
 const PAGE_KEYS = 1_000;
@@ -27,8 +24,18 @@ export interface VastBucket {
   readonly events: { once: number; again: number; quarantined: number };
 }
 
-/** `junk` objects in one storage, then `runners` of four files each. */
-export function createVastBucket({ junk, runners }: { junk: number; runners: number }): VastBucket {
+/** `junk` objects in one storage, which sorts first, then `runners` of four files each, all of one flavor. */
+export function createVastBucket({
+  flavor = "large",
+  junk,
+  runners,
+}: {
+  flavor?: string;
+  junk: number;
+  runners: number;
+}): VastBucket {
+  const prefix = `runners/${flavor}/`;
+  const flood = `${prefix}000-flood/`;
   const gone = new Uint8Array(junk + runners * FILE_NAMES.length);
   const seen = new Uint8Array(runners * 3);
   const requests = new Map<string, number>();
@@ -38,9 +45,9 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
   const count = (kind: string, by = 1) => requests.set(kind, (requests.get(kind) ?? 0) + by);
 
   const keyAt = (index: number) => {
-    if (index < junk) return `${FLOOD}${String(index).padStart(7, "0")}`;
+    if (index < junk) return `${flood}${String(index).padStart(7, "0")}`;
     const file = (index - junk) % FILE_NAMES.length;
-    return `${PREFIX}r-${String((index - junk - file) / FILE_NAMES.length).padStart(6, "0")}/${FILE_NAMES[file]}`;
+    return `${prefix}r-${String((index - junk - file) / FILE_NAMES.length).padStart(6, "0")}/${FILE_NAMES[file]}`;
   };
   const etagAt = (index: number) =>
     index < junk ? '"junk"' : (etags.get(FILE_NAMES[(index - junk) % FILE_NAMES.length] ?? FIRST_FILE) ?? "");
@@ -64,9 +71,9 @@ export function createVastBucket({ junk, runners }: { junk: number; runners: num
   }
   const fileIndex = new Map<string, number>(FILE_NAMES.map((name, index) => [name, index]));
   function indexOf(key: string): number {
-    const file = fileIndex.get(key.slice(PREFIX.length + "r-000000/".length));
-    if (key.startsWith(FLOOD) || file === undefined) return indexAfter(key) - 1;
-    return junk + Number(key.slice(PREFIX.length + 2, PREFIX.length + 8)) * FILE_NAMES.length + file;
+    const file = fileIndex.get(key.slice(prefix.length + "r-000000/".length));
+    if (key.startsWith(flood) || file === undefined) return indexAfter(key) - 1;
+    return junk + Number(key.slice(prefix.length + 2, prefix.length + 8)) * FILE_NAMES.length + file;
   }
   let filesLeft = runners * FILE_NAMES.length;
 

@@ -30,10 +30,13 @@ const ATTEMPTS_MAX = 3;
 const PAUSE_MILLISECONDS = 500;
 
 export interface BacklogOptions {
+  /** Of all flavors together, in equal parts. */
   readonly runners: number;
-  /** 0: each run does all by itself. */
+  /** Each has a prefix, a schedule and a queue of its own. */
+  readonly flavors: number;
+  /** Of the stack. 0: each run does all by itself. */
   readonly workers: number;
-  /** Into how many parts S3 has partitioned the flavor's prefix. */
+  /** Into how many parts S3 has partitioned a flavor's prefix. */
   readonly partitions: number;
   readonly everyMilliseconds: number;
   readonly timeoutMilliseconds: number;
@@ -56,18 +59,61 @@ export interface BacklogReport {
   readonly cpuSeconds: number;
 }
 
-/** Plays until the bucket is empty, at most for two hours. */
+/** Plays until all prefixes are empty, at most for two hours. */
 export async function collectWithWorkers(options: BacklogOptions): Promise<BacklogReport> {
-  const bucket = createVastBucket({ junk: 0, runners: options.runners });
   const time = createVirtualTime();
-  const random = createRandom(1);
-  const service = { time, random, throttled: 0 };
+  const service = { time, random: createRandom(1), throttled: 0 };
+  const limits = { archive: limiter(time, S3_WRITES), events: limiter(time, EVENTS) };
+  const fleets = Array.from({ length: options.flavors }, (_, index) => {
+    return createFleet(`flavor-${index}`, { ...options, runners: options.runners / options.flavors }, service, limits);
+  });
+  const cpu = process.cpuUsage();
+  let nextRun = 0;
+  while (fleets.some(({ bucket }) => bucket.filesLeft() > 0) && time.now() - NOW < 7_200_000) {
+    const isDue = time.now() - NOW >= nextRun;
+    if (isDue) nextRun += options.everyMilliseconds;
+    for (const fleet of fleets) {
+      if (isDue && fleet.bucket.filesLeft() > 0) void fleet.scheduled();
+      fleet.startWorkers();
+    }
+    await time.advance(1_000);
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  const sum = (of: (fleet: Fleet) => number) => fleets.reduce((total, fleet) => total + of(fleet), 0);
+  return {
+    seconds: (time.now() - NOW) / 1_000,
+    runners: sum(({ bucket }) => bucket.events.once) / 3,
+    again: sum(({ bucket }) => bucket.events.again),
+    filesLeft: sum(({ bucket }) => bucket.filesLeft()),
+    runs: sum(({ counts }) => counts.runs),
+    workerRuns: sum(({ counts }) => counts.workerRuns),
+    handedOver: sum(({ counts }) => counts.handedOver),
+    deferred: sum(({ counts }) => counts.deferred),
+    archived: sum(({ counts }) => counts.archived),
+    throttled: service.throttled,
+    cpuSeconds: (user + system) / 1e6,
+  };
+}
+
+type Fleet = ReturnType<typeof createFleet>;
+
+/** What all flavors share. Each says whether it accepts so many more now. */
+interface Limits {
+  readonly archive: (by?: number) => boolean;
+  readonly events: (by?: number) => boolean;
+}
+
+/** The runners of one flavor, its schedule, and its workers. */
+function createFleet(flavor: string, options: BacklogOptions, service: Service, limits: Limits) {
+  const { time } = service;
+  const bucket = createVastBucket({ flavor, junk: 0, runners: options.runners });
   const aws = {
-    store: pacedStore(bucket.store, service, options),
-    bus: pacedBus(bucket.bus, service, time.clock),
+    store: pacedStore(bucket.store, service, limits, options),
+    bus: pacedBus(bucket.bus, service, limits),
     clock: time.clock,
   };
-  const report = { runs: 0, workerRuns: 0, handedOver: 0, deferred: 0, archived: 0 };
+  const counts = { runs: 0, workerRuns: 0, handedOver: 0, deferred: 0, archived: 0 };
+  const workers = Math.floor(options.workers / options.flavors);
   const messages: string[] = [];
   let active = 0;
   let firstMessageAt = 0;
@@ -81,24 +127,23 @@ export async function collectWithWorkers(options: BacklogOptions): Promise<Backl
       await time.wait(LATENCY.sqs);
       if (messages.length + active === 0) firstMessageAt = time.now();
       messages.push(body);
-      void startWorkers();
+      startWorkers();
     },
   };
 
   function startWorkers(): void {
     const grown = WORKERS_AT_ONCE + ((time.now() - firstMessageAt) / 1_000) * WORKERS_ADDED_PER_SECOND;
-    while (messages.length > 0 && active < Math.min(options.workers, grown)) void work(messages.shift() ?? "");
+    while (messages.length > 0 && active < Math.min(workers, grown)) void work(messages.shift() ?? "");
   }
 
   async function work(body: string): Promise<void> {
     active += 1;
     await time.wait(LATENCY.start);
-    const { workers } = options;
-    const concurrency = workerConcurrency({ workers, concurrency: 32 });
+    const concurrency = workerConcurrency(workers, 32);
     const message = readWorkMessage(body);
     const input = { ...WORKER_FILTER, flavor: message.flavor };
     count(
-      await run(input, { ...aws, ...invocation(`worker-${report.workerRuns++}`, concurrency) }, listingsOf(message)),
+      await run(input, { ...aws, ...invocation(`worker-${counts.workerRuns++}`, concurrency) }, listingsOf(message)),
     );
     active -= 1;
     startWorkers();
@@ -106,8 +151,8 @@ export async function collectWithWorkers(options: BacklogOptions): Promise<Backl
 
   async function scheduled(): Promise<void> {
     await time.wait(LATENCY.start);
-    const withQueue = options.workers > 0 ? { queue } : {};
-    count(await run(EVERY_RUNNER, { ...aws, ...withQueue, ...invocation(`run-${report.runs++}`, 32) }));
+    const withQueue = workers > 0 ? { queue } : {};
+    count(await run({ ...EVERY_RUNNER, flavor }, { ...aws, ...withQueue, ...invocation(`run-${counts.runs++}`, 32) }));
   }
 
   function invocation(runId: string, concurrency: number) {
@@ -115,31 +160,12 @@ export async function collectWithWorkers(options: BacklogOptions): Promise<Backl
   }
 
   function count({ handedOver, deferred, archive }: Summary): void {
-    report.handedOver += handedOver;
-    report.deferred += deferred;
-    report.archived += archive.events;
+    counts.handedOver += handedOver;
+    counts.deferred += deferred;
+    counts.archived += archive.events;
   }
 
-  const cpu = process.cpuUsage();
-  let nextRun = 0;
-  while (bucket.filesLeft() > 0 && time.now() - NOW < 7_200_000) {
-    if (time.now() - NOW >= nextRun) {
-      nextRun += options.everyMilliseconds;
-      void scheduled();
-    }
-    startWorkers();
-    await time.advance(1_000);
-  }
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    ...report,
-    seconds: (time.now() - NOW) / 1_000,
-    runners: bucket.events.once / 3,
-    again: bucket.events.again,
-    filesLeft: bucket.filesLeft(),
-    throttled: service.throttled,
-    cpuSeconds: (user + system) / 1e6,
-  };
+  return { bucket, counts, scheduled, startWorkers };
 }
 
 interface VirtualTime {
@@ -216,14 +242,17 @@ async function request<Answer>(
   }
 }
 
-function pacedStore(store: ObjectStore, service: Service, { runners, partitions }: BacklogOptions): ObjectStore {
+function pacedStore(
+  store: ObjectStore,
+  service: Service,
+  { archive }: Limits,
+  { runners, partitions }: BacklogOptions,
+): ObjectStore {
   const { time } = service;
   const reads = Array.from({ length: partitions }, () => limiter(time, S3_READS));
   const writes = Array.from({ length: partitions }, () => limiter(time, S3_WRITES));
-  // Another prefix: `events/`.
-  const archive = limiter(time, S3_WRITES);
   /** S3 partitions by ranges of keys. */
-  const partitionOf = (key: string) => Math.floor((Number(key.slice(16, 22)) * partitions) / runners) || 0;
+  const partitionOf = (key: string) => Math.floor((Number(key.split("/")[2]?.slice(2)) * partitions) / runners) || 0;
   /** The partition of the page's first key: a token of the bucket here is the number of an object. */
   const listing = (from: Parameters<ObjectStore["list"]>[1]) => {
     const first = from && "token" in from ? Math.floor((Number(from.token) * partitions) / (4 * runners)) : 0;
@@ -235,6 +264,7 @@ function pacedStore(store: ObjectStore, service: Service, { runners, partitions 
     head: (key) => request(service, reading(key), () => store.head(key)),
     get: (object, size) => request(service, reading(object.key), () => store.get(object, size)),
     putIfAbsent: (key, body) =>
+      // Another prefix: `events/`.
       request(service, { accepts: archive, latency: LATENCY.s3 }, () => store.putIfAbsent(key, body)),
     copy: store.copy,
     // One request, as documented, however many keys it has.
@@ -245,15 +275,14 @@ function pacedStore(store: ObjectStore, service: Service, { runners, partitions 
   };
 }
 
-function pacedBus(bus: EventBus, service: Service, clock: Clock): EventBus {
-  const accepts = limiter(service.time, EVENTS);
+function pacedBus(bus: EventBus, service: Service, { events }: Limits): EventBus {
   const putEvents: PutEvents = (entries) =>
-    request(service, { accepts: () => accepts(entries.length), latency: LATENCY.events }, async () => {
+    request(service, { accepts: () => events(entries.length), latency: LATENCY.events }, async () => {
       await bus.publish(entries, Number.POSITIVE_INFINITY);
       return entries.map(() => "accepted" as const);
     });
   return {
     exists: () => request(service, { accepts: () => true, latency: LATENCY.events }, () => bus.exists()),
-    publish: (entries, deadline) => publishEntries(putEvents, entries, clock, deadline),
+    publish: (entries, deadline) => publishEntries(putEvents, entries, service.time.clock, deadline),
   };
 }
