@@ -28,8 +28,8 @@ const SECONDS_PER_DAY = 86_400;
 const WORKERS_MIN = 2;
 const WORKERS_MAX = 100;
 
-/** Runners in progress at once in all workers of a flavor, as far as each has at least one: see docs/decisions, 0018. */
-const IN_PROGRESS_PER_PREFIX = 150;
+/** Most runners in progress at once in all workers of a flavor: see docs/decisions, 0018. */
+const IN_PROGRESS_PER_PREFIX = 125;
 
 /**
  * For so many time-outs of the function SQS hides a message that a worker has: Lambda's advice.
@@ -362,7 +362,7 @@ export function workersOfFlavor({ workers, flavors }: Pick<Settings, "workers" |
 
 /** Runners in progress at once in one of a flavor's workers, in a function that has so many in one run. */
 export function workerConcurrency(workers: number, concurrency: number): number {
-  return Math.min(concurrency, Math.ceil(IN_PROGRESS_PER_PREFIX / workers));
+  return Math.min(concurrency, Math.max(1, Math.floor(IN_PROGRESS_PER_PREFIX / workers)));
 }
 
 function checkWorkers(settings: Together, { addIssue }: z.RefinementCtx): void {

@@ -74,7 +74,7 @@ describe("with workers", () => {
   });
 
   test("the function is told how much one worker does, in a variable that it accepts", () => {
-    expect(readConfig(environmentOf(template))).toMatchObject({ workerConcurrency: 6, concurrency: 32 });
+    expect(readConfig(environmentOf(template))).toMatchObject({ workerConcurrency: 5, concurrency: 32 });
   });
 
   test("an output names each flavor's queue", () => {
@@ -87,10 +87,10 @@ describe("with workers", () => {
 
   test.each([
     [2, 32, 32],
-    [5, 32, 30],
-    [25, 32, 6],
-    [50, 32, 3],
-    [100, 32, 2],
+    [5, 32, 25],
+    [25, 32, 5],
+    [50, 32, 2],
+    [100, 32, 1],
     [100, 1, 1],
   ])(
     "%d workers of a flavor, of a function with %d runners in progress, have %d each",

@@ -102,14 +102,14 @@ export function createVastBucket({
       },
     },
     store: {
-      async list(_, from: ListPosition = { after: "" }) {
+      async list(within, from: ListPosition = { after: "" }) {
         count("list");
         const objects: ListedObject[] = [];
-        let index = "token" in from ? Number(from.token) : indexAfter(from.after);
-        for (; index < gone.length && objects.length < PAGE_KEYS; index++)
-          if (!gone[index]) objects.push(listedAt(index));
-        while (index < gone.length && gone[index]) index++;
-        return { date: NOW, objects, ...(index < gone.length && { next: { token: String(index) } }) };
+        const isIn = (index: number) => index < gone.length && keyAt(index).startsWith(within);
+        let index = "token" in from ? Number(from.token) : indexAfter(from.after < within ? within : from.after);
+        for (; objects.length < PAGE_KEYS && isIn(index); index++) if (!gone[index]) objects.push(listedAt(index));
+        while (isIn(index) && gone[index]) index++;
+        return { date: NOW, objects, ...(isIn(index) && { next: { token: String(index) } }) };
       },
       async head(key) {
         count("head");
