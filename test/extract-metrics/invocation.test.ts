@@ -337,11 +337,23 @@ describe("with a queue", () => {
     world.upload("r-1");
     world.upload("r-2");
     listingTakes(15_000);
-    const { returned } = await invoke(LARGE, {
-      env: { AWS_ENDPOINT_URL_SQS: sqs.endpoint, ...(hasQueue && { WORK_QUEUE_URL: sqs.queueUrl }) },
-    });
+    const event = { ...LARGE, ...(hasQueue && { workQueueUrl: sqs.queueUrl }) };
+    const { returned } = await invoke(event, { env: { AWS_ENDPOINT_URL_SQS: sqs.endpoint } });
     expect(returned).toMatchObject({ listed: 2, errors: [], ...(hasQueue ? { handedOver: 2 } : { extracted: 2 }) });
     expect(sqs.bodies()).toHaveLength(hasQueue ? 1 : 0);
+  });
+
+  test("runs use the queue that their own input names", async () => {
+    const sqs = await startLocalSqs();
+    open.push(sqs.close);
+    world.upload("r-1");
+    listingTakes(15_000);
+    const events = [sqs.queueUrl, `${sqs.queueUrl}-absent`].map((workQueueUrl) => ({ ...LARGE, workQueueUrl }));
+    const { results } = await invokeEach(events, { env: { AWS_ENDPOINT_URL_SQS: sqs.endpoint } });
+    expect(results).toMatchObject([
+      { returned: { handedOver: 1, errors: [] } },
+      { returned: { handedOver: 0, extracted: 1, errors: [expect.stringContaining("QueueDoesNotExist")] } },
+    ]);
   });
 });
 
