@@ -27,6 +27,7 @@ const TOOLS = {
     commands: ["bash", "curl", "awk", "sed", "find"],
     install: "apt-get install bash curl mawk sed findutils",
   },
+  coreutils: { commands: ["date", "id", "ls", "mkdir"], install: "apt-get install coreutils" },
   "node-20": { isInstalled: () => hasNode("node-20"), install: "npm run setup:runner" },
   "node-22": { isInstalled: () => hasNode("node-22"), install: "npm run setup:runner" },
   wine: {

@@ -165,7 +165,9 @@ describe("the recipe for", () => {
     expect(stored("ec2")).toEqual(FILES);
   });
 
-  it("R4 EC2's user data starts the runner without metrics if a file is not the one that was built", async () => {
+  it("R4 EC2's user data starts the runner without metrics if a file is not the one that was built", {
+    tags: needs("coreutils"),
+  }, async () => {
     const machine = newMachine();
     const changed = machine.at("changed");
     cpSync(PROGRAM, changed, { recursive: true });
@@ -185,7 +187,9 @@ describe("the recipe for", () => {
     expect(stored("ec2-other")).toEqual([]);
   });
 
-  it("EC2's user data starts the runner without metrics if the files can't be downloaded", async () => {
+  it("EC2's user data starts the runner without metrics if the files can't be downloaded", {
+    tags: needs("coreutils"),
+  }, async () => {
     const machine = newMachine();
     const script = machine
       .moved(EC2)
@@ -197,7 +201,9 @@ describe("the recipe for", () => {
     expect(stored("ec2-without")).toEqual([]);
   });
 
-  it("EC2's user data starts the runner without metrics when the line is deleted that docs/use/ec2.md names", async () => {
+  it("EC2's user data starts the runner without metrics when the line is deleted that docs/use/ec2.md names", {
+    tags: needs("coreutils"),
+  }, async () => {
     const machine = newMachine();
     writeFileSync(machine.at("runner.tar.gz"), ARCHIVE);
     const script = machine

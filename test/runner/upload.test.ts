@@ -482,7 +482,7 @@ it("signs with S3's own date where the runner's clock is more than 10 minutes of
 });
 
 describe("the spool", () => {
-  it("is only the runner's to read", async () => {
+  it("is only the runner's to read", { tags: needs("coreutils") }, async () => {
     const runner = newRunner();
     await live(runner);
     const { stdout } = await launch(["sh", "-c", `ls -lad ${runner.spool} ${runner.spool}/*`], {

@@ -133,7 +133,9 @@ it("stops GitHub's run.sh in the way that lets it cancel its job: SIGINT reaches
   expect(code).toBe(0);
 });
 
-it("settings that are relative paths are the same in the hooks, which run in another directory", async () => {
+it("settings that are relative paths are the same in the hooks, which run in another directory", {
+  tags: needs("coreutils"),
+}, async () => {
   const { runner, file } = newRunner(ONE);
   writeFileSync(
     join(runner.directory, "run.sh"),
