@@ -356,8 +356,8 @@ function checkTogether(settings: Together, context: z.RefinementCtx): void {
 }
 
 /** Workers at once of each flavor: an equal part of the stack's. */
-export function workersOfFlavor({ workers, flavors }: Pick<Settings, "workers" | "flavors">): number {
-  return Math.floor(workers / Object.keys(flavors).length);
+export function workersOfFlavor(workers: number, flavors: number): number {
+  return Math.floor(workers / flavors);
 }
 
 /** Runners in progress at once in one of a flavor's workers, in a function that has so many in one run. */
@@ -375,7 +375,8 @@ function checkWorkers(settings: Together, { addIssue }: z.RefinementCtx): void {
     problem(["timeoutSeconds"], `must be below ${below} with workers: SQS keeps their messages for an hour`);
   }
   const count = Object.keys(flavors).length;
-  if (workers < count * WORKERS_MIN) problem(["workers"], `must be at least ${WORKERS_MIN} for each flavor`);
+  if (workersOfFlavor(workers, count) < WORKERS_MIN)
+    problem(["workers"], `must be at least ${WORKERS_MIN} for each flavor`);
   const needed = workers + count;
   if (reservedConcurrency !== undefined && reservedConcurrency < needed) {
     problem(["reservedConcurrency"], `must be at least ${needed}, for the workers and a run of each flavor`);

@@ -170,8 +170,7 @@ function environmentFor(props: ExtractMetricsProps): Record<string, string> {
     METRICS_NAMESPACE: metricsNamespace,
     ENDED_INSTANCES: settings.endedInstances ? "on" : undefined,
     KMS_KEY_ARN: encryptionKey?.keyArn,
-    WORKER_CONCURRENCY:
-      settings.workers > 0 ? String(workerConcurrency(workersOfFlavor(settings), settings.concurrency)) : undefined,
+    WORKER_CONCURRENCY: concurrencyOfWorkers(settings),
     GITHUB_SECRET_ID: github && githubSecret?.secretArn,
     GITHUB_OWNERS: github?.owners.join(","),
     GITHUB_API_URL: github?.apiUrl,
@@ -184,6 +183,11 @@ function environmentFor(props: ExtractMetricsProps): Record<string, string> {
   return Object.fromEntries(
     Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
+}
+
+function concurrencyOfWorkers({ workers, flavors, concurrency }: Settings): string | undefined {
+  if (workers === 0) return undefined;
+  return String(workerConcurrency(workersOfFlavor(workers, Object.keys(flavors).length), concurrency));
 }
 
 function askGithub({ githubSecret }: ExtractMetricsProps): PolicyStatement[] {

@@ -28,7 +28,8 @@ export class WorkQueues extends Construct {
 
   constructor(scope: Construct, id: string, { settings, deadLetterQueue }: WorkQueuesProps) {
     super(scope, id);
-    this.maxConcurrency = workersOfFlavor(settings);
+    const flavors = Object.keys(settings.flavors);
+    this.maxConcurrency = workersOfFlavor(settings.workers, flavors.length);
     const props: QueueProps = {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
@@ -37,9 +38,7 @@ export class WorkQueues extends Construct {
       visibilityTimeout: Duration.seconds(VISIBILITY_TIMEOUTS * timeoutSeconds(settings)),
       deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: RECEIVES_MAX },
     };
-    this.queues = Object.fromEntries(
-      Object.keys(settings.flavors).map((flavor) => [flavor, new Queue(this, flavor, props)]),
-    );
+    this.queues = Object.fromEntries(flavors.map((flavor) => [flavor, new Queue(this, flavor, props)]));
   }
 
   /** Lets the function, in its role, work on what it alone may send. */

@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { createClients } from "../../functions/aws/clients.ts";
 import { startHttpWorld } from "../worlds/http.ts";
 import { BUCKET } from "../worlds/memory.ts";
-import { handlerConfig } from "./request-handler.ts";
+import { expectPatience, handlerConfig } from "./sdk-client.ts";
 
 const CONCURRENCY = 8;
 const clients = createClients(CONCURRENCY, true);
@@ -17,17 +17,8 @@ afterEach(() => vi.restoreAllMocks());
 test.each(both)(
   "%s: a connection has 3 s, an answer 5 s, and a call three attempts of the SDK's standard mode",
   async (_, { config }) => {
-    const handler = await handlerConfig(config);
-    expect(handler).toMatchObject({
-      connectionTimeout: 3_000,
-      requestTimeout: 5_000,
-      socketTimeout: 5_000,
-      throwOnRequestTimeout: true,
-    });
-    expect(await config.maxAttempts()).toBe(3);
+    await expectPatience(config, 3_000, clients.connections);
     expect(config.retryMode).toBe("standard");
-    expect(handler.httpAgent).toBe(clients.connections.httpAgent);
-    expect(handler.httpsAgent).toBe(clients.connections.httpsAgent);
   },
 );
 

@@ -1,7 +1,8 @@
 import type { EventBridgeClient, PutEventsResponse } from "@aws-sdk/client-eventbridge";
 import { describe, expect, test } from "vitest";
 import { eventBridgeBus } from "../../functions/aws/event-bridge-bus.ts";
-import { type EventEntry, ServiceError } from "../../functions/ports.ts";
+import type { EventEntry } from "../../functions/ports.ts";
+import { thrownBy } from "./sdk-client.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 const CLOCK = { now: () => 0, sleep: async () => {} };
@@ -26,17 +27,6 @@ function failing(name: string, httpStatusCode?: number, fields: object = {}) {
   return () => {
     throw error;
   };
-}
-
-/** All that a `ServiceError` says to a run. */
-async function thrownBy(call: Promise<unknown>): Promise<object> {
-  const error = await call.then(
-    () => expect.unreachable("nothing is thrown"),
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof ServiceError)) throw error;
-  const { code, retryable, message } = error;
-  return { code, retryable, message };
 }
 
 describe("a bus", () => {

@@ -2,7 +2,7 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { secretReader } from "../../functions/aws/secret.ts";
 import { createConnections } from "../../functions/connections.ts";
-import { handlerConfig } from "./request-handler.ts";
+import { expectPatience } from "./sdk-client.ts";
 
 const connections = createConnections(4);
 
@@ -64,14 +64,5 @@ test("a connection has 1 s, an answer 5 s, and a call three attempts, on the con
   const { read, clients } = readerThat(() => ({ SecretString: "text" }));
   await read(false);
   const [client] = clients as [SecretsManagerClient];
-  const config = await handlerConfig(client.config);
-  expect(config).toMatchObject({
-    connectionTimeout: 1_000,
-    requestTimeout: 5_000,
-    socketTimeout: 5_000,
-    throwOnRequestTimeout: true,
-  });
-  expect(config.httpAgent).toBe(connections.httpAgent);
-  expect(config.httpsAgent).toBe(connections.httpsAgent);
-  expect(await client.config.maxAttempts()).toBe(3);
+  await expectPatience(client.config, 1_000, connections);
 });

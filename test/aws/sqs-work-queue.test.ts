@@ -2,8 +2,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { sqsWorkQueue } from "../../functions/aws/sqs-work-queue.ts";
 import { createConnections } from "../../functions/connections.ts";
-import { ServiceError } from "../../functions/ports.ts";
-import { handlerConfig } from "./request-handler.ts";
+import { expectPatience, thrownBy } from "./sdk-client.ts";
 
 const URL = "https://sqs.us-east-1.amazonaws.com/111111111111/work";
 const NAMES = [
@@ -35,17 +34,6 @@ function queueThat(answer: () => unknown, { isElsewhere = false } = {}) {
 const refused = () => {
   throw Object.assign(new Error("no"), { name: "ThrottlingException", $metadata: { httpStatusCode: 400 } });
 };
-
-/** All that a `ServiceError` says to a run. */
-async function thrownBy(call: Promise<unknown>): Promise<object> {
-  const error = await call.then(
-    () => expect.unreachable("nothing is thrown"),
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof ServiceError)) throw error;
-  const { code, retryable, message } = error;
-  return { code, retryable, message };
-}
 
 const counts = (...texts: (string | undefined)[]) => ({
   Attributes: Object.fromEntries(NAMES.map((name, index) => [name, texts[index]])),
@@ -118,16 +106,7 @@ describe("the client", () => {
     const { queue, clients } = queueThat(() => ({ MessageId: "1" }));
     await queue.send("{}");
     const [client] = clients as [SQSClient];
-    const config = await handlerConfig(client.config);
-    expect(config).toMatchObject({
-      connectionTimeout: 3_000,
-      requestTimeout: 5_000,
-      socketTimeout: 5_000,
-      throwOnRequestTimeout: true,
-    });
-    expect(config.httpAgent).toBe(connections.httpAgent);
-    expect(config.httpsAgent).toBe(connections.httpsAgent);
-    expect(await client.config.maxAttempts()).toBe(3);
+    await expectPatience(client.config, 3_000, connections);
   });
 
   test.each([false, true])("calls the host in the queue's URL, unless it is elsewhere: %s", async (isElsewhere) => {

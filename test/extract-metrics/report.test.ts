@@ -89,23 +89,28 @@ const BUSY: Summary = {
   live: { ...EMPTY.live, idle: { count: 10, oldestSeconds: 11.5 } },
 };
 
+/** What it did to storages, which a worker does too. */
+const OF_STORAGES = [
+  { name: "StrayObjects", unit: "Count", value: 5 },
+  { name: "ObjectsNotDeleted", unit: "Count", value: 15 },
+  { name: "LostThenStopped", unit: "Count", value: 6 },
+  { name: "EndedInstancesUnknown", unit: "Count", value: 1 },
+  { name: "AccessDenied", unit: "Count", value: 10 },
+  { name: "Runners.extracted", unit: "Count", value: 1 },
+  { name: "Runners.deferred", unit: "Count", value: 2 },
+  { name: "Runners.quarantined", unit: "Count", value: 3 },
+  { name: "Runners.notReady", unit: "Count", value: 4 },
+  { name: "Quarantined.invalid-json", unit: "Count", value: 3 },
+  { name: "Deferred.denied", unit: "Count", value: 2 },
+];
+
 test("a run writes those of the others that are not 0", () => {
   const names = ["DeadlineReached", "ObjectsNotDeleted", "Runners.extracted", "Runners.deferred", "Live.idle"];
   expect(sorted(metricsOf(BUSY, 1_500))).toEqual(
     sorted([
       ...without(...names),
       { name: "DeadlineReached", unit: "Count", value: 1 },
-      { name: "StrayObjects", unit: "Count", value: 5 },
-      { name: "ObjectsNotDeleted", unit: "Count", value: 15 },
-      { name: "LostThenStopped", unit: "Count", value: 6 },
-      { name: "EndedInstancesUnknown", unit: "Count", value: 1 },
-      { name: "AccessDenied", unit: "Count", value: 10 },
-      { name: "Runners.extracted", unit: "Count", value: 1 },
-      { name: "Runners.deferred", unit: "Count", value: 2 },
-      { name: "Runners.quarantined", unit: "Count", value: 3 },
-      { name: "Runners.notReady", unit: "Count", value: 4 },
-      { name: "Quarantined.invalid-json", unit: "Count", value: 3 },
-      { name: "Deferred.denied", unit: "Count", value: 2 },
+      ...OF_STORAGES,
       { name: "Live.idle", unit: "Count", value: 10 },
       { name: "OldestSeconds.idle", unit: "Seconds", value: 11.5 },
     ]),
@@ -114,20 +119,7 @@ test("a run writes those of the others that are not 0", () => {
 
 test("a worker writes those that are not 0 and do not describe the whole flavor, and its own duration", () => {
   expect(sorted(metricsOfWorker(BUSY, 1_500))).toEqual(
-    sorted([
-      { name: "WorkerDuration", unit: "Milliseconds", value: 1_500 },
-      { name: "StrayObjects", unit: "Count", value: 5 },
-      { name: "ObjectsNotDeleted", unit: "Count", value: 15 },
-      { name: "LostThenStopped", unit: "Count", value: 6 },
-      { name: "EndedInstancesUnknown", unit: "Count", value: 1 },
-      { name: "AccessDenied", unit: "Count", value: 10 },
-      { name: "Runners.extracted", unit: "Count", value: 1 },
-      { name: "Runners.deferred", unit: "Count", value: 2 },
-      { name: "Runners.quarantined", unit: "Count", value: 3 },
-      { name: "Runners.notReady", unit: "Count", value: 4 },
-      { name: "Quarantined.invalid-json", unit: "Count", value: 3 },
-      { name: "Deferred.denied", unit: "Count", value: 2 },
-    ]),
+    sorted([{ name: "WorkerDuration", unit: "Milliseconds", value: 1_500 }, ...OF_STORAGES]),
   );
   expect(metricsOfWorker(EMPTY, 0)).toEqual([{ name: "WorkerDuration", unit: "Milliseconds", value: 0 }]);
 });

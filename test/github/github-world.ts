@@ -2,6 +2,7 @@
 import { afterEach } from "vitest";
 import { type RunnerMetrics, runnerMetrics } from "../../functions/domain/runner-metrics.ts";
 import { type JobAnswer, verifyJob } from "../../functions/domain/verify-job.ts";
+import type { GithubApi } from "../../functions/github/api.ts";
 import { createGithub, type GithubOptions, type GithubRun } from "../../functions/github/github.ts";
 import type { GithubConfig } from "../../functions/ports.ts";
 import { type LocalGithub, type LocalGithubOptions, startLocalGithub } from "../../local/github.ts";
@@ -83,4 +84,19 @@ export function claimOf(
   const metrics = runnerMetrics(runner, Object.fromEntries(files));
   if (metrics.kind !== "metrics") throw new Error(`The claim is ${metrics.kind}.`);
   return metrics;
+}
+
+/** An API whose every page is the next of these; an error fails. `asked` gets path, query and permissions. */
+export function pagedApi(pages: readonly unknown[]) {
+  const asked: unknown[] = [];
+  const api: GithubApi = {
+    within: (task) => task(),
+    async get(path, query, permissions) {
+      const answer = pages[asked.length];
+      asked.push([path.join("/"), query, permissions]);
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  };
+  return { api, asked };
 }

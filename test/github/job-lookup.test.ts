@@ -3,7 +3,7 @@ import type { GithubApi } from "../../functions/github/api.ts";
 import { GithubFailure } from "../../functions/github/failure.ts";
 import { createJobLookup } from "../../functions/github/job-lookup.ts";
 import type { LocalJob } from "../../local/github.ts";
-import { claimOf, QUEUED_80_SECONDS, REPOSITORY, RUN_ID, startGithubWorld } from "./github-world.ts";
+import { claimOf, pagedApi, QUEUED_80_SECONDS, REPOSITORY, RUN_ID, startGithubWorld } from "./github-world.ts";
 
 const others = (count: number, from = 0): LocalJob[] =>
   Array.from({ length: count }, (_, index) => ({ runner: `other-${from + index}` }));
@@ -296,18 +296,9 @@ describe("what is asked", () => {
   });
 });
 
-/** A lookup whose every page is the next of these; an error fails. `asked` gets the path and the page's number. */
+/** A lookup over `pagedApi`. */
 function lookupOf(pages: readonly unknown[], mayFetchNextPage = () => true) {
-  const asked: unknown[] = [];
-  const api: GithubApi = {
-    within: (task) => task(),
-    async get(path, query, permissions) {
-      const answer = pages[asked.length];
-      asked.push([path.join("/"), query, permissions]);
-      if (answer instanceof Error) throw answer;
-      return answer;
-    },
-  };
+  const { api, asked } = pagedApi(pages);
   const { jobsOf } = createJobLookup(api, new Set(["acme"]), mayFetchNextPage);
   const find = (claim: { repository?: string; workflow_run_id?: string } = {}) =>
     jobsOf(claimOf("r-1", { workflow_run_id: "7", ...claim }));

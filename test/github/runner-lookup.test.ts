@@ -4,7 +4,7 @@ import { GithubFailure } from "../../functions/github/failure.ts";
 import { createRunnerLookup } from "../../functions/github/runner-lookup.ts";
 import type { LocalRunner } from "../../local/github.ts";
 import { createWorld, FILES } from "../worlds/memory.ts";
-import { startGithubWorld } from "./github-world.ts";
+import { pagedApi, startGithubWorld } from "./github-world.ts";
 
 const runnersNamed = (count: number): LocalRunner[] =>
   Array.from({ length: count }, (_, index) => ({ name: `r-${index}` }));
@@ -82,18 +82,9 @@ describe("the runners that live", () => {
   });
 });
 
-/** A lookup whose every page is the next of these; an error fails. */
+/** A lookup over `pagedApi`. */
 function lookupOf(pages: readonly unknown[]) {
-  const asked: unknown[] = [];
-  const api: GithubApi = {
-    within: (task) => task(),
-    async get(path, query, permissions) {
-      const answer = pages[asked.length];
-      asked.push([path.join("/"), query, permissions]);
-      if (answer instanceof Error) throw answer;
-      return answer;
-    },
-  };
+  const { api, asked } = pagedApi(pages);
   return { asked, ...createRunnerLookup(api) };
 }
 

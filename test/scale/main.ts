@@ -1,7 +1,7 @@
 /**
  * `npm run test:all -- scale`: 1,000,000 junk objects beside 10,000 honest runners; a backlog of 100,000 runners; one of 1,000,000 of
- * four flavors with workers, in 15 minutes of virtual time; 30 days at one run a minute with faults. Each in a process of its own, the first two with the memory that a function of 256 MB has. Ends with status
- * 1 where a promise is not kept.
+ * four flavors with workers, in 15 minutes of virtual time; 30 days at one run a minute with faults. Each in a process of its own, the
+ * first two with the memory that a function of 256 MB has. Ends with status 1 where a promise is not kept.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -9,7 +9,7 @@ import { type Clock, type EventBus, type ObjectStore, ServiceError, type WorkQue
 import { listingsOf } from "../../functions/run/hand-over.ts";
 import { run, WORKER_FILTER } from "../../functions/run/run.ts";
 import type { Summary } from "../../functions/run/summary.ts";
-import { workerConcurrency } from "../../infra/settings.ts";
+import { workerConcurrency, workersOfFlavor } from "../../infra/settings.ts";
 import { createRandom } from "../simulation/random.ts";
 import { CONFIG, EVERY_RUNNER, NOW } from "../worlds/memory.ts";
 import { createVastBucket } from "./vast-bucket.ts";
@@ -113,7 +113,7 @@ function createFleet(flavor: string, options: BacklogOptions, service: Service, 
     clock: time.clock,
   };
   const counts = { runs: 0, workerRuns: 0, handedOver: 0, deferred: 0, archived: 0 };
-  const workers = Math.floor(options.workers / options.flavors);
+  const workers = workersOfFlavor(options.workers, options.flavors);
   const messages: string[] = [];
   let active = 0;
   let firstMessageAt = 0;
